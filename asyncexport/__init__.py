@@ -1,0 +1,1 @@
+"""Every Amazon Ads export of every profile you manage, in one call or one command."""

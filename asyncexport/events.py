@@ -1,0 +1,165 @@
+"""What happens during a run, as facts for listeners: progress displays, logs, metrics.
+
+Each event has a constant ``name`` of the form ``noun.past_participle`` and plain fields; none holds a secret or a URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from asyncexport.models import Discovery, Job, Outcome, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRefreshed:
+    """A refresh token became an access token that is good for ``seconds``."""
+
+    name: ClassVar[str] = "token.refreshed"
+    account: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilesDiscovered:
+    """The accounts were asked what they manage."""
+
+    name: ClassVar[str] = "profiles.discovered"
+    discovery: Discovery
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began with this many jobs."""
+
+    name: ClassVar[str] = "run.started"
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequested:
+    """The API took the job: the slot is in use from now until :class:`ExportFinished`."""
+
+    name: ClassVar[str] = "export.requested"
+    job: Job
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFinished:
+    """A terminal status was seen ``seconds`` after the request; the slot is free. ``file_size`` is in bytes."""
+
+    name: ClassVar[str] = "export.finished"
+    job: Job
+    export_id: str
+    seconds: float
+    file_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRenewed:
+    """A signed URL had expired and the export gave a fresh one."""
+
+    name: ClassVar[str] = "url.renewed"
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted:
+    """The download began."""
+
+    name: ClassVar[str] = "transfer.started"
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgressed:
+    """So many bytes of the object and rows have come in so far."""
+
+    name: ClassVar[str] = "transfer.progressed"
+    job: Job
+    source_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResumed:
+    """The download broke and goes on at byte ``offset``."""
+
+    name: ClassVar[str] = "transfer.resumed"
+    job: Job
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRestarted:
+    """What had come in was discarded; the download begins again from byte 0."""
+
+    name: ClassVar[str] = "transfer.restarted"
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetried:
+    """A call failed in a way that passes; the next try is ``delay`` seconds away. ``profile_id`` may be empty."""
+
+    name: ClassVar[str] = "call.retried"
+    account: str
+    profile_id: str
+    what: str
+    reason: str
+    delay: float
+    throttled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrphaned:
+    """The answer to a POST was lost: the server may be making an export that nobody will collect."""
+
+    name: ClassVar[str] = "export.orphaned"
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class OddityNoticed:
+    """The API said something the contract does not know; it was no fault. Told once a run for each ``what``."""
+
+    name: ClassVar[str] = "oddity.noticed"
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """A job has its outcome."""
+
+    name: ClassVar[str] = "job.finished"
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Every job has its outcome."""
+
+    name: ClassVar[str] = "run.finished"
+    summary: Summary
+
+
+Event: TypeAlias = (
+    TokenRefreshed
+    | ProfilesDiscovered
+    | RunStarted
+    | ExportRequested
+    | ExportFinished
+    | UrlRenewed
+    | TransferStarted
+    | TransferProgressed
+    | TransferResumed
+    | TransferRestarted
+    | CallRetried
+    | ExportOrphaned
+    | OddityNoticed
+    | JobFinished
+    | RunFinished
+)

@@ -1,0 +1,398 @@
+"""The facts that move between the layers: frozen, small, picklable, without behaviour beyond their own arithmetic.
+
+Words (one meaning each): an *account* is one Login-with-Amazon client and one grant; a *profile* one advertiser in
+one marketplace; a *job* is what we want of one profile and entity; an *export* is the server's running answer to it; a
+*transfer order* is a finished export on its way to a sink; a *receipt* what that left behind; an *outcome* is exactly
+one ``Exported`` or ``Failed`` per job. Events live in :mod:`asyncexport.events`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, NoReturn, TypeAlias
+from urllib.parse import urlsplit
+
+from asyncexport.errors import AsyncexportError, ConfigError
+
+
+class Region(StrEnum):
+    """The three places the API lives in. An account's grant, its profiles and its slots belong to one of them."""
+
+    NA = "NA"
+    EU = "EU"
+    FE = "FE"
+
+    @property
+    def api_url(self) -> str:
+        """Origin of the API (official, ``api.md`` 1.1)."""
+        return _HOSTS[self][0]
+
+    @property
+    def token_url(self) -> str:
+        """Where refresh tokens become access tokens (official, ``api.md`` 4.1)."""
+        return _HOSTS[self][1]
+
+
+_HOSTS = {
+    Region.NA: ("https://advertising-api.amazon.com", "https://api.amazon.com/auth/o2/token"),
+    Region.EU: ("https://advertising-api-eu.amazon.com", "https://api.amazon.co.uk/auth/o2/token"),
+    Region.FE: ("https://advertising-api-fe.amazon.com", "https://api.amazon.co.jp/auth/o2/token"),
+}
+
+
+class Entity(StrEnum):
+    """What can be exported, in the API's own words."""
+
+    CAMPAIGNS = "campaigns"
+    AD_GROUPS = "adGroups"
+    TARGETS = "targets"
+    ADS = "ads"
+
+
+class Secret:
+    """Text that must not be seen: constant ``repr`` and ``str``, refuses to be pickled.
+
+    >>> Secret("Atzr|...")
+    Secret(***)
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself: called only where it goes onto the wire."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._text))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is never pickled; pass where to find it instead")
+
+
+class SignedUrl:
+    """A pre-signed URL: whoever holds it can download for an hour, so its query is never shown.
+
+    Unlike a :class:`Secret` it may be pickled, because a transfer order carries it to a worker process. Two are equal
+    when they are the same byte for byte.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the URL exactly as the API gave it; it must go out byte for byte."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"<SignedUrl {self}>"
+
+    def __str__(self) -> str:
+        try:
+            parts = urlsplit(self._text)
+            host = parts.hostname or ""
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            return "<unreadable url>"
+        query = "?<redacted>" if parts.query else ""
+        return f"{parts.scheme}://{host}{port}{parts.path}{query}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SignedUrl) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(("SignedUrl", self._text))
+
+
+SecretSource: TypeAlias = str | Secret | Awaitable[str] | Callable[[], "str | Awaitable[str]"]
+"""A text, or something that fetches it once when the exporter is entered (a vault)."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Account:
+    """One Login-with-Amazon client and one grant, in one region.
+
+    ``profiles`` restricts discovery to these ids (None: every seller and vendor profile of the region). ``api_url`` and
+    ``token_url`` replace the region's own (emulator, tests, proxies). ``download_hosts`` lists the host suffixes that
+    signed URLs may point to; plain http is admitted only towards a loopback ``api_url``'s own host.
+
+    Raises :class:`ConfigError` for a region that does not exist or an empty name.
+    """
+
+    name: str
+    region: Region
+    client_id: SecretSource = field(repr=False)
+    client_secret: SecretSource = field(repr=False)
+    refresh_token: SecretSource = field(repr=False)
+    profiles: tuple[str, ...] | None
+    api_url: str
+    token_url: str
+    download_hosts: tuple[str, ...]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        region: Region | str,
+        client_id: SecretSource,
+        client_secret: SecretSource,
+        refresh_token: SecretSource,
+        profiles: Sequence[str | int] | None = None,
+        api_url: str | None = None,
+        token_url: str | None = None,
+        download_hosts: Sequence[str] = (".amazonaws.com",),
+    ) -> None:
+        if not name:
+            raise ConfigError("an account needs a name")
+        try:
+            where = Region(region)
+        except ValueError:
+            raise ConfigError(f"account {name!r}: region {region!r} is none of NA, EU, FE") from None
+        for key, value in {
+            "name": name,
+            "region": where,
+            "client_id": client_id,
+            "client_secret": _hidden(client_secret),
+            "refresh_token": _hidden(refresh_token),
+            "profiles": None if profiles is None else tuple(str(each) for each in profiles),
+            "api_url": (api_url or where.api_url).rstrip("/"),
+            "token_url": token_url or where.token_url,
+            "download_hosts": tuple(download_hosts),
+        }.items():
+            object.__setattr__(self, key, value)
+
+
+def _hidden(source: SecretSource) -> SecretSource:
+    return Secret(source) if isinstance(source, str) else source
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One advertiser in one marketplace, as ``GET /v2/profiles`` describes it; ids are exact, as text."""
+
+    account: str
+    region: Region
+    profile_id: str
+    name: str = ""
+    type: str = ""
+    country_code: str = ""
+    currency_code: str = ""
+    timezone: str = ""
+    marketplace_id: str = ""
+    account_id: str = ""
+
+    @property
+    def is_agency(self) -> bool:
+        """Agency (DSP) profiles have no sponsored-ads exports (official, ``api.md`` 4.2)."""
+        return self.type.lower() == "agency"
+
+
+AD_PRODUCTS = ("SPONSORED_PRODUCTS", "SPONSORED_BRANDS", "SPONSORED_DISPLAY")
+STATES = ("ENABLED", "PAUSED", "ARCHIVED")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows an export shall hold. The words are the API's and an open set: a new one needs no release.
+
+    The API's own default leaves ARCHIVED out; ours asks for all three states, so that a row that is missing from a
+    snapshot is gone. ``target_types``, ``target_levels`` and ``negative`` apply to targets only; empty means all.
+    """
+
+    ad_products: tuple[str, ...] = AD_PRODUCTS
+    states: tuple[str, ...] = STATES
+    _: KW_ONLY
+    target_types: tuple[str, ...] = ()
+    target_levels: tuple[str, ...] = ()
+    negative: tuple[bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.ad_products or not self.states:
+            raise ConfigError("filters need at least one ad product and one state")
+        for name in ("ad_products", "states", "target_types", "target_levels", "negative"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ConfigError(f"filters: {name} is a sequence of words, not one text")
+            object.__setattr__(self, name, tuple(value))
+
+    def of(self, entity: Entity) -> Filters:
+        """Return the filters without what does not apply to ``entity``."""
+        return self if entity is Entity.TARGETS else Filters(self.ad_products, self.states)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that are the same for the same set of rows, whatever the order of the words."""
+        parts = (self.ad_products, self.states, self.target_types, self.target_levels, self.negative)
+        text = ";".join(",".join(sorted(map(str, part))) for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What we want: one entity of one profile, under one snapshot label."""
+
+    profile: Profile
+    entity: Entity
+    filters: Filters = Filters()
+    snapshot: str = "unlabelled"
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str, str]:
+        """The job's identity over runs: label, account, region, profile, entity, filters."""
+        at = self.profile
+        return (self.snapshot, at.account, at.region.value, at.profile_id, self.entity.value, self.filters.fingerprint)
+
+    def __str__(self) -> str:
+        return f"{self.entity.value} of {self.profile.account}/{self.profile.region.value}/{self.profile.profile_id}"
+
+
+class ExportStatus(Enum):
+    """Where an export stands. The wire's words are more; :mod:`asyncexport.sansio.wire` maps them."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The server's answer about one export.
+
+    ``word`` is the status as it stood on the wire. ``file_size`` is in bytes of the gzip object. ``url_seconds`` is how
+    long the URL was still good for when the answer was made, by the server's own clock.
+    """
+
+    export_id: str
+    status: ExportStatus
+    word: str = ""
+    url: SignedUrl | None = None
+    file_size: int | None = None
+    url_seconds: float | None = None
+    generated_at: str = ""
+    created_at: str = ""
+    error_code: str = ""
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrder:
+    """One finished export on its way to a sink. ``file_size`` in bytes; ``part`` counts the exports of a split job."""
+
+    job: Job
+    export_id: str
+    url: SignedUrl
+    file_size: int | None = None
+    generated_at: str = ""
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How we know that a download was whole.
+
+    ``integrity`` is ``"gzip"`` (CRC-32 and length of every member held) or ``"length+json"`` (plain JSON, closed
+    array). ``source_bytes`` counts bytes of the object as stored; ``notes`` are oddities that were no fault.
+    """
+
+    source_bytes: int
+    integrity: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a transfer left behind: committed, whole, found again by ``Sink.find``.
+
+    ``bytes`` and ``sha256`` are of what was stored at ``location`` (for files: what ``sha256sum`` prints).
+    """
+
+    export_id: str
+    rows: int
+    bytes: int
+    sha256: str
+    location: str
+    source_bytes: int = 0
+    integrity: str = "gzip"
+    notes: tuple[str, ...] = ()
+    generated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The job's rows are committed. ``found`` means by an earlier run under the same label."""
+
+    job: Job
+    receipt: Receipt
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job ended without its rows; ``error.temporary`` says whether a later run can succeed by itself."""
+
+    job: Job
+    error: AsyncexportError
+
+
+Outcome: TypeAlias = Exported | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that was asked for and could not become jobs: a whole account, or one profile of it."""
+
+    account: str
+    region: Region
+    error: AsyncexportError
+    profile_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the accounts manage. ``skipped`` are agency profiles; ``refused`` what could not be looked at."""
+
+    profiles: tuple[Profile, ...]
+    skipped: tuple[Profile, ...] = ()
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in numbers. ``seconds`` is wall time; ``possibly_orphaned`` counts POSTs whose answer was lost."""
+
+    exported: int = 0
+    failed: int = 0
+    skipped: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    requests: int = 0
+    throttled: int = 0
+    possibly_orphaned: int = 0
+
+    fields: ClassVar[tuple[str, ...]] = (
+        "exported",
+        "failed",
+        "skipped",
+        "rows",
+        "seconds",
+        "requests",
+        "throttled",
+        "possibly_orphaned",
+    )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers by name, in the order in which they are printed."""
+        return {name: getattr(self, name) for name in self.fields}

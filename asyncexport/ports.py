@@ -1,0 +1,117 @@
+"""The seams: what the engine needs of the world, as Protocols of one to three methods.
+
+Everything that waits, connects, stores or runs elsewhere stands behind one of these, so that each can be replaced: by
+the fakes of :mod:`asyncexport.testing`, by a caller's own sink, by another place to run transfers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from asyncexport.batch import Batch
+from asyncexport.events import Event
+from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One small JSON call, complete: nothing is added to it on its way but what HTTP itself demands."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer. Header names are lower case; ``body`` is raw bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+
+class Download(Protocol):
+    """An answer of the object store whose body is still to come. Header names are lower case."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the raw body, undecoded. Raises :class:`ConnectionLost` or :class:`Stalled` when it is cut short."""
+        ...
+
+
+class Transport(Protocol):
+    """HTTP. Raises :class:`ConnectError` and its children, nothing of the client library's own; follows no redirect."""
+
+    async def send(self, request: Request) -> Response:
+        """Send one small call to the API or the token host and read its answer whole (at most 1 MiB)."""
+        ...
+
+    def download(self, url: SignedUrl, *, offset: int, etag: str | None) -> AbstractAsyncContextManager[Download]:
+        """Open the object at ``url`` from byte ``offset`` on, only if it still is ``etag`` where one is given."""
+        ...
+
+
+class Clock(Protocol):
+    """Time. ``now()`` is in monotonic seconds; only differences mean something."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SinkWriter(Protocol):
+    """An open transaction for one export."""
+
+    async def write(self, batch: Batch) -> None:
+        """Take some rows. Awaiting this is all the backpressure there is."""
+        ...
+
+    def seal(self, evidence: Evidence) -> None:
+        """State that every row has been written and how that is known. Without it nothing is committed."""
+        ...
+
+    @property
+    def receipt(self) -> Receipt:
+        """What was committed; there once the block has been left cleanly."""
+        ...
+
+
+class Sink(Protocol):
+    """Where rows go: a small frozen, picklable description. ``open()`` owns the resources."""
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[SinkWriter]:
+        """Begin the transaction: leaving the block cleanly, sealed, commits; leaving by an exception discards."""
+        ...
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Return what is already committed for this order's job and part (its URL and export id are not looked at)."""
+        ...
+
+
+@runtime_checkable
+class KeepsManifests(Protocol):
+    """A sink that also keeps a record of whole runs."""
+
+    async def keep(self, name: str, manifest: bytes) -> str:
+        """Store the manifest (JSON) of one run under ``name``; return where."""
+        ...
+
+
+class Runner(Protocol):
+    """Where transfers run."""
+
+    async def run(self, order: TransferOrder, sink: Sink) -> Receipt: ...
+
+
+Listener: TypeAlias = Callable[[Event], None]
+"""Told of everything that happens, in the loop, synchronously: it must return at once and must not raise."""
