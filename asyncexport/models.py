@@ -370,6 +370,25 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the client allows itself.
+
+    ``in_progress``: slots per (client id, region, endpoint); ``rate`` and ``burst``: requests a second per profile, and
+    how many may come at once; ``downloads``: transfers at once. Raises :class:`ConfigError` for what cannot work.
+    """
+
+    in_progress: int = 5
+    rate: float = 5.0
+    burst: int = 5
+    downloads: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("in_progress", "rate", "burst", "downloads"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"limits: {name} must be more than 0")
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A run in numbers. ``seconds`` is wall time; ``possibly_orphaned`` counts POSTs whose answer was lost."""
 
