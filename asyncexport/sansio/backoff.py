@@ -1,0 +1,88 @@
+"""When to try again: what passes by itself, how long to wait for it, and when trying again would do harm.
+
+Full jitter: the n-th delay is drawn evenly from 0 to ``min(longest, first * 2**n)`` seconds, which spreads clients
+that failed together best (Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015). A ``Retry-After``
+is obeyed in full and only ever lengthened. The retry budget bounds how much retries add to the load: in a full outage
+every call would otherwise be multiplied by the number of attempts (Google SRE book, chapter 21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from asyncexport.errors import ApiError, AsyncexportError, ConnectError, ProtocolError, ServerError, Throttled, TlsError
+
+Spread = Callable[[], float]
+"""A source of randomness: evenly from 0 (included) to 1 (excluded), like ``random.random``."""
+
+_PASSING: tuple[type[AsyncexportError], ...] = (Throttled, ServerError, ConnectError, ProtocolError)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the same call may succeed when it is simply made again."""
+    return isinstance(error, _PASSING) and not isinstance(error, TlsError)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """A policy. ``first`` and ``longest`` in seconds; ``attempts`` counts the first try too.
+
+    ``garbled`` is how often an unusable success (:class:`ProtocolError`) is tried: once more by default, since the same
+    answer will probably come again.
+    """
+
+    first: float = 1.0
+    longest: float = 60.0
+    attempts: int = 10
+    garbled: int = 2
+
+    def delays(self, spread: Spread) -> Iterator[float]:
+        """Yield the delay before each further attempt, in seconds."""
+        for tried in range(self.attempts - 1):
+            yield spread() * self.ceiling(tried)
+
+    def ceiling(self, tried: int) -> float:
+        """Return the longest delay that can follow ``tried`` + 1 failures."""
+        return min(self.longest, self.first * 2.0 ** min(tried, 64))
+
+    def allowed(self, error: BaseException) -> int:
+        """Return how many attempts a call that meets ``error`` has in all: 1 for what will not pass."""
+        if not is_passing(error):
+            return 1
+        return min(self.garbled, self.attempts) if isinstance(error, ProtocolError) else self.attempts
+
+
+def stretched(delay: float, error: BaseException, spread: Spread) -> float:
+    """Return ``delay``, lengthened to what the server asked for, plus a little so that not all come back at once."""
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    if asked is None:
+        return delay
+    return max(delay, asked) + spread() * min(1.0, 0.1 * asked)
+
+
+class RetryBudget:
+    """How many retries one host may still be sent: each first try earns a fraction of one, each retry costs one.
+
+    With ``ratio`` 0.2 retries add at most a fifth to the load in the long run; ``reserve`` lets a few through at the
+    start. A retry that finds the budget empty is not refused: it waits as long as the policy can make it wait.
+    """
+
+    def __init__(self, ratio: float = 0.2, reserve: float = 20.0) -> None:
+        self._ratio = ratio
+        self._reserve = reserve
+        self._left = reserve
+
+    def earn(self) -> None:
+        """A first try is made."""
+        self._left = min(self._reserve, self._left + self._ratio)
+
+    def spend(self) -> bool:
+        """A retry is about to be made; False when there is nothing left for it."""
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def __repr__(self) -> str:
+        return f"<RetryBudget {self._left:.1f} of {self._reserve:.0f} left>"

@@ -1,0 +1,70 @@
+"""A token bucket that learns: the arithmetic of one profile's request rate.
+
+Permits flow in at ``rate`` a second and at most ``burst`` are kept. A 429 empties the bucket and halves the rate, at
+most once a second, so that the 429s of one burst count as one; each success wins back a twentieth of the full rate
+(additive increase, multiplicative decrease: Chiu and Jain 1989). ``Retry-After`` is a hard pause. Nothing here waits:
+``take`` answers how long to wait before asking again.
+"""
+
+from __future__ import annotations
+
+
+class Bucket:
+    """One rate limit. Times are in seconds on any monotonic clock, the same for every call.
+
+    ``rate`` is the promise in permits a second, ``burst`` how many may be taken at once; the learned rate never falls
+    below ``rate / 50``.
+    """
+
+    _REGROWTH = 0.05
+    _FLOOR = 0.02
+    _ONE_BURST = 1.0
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._full_rate = rate
+        self._rate = rate
+        self._burst = float(burst)
+        self._permits = float(burst)
+        self._counted_at: float | None = None
+        self._paused_until = float("-inf")
+        self._slowed_at = float("-inf")
+
+    @property
+    def rate(self) -> float:
+        """What is believed to be allowed now, in permits a second."""
+        return self._rate
+
+    def take(self, now: float) -> float:
+        """Take one permit and return 0.0, or take nothing and return the seconds until one can be there."""
+        if now < self._paused_until:
+            return self._paused_until - now
+        self._refill(now)
+        missing = 1.0 - self._permits
+        if missing > 1e-9:
+            return missing / self._rate
+        self._permits -= 1.0
+        return 0.0
+
+    def throttled(self, now: float, retry_after: float | None = None) -> None:
+        """A 429 came: pause as asked, slow down, and begin again with an empty bucket."""
+        self._refill(now)
+        self._permits = min(self._permits, 0.0)
+        if retry_after is not None:
+            self._paused_until = max(self._paused_until, now + retry_after)
+        if now - self._slowed_at >= self._ONE_BURST:
+            self._slowed_at = now
+            self._rate = max(self._full_rate * self._FLOOR, self._rate / 2)
+
+    def succeeded(self) -> None:
+        """A call went through: grow back towards the full rate."""
+        self._rate = min(self._full_rate, self._rate + self._full_rate * self._REGROWTH)
+
+    def _refill(self, now: float) -> None:
+        if self._counted_at is not None:
+            flowed = max(0.0, now - max(self._counted_at, min(self._paused_until, now)))
+            self._permits = min(self._burst, self._permits + flowed * self._rate)
+        self._counted_at = now
+
+    def __repr__(self) -> str:
+        permits = f"{self._permits:.1f}/{self._burst:.0f} permits"
+        return f"<Bucket {permits}, {self._rate:.2f} of {self._full_rate:.2f} a second>"

@@ -1,0 +1,85 @@
+"""Which signed URLs may be connected to.
+
+The URL of an export comes out of a JSON body, so it is input: without a guard, whoever can forge that body makes us
+connect anywhere, from inside the user's network. Admitted is https on the default port to a host below one of the
+allowed suffixes; plain http only when the API itself is a loopback address (the emulator, a test) and the host is that
+same address. No user names, no IP addresses otherwise, no characters that parsers disagree about. The URL is never
+normalised: what is admitted goes out byte for byte.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from urllib.parse import SplitResult, urlsplit
+
+from asyncexport.errors import UrlRefused
+from asyncexport.models import SignedUrl
+
+_PLAIN = re.compile(r"[!-~]{1,8192}")
+_CONFUSING = set('\\^`{|}<>"')
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+
+
+def check_download_url(url: SignedUrl, *, allowed: Sequence[str], api_url: str) -> None:
+    """Raise :class:`UrlRefused` unless ``url`` may be connected to.
+
+    ``allowed`` lists host suffixes with a leading dot (``.amazonaws.com``) or whole host names.
+    """
+    parts = _parts(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and _is_loopback_twin(host, api_url):
+        return
+    if parts.scheme != "https":
+        raise _refusal(url, "only https is followed")
+    if parts.port not in {None, 443}:
+        raise _refusal(url, "only port 443 is followed")
+    if _address(host) is not None or not _HOST.fullmatch(host):
+        raise _refusal(url, "the host is no plain host name")
+    if not any(_below(host, suffix) for suffix in allowed):
+        raise _refusal(url, f"the host is not among download_hosts ({', '.join(allowed)})")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether ``url`` points to this machine by address or by the name ``localhost``."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _parts(url: SignedUrl) -> SplitResult:
+    text = url.reveal()
+    if not _PLAIN.fullmatch(text) or _CONFUSING & set(text):
+        raise _refusal(url, "it holds characters that no URL holds")
+    try:
+        parts = urlsplit(text)
+        clear = parts.port != 0 and "@" not in parts.netloc and "#" not in text
+    except ValueError:
+        raise _refusal(url, "it cannot be read") from None
+    if not clear:
+        raise _refusal(url, "it cannot be read in one way only")
+    return parts
+
+
+def _is_loopback_twin(host: str, api_url: str) -> bool:
+    return is_loopback(api_url) and host == urlsplit(api_url).hostname
+
+
+def _below(host: str, suffix: str) -> bool:
+    host, suffix = host.lower(), suffix.lower()
+    return host.endswith(suffix) if suffix.startswith(".") else host == suffix
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _refusal(url: SignedUrl, why: str) -> UrlRefused:
+    return UrlRefused(f"the export's download URL {str(url)!r} is not followed: {why}")
