@@ -1,0 +1,110 @@
+"""What comes after a fault in a transfer: go on, fetch a fresh URL, begin again, or give up.
+
+Progress pays: any new byte forgives the faults before it, so a download that advances a little on every connection goes
+on for as long as it takes. What never advances is bounded: five lost connections in a row, eight answers of an
+overloaded store, three fresh URLs, and for each kind of damage a number of passes from byte 0 that says how likely it
+is to have happened on the way (a flipped bit: likely, twice; half an array behind a good checksum: hardly, once; bad
+JSON behind a good checksum: not at all, since the same file would come again).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+
+from asyncexport.errors import (
+    AsyncexportError,
+    ConnectError,
+    ExportExpired,
+    GzipCorrupt,
+    GzipTruncated,
+    JsonTruncated,
+    NotAnExport,
+    ObjectChanged,
+    RangeMismatch,
+    ServerError,
+    Throttled,
+    TlsError,
+    TrailingGarbage,
+    UrlExpired,
+)
+from asyncexport.sansio.downloads import BadSignature, NoSuchObject, Piecewise
+
+
+class Step(Enum):
+    """What to do after a fault."""
+
+    AGAIN = "connect again and go on, after a delay"
+    RENEW = "ask the export for a fresh URL, then connect again"
+    RESTART = "discard what came in and begin again at byte 0"
+    GIVE_UP = "this transfer ends with the error"
+
+
+class Recovery:
+    """What comes after each fault, over all passes of one transfer.
+
+    ``idle`` bounds faults in a row without a new byte, ``busy`` those where the store itself is overloaded,
+    ``renewals`` fresh URLs without a new byte, ``restarts`` (by error) new passes.
+    """
+
+    _RESTARTS: tuple[tuple[type[AsyncexportError], int], ...] = (
+        (TrailingGarbage, 1),
+        (GzipTruncated, 2),
+        (GzipCorrupt, 2),
+        (JsonTruncated, 1),
+        (NotAnExport, 1),
+        (RangeMismatch, 2),
+        (ObjectChanged, 2),
+        (BadSignature, 1),
+        (ConnectError, 4),
+    )
+
+    def __init__(self, *, idle: int = 5, busy: int = 8, renewals: int = 3) -> None:
+        self._idle = idle
+        self._busy = busy
+        self._renewals = renewals
+        self._strikes = 0
+        self._renewed = 0
+        self._furthest = 0
+        self._restarted: Counter[type[AsyncexportError]] = Counter()
+
+    @property
+    def strikes(self) -> int:
+        """Faults in a row without a new byte: the exponent of the next delay."""
+        return self._strikes
+
+    def after(self, error: AsyncexportError, state: Piecewise) -> Step:
+        """Decide what comes after ``error``, which ended a connection at ``state.offset``."""
+        if state.offset > self._furthest:
+            self._furthest, self._strikes, self._renewed = state.offset, 0, 0
+        self._strikes += 1
+        if isinstance(error, TlsError):
+            return Step.GIVE_UP
+        if isinstance(error, UrlExpired | NoSuchObject) or (isinstance(error, BadSignature) and not self._renewed):
+            return self._renew(error)
+        if isinstance(error, ServerError | Throttled):
+            return Step.AGAIN if self._strikes < self._busy else Step.GIVE_UP
+        if isinstance(error, ConnectError):
+            if self._strikes >= self._idle:
+                return Step.GIVE_UP
+            return Step.AGAIN if state.can_resume else self._restart(error)
+        return self._restart(error)
+
+    def _renew(self, error: AsyncexportError) -> Step:
+        allowed = 1 if isinstance(error, NoSuchObject | BadSignature) else self._renewals
+        self._renewed += 1
+        return Step.RENEW if self._renewed <= allowed else Step.GIVE_UP
+
+    def _restart(self, error: AsyncexportError) -> Step:
+        for kind, allowed in self._RESTARTS:
+            if isinstance(error, kind):
+                self._restarted[kind] += 1
+                return Step.RESTART if self._restarted[kind] <= allowed else Step.GIVE_UP
+        return Step.GIVE_UP
+
+
+def final(error: AsyncexportError, export_id: str) -> AsyncexportError:
+    """Return the error a transfer ends with: an object that is gone means that the export is."""
+    if isinstance(error, NoSuchObject):
+        return ExportExpired(f"export {export_id}: its file is gone ({error})", export_id=export_id)
+    return error
