@@ -1,1 +1,70 @@
-"""Every Amazon Ads export of every profile you manage, in one call or one command."""
+"""Every Amazon Ads export of every profile you manage, in one call or one command.
+
+    async with asyncexport.Exporter([account]) as exporter:
+        jobs = asyncexport.plan(await exporter.profiles(), snapshot="2026-11-23")
+        async with exporter.run(jobs, sink=JsonLines("exports/")) as outcomes:
+            async for outcome in outcomes:
+                ...
+
+Importing this runs nothing, configures nothing and reads no environment; aiohttp is imported when an exporter is
+entered. Errors are in :mod:`asyncexport.errors`, events in :mod:`asyncexport.events`, sinks in
+:mod:`asyncexport.sinks`, the seams in :mod:`asyncexport.ports`, fakes for your tests in :mod:`asyncexport.testing`.
+"""
+
+from asyncexport._version import __version__
+from asyncexport.batch import Batch
+from asyncexport.engine.exporter import Exporter
+from asyncexport.errors import AsyncexportError
+from asyncexport.models import (
+    Account,
+    Discovery,
+    Entity,
+    Exported,
+    Failed,
+    Filters,
+    Job,
+    Limits,
+    Outcome,
+    Profile,
+    Receipt,
+    Refused,
+    Region,
+    Secret,
+    SignedUrl,
+    Summary,
+    TransferOrder,
+)
+from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.planning import plan
+from asyncexport.sansio.polling import Schedule
+
+__all__ = [
+    # what to pull
+    "Account",
+    "Entity",
+    "Filters",
+    "Job",
+    "Profile",
+    "Region",
+    "Secret",
+    "plan",
+    # pulling it
+    "Backoff",
+    "Discovery",
+    "Exporter",
+    "Limits",
+    "Schedule",
+    # what came of it
+    "AsyncexportError",
+    "Exported",
+    "Failed",
+    "Outcome",
+    "Receipt",
+    "Refused",
+    "Summary",
+    # for those who write sinks
+    "Batch",
+    "SignedUrl",
+    "TransferOrder",
+    "__version__",
+]  # fmt: skip

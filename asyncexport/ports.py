@@ -6,7 +6,7 @@ the fakes of :mod:`asyncexport.testing`, by a caller's own sink, by another plac
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -44,7 +44,7 @@ class Download(Protocol):
     @property
     def headers(self) -> Mapping[str, str]: ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the raw body, undecoded. Raises :class:`ConnectionLost` or :class:`Stalled` when it is cut short."""
         ...
 

@@ -1,0 +1,123 @@
+"""Access tokens: one refresh at a time per grant, however many profiles wait for it.
+
+Callers ask :meth:`TokenSource.token` for each call and get the current token. The first that finds it old refreshes it
+while the others wait in line; whoever is cancelled while refreshing simply leaves the line to the next. Tokens carry a
+generation: a 401 retires the generation that was refused, so a thousand simultaneous 401s cost one refresh. Shortly
+before expiry a refresh is only advisable, and if it fails the old token serves on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import anyio
+
+from asyncexport.adapters.retrying import Retrying
+from asyncexport.errors import AsyncexportError, AuthError
+from asyncexport.events import OddityNoticed, TokenRefreshed
+from asyncexport.models import Account, Secret
+from asyncexport.ports import Clock, Listener, Transport
+from asyncexport.sansio import wire
+
+ADVISORY_SECONDS = 300.0
+"""So long before its expiry (at most a tenth of its life) a token is refreshed if that works, else used on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access token and which of them it is."""
+
+    token: Secret
+    generation: int
+
+
+class TokenSource:
+    """The access tokens of one grant. ``count`` is told of every request that is sent."""
+
+    def __init__(
+        self,
+        account: Account,
+        grant: wire.Grant,
+        *,
+        transport: Transport,
+        clock: Clock,
+        retrying: Retrying,
+        listener: Listener,
+        count: Callable[[], None],
+    ) -> None:
+        self._account = account
+        self._grant = grant
+        self._transport = transport
+        self._clock = clock
+        self._retrying = retrying
+        self._listener = listener
+        self._count = count
+        self._line = anyio.Lock()
+        self._current: Access | None = None
+        self._generation = 0
+        self._expires_at = float("-inf")
+        self._refresh_at = float("-inf")
+        self._refusal: AuthError | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The client the tokens are for."""
+        return self._grant.client_id
+
+    async def token(self) -> Access:
+        """Return a token that is good now. Raises :class:`AuthError` once and for all when the grant is refused."""
+        if (current := self._fresh()) is not None:
+            return current
+        async with self._line:
+            return self._fresh() or await self._refreshed()
+
+    def reject(self, access: Access) -> None:
+        """The API refused this token: the next caller gets another one. Telling it again changes nothing."""
+        if self._current is not None and self._current.generation == access.generation:
+            self._current = None
+
+    def _fresh(self) -> Access | None:
+        if self._refusal is not None:
+            raise self._refusal
+        return self._current if self._clock.now() < self._refresh_at else None
+
+    async def _refreshed(self) -> Access:
+        old = self._current
+        try:
+            if old is not None and self._clock.now() < self._expires_at:
+                return await self._early(old)
+            return await self._retrying.call(self._ask, what="access token", account=self._account.name)
+        except AuthError as error:
+            self._refusal = error
+            raise
+
+    async def _early(self, old: Access) -> Access:
+        try:
+            return await self._ask()
+        except AuthError:
+            raise
+        except AsyncexportError:
+            self._refresh_at = min(self._expires_at, self._clock.now() + ADVISORY_SECONDS / 10)
+            self._listener(OddityNoticed(f"account {self._account.name!r}: the token could not be refreshed early"))
+            return old
+
+    async def _ask(self) -> Access:
+        self._count()
+        asked_at = self._clock.now()
+        response = await self._transport.send(wire.token_request(self._account.token_url, self._grant))
+        return self._take(wire.read_token(response, self._grant, self._account.name), asked_at)
+
+    def _take(self, answer: wire.Token, asked_at: float) -> Access:
+        if answer.refresh != self._grant.refresh_token:
+            self._grant = replace(self._grant, refresh_token=answer.refresh)
+            self._listener(OddityNoticed(f"account {self._account.name!r}: the token host gave another refresh token"))
+        self._generation += 1
+        self._current = Access(answer.access, self._generation)
+        self._expires_at = asked_at + answer.seconds
+        self._refresh_at = self._expires_at - min(ADVISORY_SECONDS, answer.seconds / 10)
+        self._listener(TokenRefreshed(self._account.name, answer.seconds))
+        return self._current
+
+    def __repr__(self) -> str:
+        return f"<TokenSource {self._account.name} generation {self._generation}>"

@@ -1,0 +1,148 @@
+"""Everything that belongs to one account while an exporter is open: its token, its calls, its exports."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asyncexport.adapters.limiter import Limiter
+from asyncexport.adapters.retrying import Retrying
+from asyncexport.adapters.tokens import TokenSource
+from asyncexport.engine.api import AdsApi
+from asyncexport.engine.export import ExportMaker, Located
+from asyncexport.engine.tally import Tally
+from asyncexport.errors import AsyncexportError, ConfigError
+from asyncexport.models import Account, Job, Limits, Secret, SecretSource, SignedUrl, TransferOrder
+from asyncexport.ports import Clock, Listener, Transport
+from asyncexport.sansio import wire
+from asyncexport.sansio.backoff import Backoff, Spread
+from asyncexport.sansio.bucket import Bucket
+from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.urls import check_download_url
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What every account shares: the ports, the randomness and the policies."""
+
+    transport: Transport
+    clock: Clock
+    spread: Spread
+    listener: Listener
+    limits: Limits
+    schedule: Schedule
+    backoff: Backoff
+    deadline: float
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One account at work."""
+
+    account: Account
+    api: AdsApi
+    exports: ExportMaker
+
+    def order(self, job: Job, found: Located) -> TransferOrder:
+        """Return the transfer order for a completed export. Raises :class:`UrlRefused` for a URL not to be followed."""
+        self.admit(found.url)
+        export = found.export
+        return TransferOrder(job, export.export_id, found.url, export.file_size, generated_at=export.generated_at)
+
+    def admit(self, url: SignedUrl) -> None:
+        """Raise :class:`UrlRefused` unless this account's exports may be fetched from ``url``."""
+        check_download_url(url, allowed=self.account.download_hosts, api_url=self.account.api_url)
+
+    async def renew(self, order: TransferOrder) -> SignedUrl:
+        """Ask the order's export for a fresh URL."""
+        found = await self.exports.renew(order.job, order.export_id)
+        self.admit(found.url)
+        return found.url
+
+
+class Desks:
+    """Opens desks. Accounts that share a host share its retry budget; those that share a client, its limiters."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._retrying: dict[str, Retrying] = {}
+        self._limiters: dict[tuple[str, str, str], Limiter] = {}
+
+    async def open(self, account: Account) -> Desk:
+        """Fetch the account's credentials and set its desk up. Raises :class:`ConfigError` if they cannot be had."""
+        world = self._world
+        grant = await grant_of(account)
+        tokens = TokenSource(
+            account,
+            grant,
+            transport=world.transport,
+            clock=world.clock,
+            retrying=self._retrying_for(account.token_url),
+            listener=world.listener,
+            count=world.tally.count_request,
+        )
+        api = AdsApi(
+            account,
+            tokens,
+            transport=world.transport,
+            retrying=self._retrying_for(account.api_url),
+            limiter_of=self._limiter_of(account, grant.client_id),
+            tally=world.tally,
+        )
+        exports = ExportMaker(
+            api,
+            clock=world.clock,
+            spread=world.spread,
+            listener=world.listener,
+            schedule=world.schedule,
+            deadline=world.deadline,
+        )
+        return Desk(account, api, exports)
+
+    def _retrying_for(self, url: str) -> Retrying:
+        if url not in self._retrying:
+            world = self._world
+            self._retrying[url] = Retrying(
+                world.backoff, clock=world.clock, spread=world.spread, listener=world.listener
+            )
+        return self._retrying[url]
+
+    def _limiter_of(self, account: Account, client_id: str) -> Callable[[str], Limiter]:
+        def limiter(profile_id: str) -> Limiter:
+            key = (client_id, account.region.value, profile_id)
+            if key not in self._limiters:
+                bucket = Bucket(self._world.limits.rate, self._world.limits.burst)
+                self._limiters[key] = Limiter(bucket, self._world.clock)
+            return self._limiters[key]
+
+        return limiter
+
+
+async def grant_of(account: Account) -> wire.Grant:
+    """Fetch the account's credentials from wherever they are kept. Raises :class:`ConfigError`."""
+    return wire.Grant(
+        client_id=(await _fetched(account, "client_id", account.client_id)).reveal(),
+        client_secret=await _fetched(account, "client_secret", account.client_secret),
+        refresh_token=await _fetched(account, "refresh_token", account.refresh_token),
+    )
+
+
+async def _fetched(account: Account, name: str, source: SecretSource) -> Secret:
+    value = await _called(account, name, source)
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str) or not text.isprintable() or not text.strip():
+        raise ConfigError(f"account {account.name!r}: {name} is empty, no text, or holds unprintable characters")
+    return Secret(text.strip())
+
+
+async def _called(account: Account, name: str, source: SecretSource) -> object:
+    """Ask a vault. It is the caller's code: whatever it raises is told as ours, with the original as its cause."""
+    try:
+        value: object = source() if callable(source) else source
+        return await value if inspect.isawaitable(value) else value
+    except AsyncexportError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"account {account.name!r}: {name} could not be fetched: {type(error).__name__}") from error

@@ -1,0 +1,277 @@
+"""The exporter: what a program holds while it pulls exports.
+
+Entering it takes the lock of the state folder, fetches the accounts' credentials and opens the connections; leaving
+it gives all of that back. In between it discovers profiles, runs jobs into a sink, and streams single exports. It
+belongs to the event loop it was entered in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import random as _random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from asyncexport.adapters.clock import SystemClock
+from asyncexport.adapters.lock import StateLock
+from asyncexport.batch import Batch
+from asyncexport.engine.channel import Channel
+from asyncexport.engine.desk import Desk, Desks, World
+from asyncexport.engine.discovery import discover
+from asyncexport.engine.run import Run
+from asyncexport.engine.runners import InProcess
+from asyncexport.engine.supervised import Supervised
+from asyncexport.engine.tally import Tally
+from asyncexport.errors import ConfigError
+from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
+from asyncexport.models import (
+    Account,
+    Discovery,
+    Failed,
+    Job,
+    Limits,
+    Outcome,
+    Profile,
+    SignedUrl,
+    Summary,
+    TransferOrder,
+)
+from asyncexport.ports import Clock, Listener, Sink, Transport
+from asyncexport.sansio.backoff import Backoff, Spread
+from asyncexport.sansio.polling import Schedule
+
+if TYPE_CHECKING:
+    import aiohttp
+    from anyio.streams.memory import MemoryObjectSendStream
+
+Outcomes = AbstractAsyncContextManager[AsyncIterator[Outcome]]
+Batches = AbstractAsyncContextManager[AsyncIterator[Batch]]
+
+
+class Exporter:
+    """Pulls the exports of all profiles of ``accounts``; an async context manager.
+
+    ``state_dir``: a folder that only one run may use at a time (None: no lock). ``workers``: 0, transfers run in this
+    process. ``deadline``: seconds from the request of an export until it must be ready. ``listener`` is told of every
+    event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API calls, left open afterwards. ``schedule``
+    and ``backoff`` are the policies of looking and of trying again; ``transport``, ``clock`` and ``random`` (evenly
+    from 0 to 1) replace the world.
+
+    Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and
+    :class:`StateError`.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        *,
+        state_dir: str | os.PathLike[str] | None = None,
+        workers: int = 0,
+        limits: Limits | None = None,
+        deadline: float = 1800.0,
+        listener: Listener | None = None,
+        session: aiohttp.ClientSession | None = None,
+        schedule: Schedule | None = None,
+        backoff: Backoff | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        random: Spread | None = None,
+    ) -> None:
+        self._accounts = _checked(accounts)
+        if workers != 0:
+            raise ConfigError(f"workers = {workers}: transfers run in this process for now; use 0")
+        self._lock = StateLock(state_dir) if state_dir is not None else None
+        self._limits = limits or Limits()
+        self._deadline = deadline
+        self._listener = _once_each(listener or _nobody)
+        self._session = session
+        self._schedule = schedule or Schedule()
+        self._backoff = backoff or Backoff()
+        self._transport = transport
+        self._clock: Clock = clock or SystemClock()
+        self._spread: Spread = random or _random.random
+        self._tally = Tally()
+        self._desks: dict[tuple[str, str], Desk] = {}
+        self._resources = AsyncExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._run: Run | None = None
+
+    async def __aenter__(self) -> Exporter:
+        if self._loop is not None:
+            raise ConfigError("an Exporter is entered once; make another one")
+        self._loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            if self._lock is not None:
+                self._lock.acquire()
+                stack.callback(self._lock.release)
+            if self._transport is None:
+                self._transport = await stack.enter_async_context(_aiohttp(self._session, self._limits))
+            desks = Desks(self._world(self._transport))
+            for account in self._accounts:
+                self._desks[account.name, account.region.value] = await desks.open(account)
+            self._resources = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._desks.clear()
+        await self._resources.aclose()
+
+    async def discover(self) -> Discovery:
+        """Ask every account what it manages. An account that cannot be asked is in ``refused``, never an exception."""
+        found = await discover(self._open_desks())
+        self._listener(ProfilesDiscovered(found))
+        return found
+
+    async def profiles(self) -> list[Profile]:
+        """Return every seller and vendor profile of every account. Raises the first refusal there is."""
+        found = await self.discover()
+        if found.refused:
+            raise found.refused[0].error
+        return list(found.profiles)
+
+    async def check(self, account: Account) -> None:
+        """Get an access token for ``account``. Raises what is in the way of one."""
+        self._open_desks()
+        await self._desks[account.name, account.region.value].api.check()
+
+    def run(self, jobs: Iterable[Job], *, sink: Sink, again: bool = False) -> Outcomes:
+        """Run jobs into ``sink``: ``async with exporter.run(...) as outcomes: async for outcome in outcomes``.
+
+        Yields exactly one outcome per distinct job, as they finish; leaving the block early cancels the rest. What the
+        sink already has under a job's label is not pulled again unless ``again``. An error in one job is that job's
+        :class:`Failed`. Raises :class:`ConfigError` for a job of an account that this exporter does not have.
+        """
+        run = self._run = self._new_run(jobs, sink, again=again)
+
+        async def work(send: MemoryObjectSendStream[Outcome]) -> None:
+            await run.supervise(send.send_nowait)
+
+        return Supervised(work, buffer=math.inf)
+
+    def batches(self, job: Job) -> Batches:
+        """Stream one export and store nothing.
+
+        ``async with exporter.batches(job) as batches: async for batch in batches``. The caller's pace is the download's
+        pace. The rows are proven whole only when the loop ends without an error; whatever is wrong is raised in it.
+        """
+
+        async def work(send: MemoryObjectSendStream[Batch]) -> None:
+            outcomes: list[Outcome] = []
+            await self._new_run([job], Channel(send), again=True).supervise(outcomes.append)
+            for outcome in outcomes:
+                if isinstance(outcome, Failed):
+                    raise outcome.error
+
+        return Supervised(work, buffer=0)
+
+    def drain(self) -> None:
+        """Start no further job of the current run; what has been started goes on and gets its outcome."""
+        if self._run is not None:
+            self._run.drain()
+
+    @property
+    def summary(self) -> Summary:
+        """The last run in numbers, so far. Requests count from the entering of the exporter."""
+        return self._run.summary if self._run is not None else Summary(requests=self._tally.requests)
+
+    def _new_run(self, jobs: Iterable[Job], sink: Sink, *, again: bool) -> Run:
+        self._open_desks()
+        jobs = list(jobs)
+        for job in jobs:
+            self._desk_of(job)
+        return Run(
+            jobs,
+            sink,
+            desk_of=self._desk_of,
+            runner=self._runner(),
+            limits=self._limits,
+            clock=self._clock,
+            listener=self._listener,
+            tally=self._tally,
+            again=again,
+        )
+
+    def _world(self, transport: Transport) -> World:
+        return World(
+            transport=transport,
+            clock=self._clock,
+            spread=self._spread,
+            listener=self._listener,
+            limits=self._limits,
+            schedule=self._schedule,
+            backoff=self._backoff,
+            deadline=self._deadline,
+            tally=self._tally,
+        )
+
+    def _runner(self) -> InProcess:
+        if self._transport is None:
+            raise ConfigError("the exporter is used outside its 'async with' block")
+
+        async def renew(order: TransferOrder) -> SignedUrl:
+            return await self._desk_of(order.job).renew(order)
+
+        return InProcess(
+            transport=self._transport,
+            clock=self._clock,
+            spread=self._spread,
+            listener=self._listener,
+            renew=renew,
+            backoff=self._backoff,
+        )
+
+    def _open_desks(self) -> list[Desk]:
+        if not self._desks and self._accounts:
+            raise ConfigError("the exporter is used outside its 'async with' block")
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConfigError("the exporter belongs to another event loop; make one in this loop")
+        return list(self._desks.values())
+
+    def _desk_of(self, job: Job) -> Desk:
+        key = (job.profile.account, job.profile.region.value)
+        if key not in self._desks:
+            raise ConfigError(f"{job}: this exporter has no account {key[0]!r} in {key[1]}")
+        return self._desks[key]
+
+    def __repr__(self) -> str:
+        return f"<Exporter {len(self._accounts)} accounts, {self._tally.requests} requests so far>"
+
+
+def _aiohttp(session: aiohttp.ClientSession | None, limits: Limits) -> AbstractAsyncContextManager[Transport]:
+    from asyncexport.adapters.http import AiohttpTransport  # noqa: PLC0415  importing aiohttp costs 0.3 s
+
+    return AiohttpTransport(session, connections=100 + limits.downloads)
+
+
+def _checked(accounts: Sequence[Account]) -> tuple[Account, ...]:
+    if not accounts:
+        raise ConfigError("an Exporter needs at least one account")
+    names = [(account.name, account.region) for account in accounts]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two accounts are called {twice[0]!r} in {twice[1].value}; give each its own name")
+    return tuple(accounts)
+
+
+def _once_each(listener: Listener) -> Listener:
+    """Tell each oddity once, however often it is met."""
+    told: set[str] = set()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, OddityNoticed):
+            if event.what in told:
+                return
+            told.add(event.what)
+        listener(event)
+
+    return listen
+
+
+def _nobody(event: Event) -> None:
+    """Listen to nothing."""

@@ -1,0 +1,43 @@
+"""Where transfers run. One implementation of a transfer, run in the caller's own event loop."""
+
+from __future__ import annotations
+
+from asyncexport.engine.transfer import Renew, Transfer
+from asyncexport.models import Receipt, TransferOrder
+from asyncexport.ports import Clock, Listener, Sink, Transport
+from asyncexport.sansio.backoff import Backoff, Spread
+
+
+class InProcess:
+    """Runs transfers in the loop that asks for them. A :class:`asyncexport.ports.Runner`."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        clock: Clock,
+        spread: Spread,
+        listener: Listener,
+        renew: Renew,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._spread = spread
+        self._listener = listener
+        self._renew = renew
+        self._backoff = backoff or Backoff()
+
+    async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
+        """Move one export into the sink."""
+        transfer = Transfer(
+            order,
+            sink,
+            transport=self._transport,
+            clock=self._clock,
+            spread=self._spread,
+            listener=self._listener,
+            renew=self._renew,
+            backoff=self._backoff,
+        )
+        return await transfer.run()

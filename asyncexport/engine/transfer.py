@@ -1,0 +1,164 @@
+"""One export's bytes, from its URL to a committed sink.
+
+Download, unpack, split into rows, write, commit: each step holds a piece of at most some 64 KiB, so memory is flat
+whatever the size, and awaiting the sink is what slows the socket down. One *pass* is one transaction of the sink;
+within a pass a broken download goes on where it stopped, with the same decoder and the same transaction. When that is
+not possible the pass is discarded and another begins at byte 0. What comes after each fault is decided in
+:mod:`asyncexport.sansio.recovery`; here it is only done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from anyio.lowlevel import checkpoint
+
+from asyncexport.engine.border import GuardedSink
+from asyncexport.errors import AsyncexportError, DecodeError, NotAnExport
+from asyncexport.events import TransferProgressed, TransferRestarted, TransferResumed, TransferStarted, UrlRenewed
+from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
+from asyncexport.ports import Clock, Download, Listener, Response, Sink, Transport
+from asyncexport.sansio.backoff import Backoff, Spread, stretched
+from asyncexport.sansio.decode import Decoder
+from asyncexport.sansio.downloads import FloorRate, Piecewise, is_end, refusal
+from asyncexport.sansio.recovery import Recovery, Step, final
+
+Renew = Callable[[TransferOrder], Awaitable[SignedUrl]]
+"""Asks the export for a fresh URL; raises what is in the way of one."""
+
+_ERROR_BODY = 64 * 1024
+
+
+class Transfer:
+    """One order on its way. ``backoff`` gives the delays between connections."""
+
+    def __init__(
+        self,
+        order: TransferOrder,
+        sink: Sink,
+        *,
+        transport: Transport,
+        clock: Clock,
+        spread: Spread,
+        listener: Listener,
+        renew: Renew,
+        backoff: Backoff,
+    ) -> None:
+        self._order = order
+        self._sink = GuardedSink(sink)
+        self._transport = transport
+        self._clock = clock
+        self._spread = spread
+        self._listener = listener
+        self._renew = renew
+        self._backoff = backoff
+        self._url = order.url
+        self._recovery = Recovery()
+
+    async def run(self) -> Receipt:
+        """Move the export. Returns once it is committed; raises one typed error otherwise, leaving nothing behind."""
+        self._listener(TransferStarted(self._order.job))
+        while True:
+            state = Piecewise()
+            try:
+                return await self._pass(state)
+            except _StartOver as again:
+                reason = again.error
+            except (DecodeError, NotAnExport) as error:
+                if self._recovery.after(error, state) is not Step.RESTART:
+                    raise
+                reason = error
+            self._listener(TransferRestarted(self._order.job, type(reason).__name__))
+            await self._pause(reason)
+
+    async def _pass(self, state: Piecewise) -> Receipt:
+        decoder = Decoder()
+        async with self._sink.open(self._order) as writer:
+            async with aclosing(self._pieces(state)) as pieces:
+                async for piece in pieces:
+                    for batch in decoder.feed(piece):
+                        await writer.write(batch)
+                        await checkpoint()
+                    self._listener(TransferProgressed(self._order.job, state.offset, decoder.rows))
+            for batch in decoder.close():
+                await writer.write(batch)
+            writer.seal(Evidence(state.offset, decoder.integrity, self._notes(state)))
+        return writer.receipt
+
+    async def _pieces(self, state: Piecewise) -> AsyncGenerator[bytes]:
+        """Yield the object's bytes in order, over as many connections as it takes."""
+        while True:
+            try:
+                async with aclosing(self._connection(state)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except AsyncexportError as error:
+                fault = error
+            else:
+                return
+            await self._recover(fault, state)
+
+    async def _connection(self, state: Piecewise) -> AsyncGenerator[bytes]:
+        async with self._transport.download(self._url, offset=state.offset, etag=state.etag) as answer:
+            if answer.status not in {200, 204, 206}:
+                response = Response(answer.status, answer.headers, await _beginning(answer))
+                if is_end(state, response):
+                    return
+                raise refusal(response.status, response.headers, response.body)
+            state.open(answer.status, answer.headers)
+            async with aclosing(self._chunks(answer)) as chunks:
+                async for chunk in chunks:
+                    if piece := state.take(chunk):
+                        yield piece
+        state.close()
+
+    async def _chunks(self, answer: Download) -> AsyncGenerator[bytes]:
+        floor = FloorRate()
+        async with aclosing(answer.chunks()) as chunks:
+            asked_at = self._clock.now()
+            async for chunk in chunks:
+                floor.add(len(chunk), self._clock.now() - asked_at)
+                yield chunk
+                asked_at = self._clock.now()
+
+    async def _recover(self, fault: AsyncexportError, state: Piecewise) -> None:
+        step = self._recovery.after(fault, state)
+        if step is Step.GIVE_UP:
+            raise final(fault, self._order.export_id)
+        if step is Step.RESTART:
+            raise _StartOver(fault)
+        if step is Step.RENEW:
+            self._url = await self._renew(self._order)
+            self._listener(UrlRenewed(self._order.job))
+        else:
+            await self._pause(fault)
+        self._listener(TransferResumed(self._order.job, state.offset, type(fault).__name__))
+
+    async def _pause(self, fault: AsyncexportError) -> None:
+        ceiling = self._backoff.ceiling(max(0, self._recovery.strikes - 1))
+        await self._clock.sleep(stretched(self._spread() * ceiling, fault, self._spread))
+
+    def _notes(self, state: Piecewise) -> tuple[str, ...]:
+        promised = self._order.file_size
+        if promised is None or promised == state.offset:
+            return ()
+        return (f"fileSize promised {promised} bytes, the object has {state.offset}",)
+
+
+class _StartOver(Exception):
+    """Ends a pass whose download cannot go on, so that the next one can begin."""
+
+    def __init__(self, error: AsyncexportError) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _beginning(answer: Download) -> bytes:
+    body = b""
+    async with aclosing(answer.chunks()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) >= _ERROR_BODY:
+                break
+    return body
