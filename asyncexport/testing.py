@@ -1,0 +1,145 @@
+"""Fakes for your tests and ours: a clock that jumps, a transport that answers from a script, an emulator fixture.
+
+``FakeClock`` makes waiting free: whenever every task waits, it jumps to the moment the next sleeper wants, so an hour of
+backoff takes no time and always the same course. It sees only what waits in the event loop, so use it with
+``FakeTransport`` or the emulator's state, not with sockets or threads. To get the fixture, put
+``pytest_plugins = ["asyncexport.testing"]`` into your ``conftest.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from typing import Any, TypeAlias
+
+from anyio.lowlevel import checkpoint
+
+from asyncexport.models import SignedUrl
+from asyncexport.ports import Download, Request, Response
+
+__all__ = ["FakeClock", "FakeDownload", "FakeTransport", "json_response"]
+
+
+class FakeClock:
+    """A :class:`asyncexport.ports.Clock` whose time passes only while every task waits."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+        self._is_watching = False
+
+    def now(self) -> float:
+        """Return the seconds that have passed."""
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so much time has been jumped over."""
+        if seconds <= 0:
+            await checkpoint()
+            return
+        waking = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._numbers), waking))
+        self._watch()
+        await waking
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass without waiting for anybody."""
+        self._now += seconds
+
+    def _watch(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        loop: Any = asyncio.get_running_loop()
+        if loop._ready:  # noqa: SLF001  the standard loop's queue of what can run now
+            loop.call_soon(self._look)
+            return
+        self._is_watching = False
+        self._jump()
+        if self._sleepers:
+            self._watch()
+
+    def _jump(self) -> None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        if not self._sleepers:
+            return
+        at, _, waking = heapq.heappop(self._sleepers)
+        self._now = max(self._now, at)
+        waking.set_result(None)
+
+    def __repr__(self) -> str:
+        return f"<FakeClock at {self._now:.3f} s, {len(self._sleepers)} asleep>"
+
+
+Answer: TypeAlias = "Response | Exception | Callable[[Request], Response]"
+Opening: TypeAlias = "FakeDownload | Exception"
+
+
+class FakeTransport:
+    """A :class:`asyncexport.ports.Transport` that plays a script and keeps what it was asked.
+
+    ``answers`` are given to one call after the other: a response, an error to raise, or a function of the request;
+    ``downloads`` likewise. A call beyond the script is an ``AssertionError``. ``requests`` and ``opened`` (url, offset,
+    etag) hold what came.
+    """
+
+    def __init__(self, *answers: Answer, downloads: list[Opening] | None = None) -> None:
+        self._answers = list(answers)
+        self._downloads = list(downloads or ())
+        self.requests: list[Request] = []
+        self.opened: list[tuple[SignedUrl, int, str | None]] = []
+
+    async def send(self, request: Request) -> Response:
+        """Play the next answer."""
+        self.requests.append(request)
+        await checkpoint()
+        assert self._answers, f"nothing was expected after {len(self.requests) - 1} requests: {request.url}"
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Response) else answer(request)
+
+    def download(self, url: SignedUrl, *, offset: int, etag: str | None) -> AbstractAsyncContextManager[Download]:
+        """Play the next download."""
+        self.opened.append((url, offset, etag))
+        return self._open()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Download]:
+        await checkpoint()
+        assert self._downloads, "no further download was expected"
+        opening = self._downloads.pop(0)
+        if isinstance(opening, Exception):
+            raise opening
+        yield opening
+
+
+class FakeDownload:
+    """An answer of the object store: a head, then chunks; an exception among the chunks is raised in its turn."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None, *chunks: bytes | Exception) -> None:
+        self.status = status
+        self.headers = dict(headers or {})
+        self._chunks = chunks
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Play the body."""
+        for chunk in self._chunks:
+            await checkpoint()
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+
+def json_response(text: str | bytes, status: int = 200, **headers: str) -> Response:
+    """Return a response with a JSON body; underscores in header names stand for hyphens."""
+    body = text.encode() if isinstance(text, str) else text
+    given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+    return Response(status, {"content-type": "application/json", **given}, body)
