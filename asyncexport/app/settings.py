@@ -1,0 +1,309 @@
+"""Settings: one TOML file and the environment become frozen dataclasses, or one clear line of refusal.
+
+Contract: ``load`` reads the file that was named, else ``./asyncexport.toml`` when it exists, else nothing; an unknown
+key, a wrong type, a missing secret is a :class:`ConfigError` that names the table and the key. Without ``[[accounts]]``
+one account comes from ``AMAZON_ADS_CLIENT_ID``, ``_CLIENT_SECRET``, ``_REFRESH_TOKEN`` and ``_REGION``.
+
+Precedence is click's: a flag over ``ASYNCEXPORT_*`` over the file (``Settings.as_defaults`` is click's ``default_map``)
+over the defaults here. A relative path in the file is relative to the file's folder, one on the command line or in the
+environment to the current directory.
+
+This is the only module of the package that reads ``os.environ``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from asyncexport.app.credentials import refuse_readable, secret
+from asyncexport.app.table import Table, suggestion
+from asyncexport.errors import ConfigError
+from asyncexport.models import Account, Entity, Filters, Limits, Region
+
+DEFAULT_FILE = Path("asyncexport.toml")
+COMPRESSIONS = ("zstd", "gzip", "none")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The ``[run]`` table. ``deadline`` in seconds, from an export's request until it is ready."""
+
+    entities: tuple[Entity, ...] = tuple(Entity)
+    filters: Filters = field(default_factory=Filters)
+    state_dir: Path | None = None
+    workers: int = 0
+    deadline: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """The ``[sink]`` table: where rows go and how they are compressed."""
+
+    type: str = "jsonl"
+    path: Path = Path("exports")
+    compression: str = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a command needs to know. ``source`` is the file it came from, None when there was none."""
+
+    accounts: tuple[Account, ...]
+    run: RunSettings = field(default_factory=RunSettings)
+    limits: Limits = field(default_factory=Limits)
+    sink: SinkSettings = field(default_factory=SinkSettings)
+    source: Path | None = None
+
+    def as_defaults(self) -> dict[str, Any]:
+        """Return what the file says about things that are also options, by the options' names."""
+        return {
+            "entity": [each.value for each in self.run.entities],
+            "out": str(self.sink.path),
+            "workers": self.run.workers,
+        }
+
+    def choose(
+        self,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        entities: Sequence[str] = (),
+        accounts: Sequence[str] = (),
+        workers: int | None = None,
+    ) -> Settings:
+        """Return the settings with what the command line chose; empty and None choose nothing.
+
+        Raises :class:`ConfigError` for an account that is not configured and for ``workers`` other than 0.
+        """
+        run = replace(
+            self.run,
+            entities=tuple(dict.fromkeys(Entity(each) for each in entities)) or self.run.entities,
+            workers=_in_process(self.run.workers if workers is None else workers, "--workers"),
+        )
+        sink = self.sink if out is None else replace(self.sink, path=Path(out))
+        return replace(self, run=run, sink=sink, accounts=self._only(accounts))
+
+    def _only(self, names: Sequence[str]) -> tuple[Account, ...]:
+        known = [account.name for account in self.accounts]
+        for name in names:
+            if name not in known:
+                nearest = suggestion(name, known)
+                raise ConfigError(f"--account {name!r}: configured are {', '.join(map(repr, known))}{nearest}")
+        return tuple(each for each in self.accounts if not names or each.name in names)
+
+
+def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of ``path``, or of ``./asyncexport.toml``, or of the environment alone.
+
+    Raises :class:`ConfigError` with one line that names the table and the key.
+    """
+    environ = os.environ if environ is None else environ
+    source = _source(path)
+    if source is None:
+        return parse({}, source=None, environ=environ)
+    try:
+        return parse(_read(source), source=source, environ=environ)
+    except ConfigError as error:
+        raise _located(error, source) from None
+
+
+def load_sink(path: str | os.PathLike[str] | None = None) -> SinkSettings:
+    """Return the ``[sink]`` table alone, for commands that look at results and need no credentials.
+
+    Raises :class:`ConfigError` as :func:`load` does.
+    """
+    source = _source(path)
+    if source is None:
+        return SinkSettings()
+    try:
+        return _sink(Table(_read(source), "top level").table("sink"), source.parent)
+    except ConfigError as error:
+        raise _located(error, source) from None
+
+
+def parse(document: Mapping[str, object], *, source: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings that a TOML document says. Raises :class:`ConfigError`."""
+    top = Table(document, "top level")
+    run, limits, sink = top.table("run"), top.table("limits"), top.table("sink")
+    tables = top.tables("accounts")
+    top.close()
+    folder = source.parent if source is not None else Path()
+    if source is not None and _holds_secrets(tables):
+        refuse_readable(source, source.stat().st_mode, "it holds secrets as text")
+    return Settings(
+        run=_run(run, folder),
+        limits=_limits(limits),
+        sink=_sink(sink, folder),
+        accounts=_accounts(tables, environ, folder) if tables else (_account_of(environ),),
+        source=source,
+    )
+
+
+def _source(path: str | os.PathLike[str] | None) -> Path | None:
+    if path is not None:
+        return Path(path)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("there is no such file") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}") from None
+
+
+def _located(error: ConfigError, source: Path) -> ConfigError:
+    text = str(error)
+    return error if text.startswith(f"{source}:") else ConfigError(f"{source}: {text}")
+
+
+def _run(table: Table, folder: Path) -> RunSettings:
+    defaults = RunSettings()
+    words = table.words("entities") or tuple(Entity)
+    known = [each.value for each in Entity]
+    for word in words:
+        if word not in known:
+            table.refuse(f"entities: {word!r} is none of {', '.join(known)}{suggestion(word, known)}")
+    state_dir = table.text("state_dir")
+    settings = RunSettings(
+        entities=tuple(Entity(word) for word in words),
+        filters=Filters(
+            table.words("ad_products") or defaults.filters.ad_products,
+            table.words("states") or defaults.filters.states,
+        ),
+        state_dir=None if state_dir is None else folder / Path(state_dir).expanduser(),
+        workers=_in_process(table.integer("workers", defaults.workers), f"{table.where}: workers"),
+        deadline=table.seconds("deadline", defaults.deadline),
+    )
+    table.close()
+    return settings
+
+
+def _in_process(workers: int, where: str) -> int:
+    if workers != 0:
+        raise ConfigError(f"{where} must be 0: transfers run in this process for now")
+    return workers
+
+
+def _limits(table: Table) -> Limits:
+    if table.get("in_progress") == "auto":
+        table.refuse('in_progress = "auto" is not supported yet; give a whole number, Amazon\'s own default is 5')
+    defaults = Limits()
+    limits = Limits(
+        in_progress=table.integer("in_progress", defaults.in_progress),
+        rate=table.number("rate", defaults.rate),
+        burst=table.integer("burst", defaults.burst),
+        downloads=table.integer("downloads", defaults.downloads),
+    )
+    table.close()
+    return limits
+
+
+def _sink(table: Table, folder: Path) -> SinkSettings:
+    defaults = SinkSettings()
+    kind = table.word("type", ("jsonl",), defaults.type)
+    path = table.text("path")
+    compression = table.word("compression", COMPRESSIONS, defaults.compression)
+    table.close()
+    return SinkSettings(
+        type=kind or defaults.type,
+        path=defaults.path if path is None else folder / Path(path).expanduser(),
+        compression=compression or defaults.compression,
+    )
+
+
+def _holds_secrets(tables: Sequence[Mapping[str, object]]) -> bool:
+    return any(isinstance(each.get(key), str) for each in tables for key in ("client_secret", "refresh_token"))
+
+
+def _accounts(tables: Sequence[Mapping[str, object]], environ: Mapping[str, str], folder: Path) -> tuple[Account, ...]:
+    accounts: dict[str, Account] = {}
+    for at, values in enumerate(tables, start=1):
+        name = values.get("name")
+        table = Table(values, f"[[accounts]] {name!r}" if isinstance(name, str) else f"[[accounts]] number {at}")
+        account = _account(table, environ, folder)
+        if account.name in accounts:
+            table.refuse("another account has the same name; names must differ")
+        accounts[account.name] = account
+    return tuple(accounts.values())
+
+
+def _account(table: Table, environ: Mapping[str, str], folder: Path) -> Account:
+    name = table.text("name") or table.refuse("name is missing")
+    # Keys are looked at before any of them is required, so that a misspelt one is named as what it is.
+    known = ("region", "client_id", "client_secret", "refresh_token", "profiles", "api_url", "token_url")
+    for key in (*known, "download_hosts"):
+        table.get(key)
+    table.close()
+    region = table.word("region", [each.value for each in Region])
+    hosts = table.words("download_hosts")
+    return Account(
+        name,
+        region=region or table.refuse("region is missing; it is NA, EU or FE"),
+        client_id=secret(table, "client_id", environ=environ, folder=folder).reveal(),
+        client_secret=secret(table, "client_secret", environ=environ, folder=folder),
+        refresh_token=secret(table, "refresh_token", environ=environ, folder=folder),
+        profiles=_profile_ids(table),
+        api_url=_url(table, "api_url"),
+        token_url=_url(table, "token_url"),
+        **({} if hosts is None else {"download_hosts": hosts}),
+    )
+
+
+def _profile_ids(table: Table) -> tuple[str, ...] | None:
+    value = table.get("profiles")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value:
+        table.refuse("profiles must be an array of profile ids; leave the key out for all of them")
+    for each in value:
+        if isinstance(each, bool) or not isinstance(each, str | int) or not _is_profile_id(str(each)):
+            table.refuse(f"profiles: {each!r} is no profile id; they are whole numbers")
+    return tuple(dict.fromkeys(str(each) for each in value))
+
+
+def _is_profile_id(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _url(table: Table, key: str) -> str | None:
+    text = table.text(key)
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        table.refuse(f"{key} is no URL")
+    if parts.scheme not in ("https", "http") or not host or parts.username is not None:
+        table.refuse(f"{key} must be an https URL such as https://advertising-api.amazon.com")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        table.refuse(f"{key} must use https: credentials go there; plain http is for this machine only")
+    return text
+
+
+def _account_of(environ: Mapping[str, str]) -> Account:
+    names = [f"AMAZON_ADS_{each}" for each in _FROM_ENVIRONMENT]
+    missing = [name for name in names if not environ.get(name, "").strip()]
+    if len(missing) == len(names):
+        raise ConfigError(
+            f"no account: write [[accounts]] into {DEFAULT_FILE} (or name a file with -c), or set {', '.join(names)}"
+        )
+    if missing:
+        raise ConfigError(f"environment: {', '.join(missing)} must be set too")
+    values = {"name": "default", "region": environ[names[3]].strip()}
+    sources = {key.lower(): {"env": f"AMAZON_ADS_{key}"} for key in _FROM_ENVIRONMENT[:3]}
+    return _account(Table({**values, **sources}, "environment AMAZON_ADS_*"), environ, Path())

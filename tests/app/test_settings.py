@@ -1,0 +1,271 @@
+"""Settings: what a file and the environment say, or one line of refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asyncexport.app.settings import COMPRESSIONS, Settings, load, load_sink
+from asyncexport.errors import ConfigError
+from asyncexport.models import Entity, Filters, Limits, Region, Secret
+
+ENVIRON = {"ID": "amzn1.id", "SECRET": "hush", "TOKEN": "Atzr|canary"}
+ACCOUNT = """
+[[accounts]]
+name = "acme"
+region = "EU"
+client_id = { env = "ID" }
+client_secret = { env = "SECRET" }
+refresh_token = { env = "TOKEN" }
+"""
+WHOLE = """
+[run]
+entities = ["ads", "campaigns"]
+ad_products = ["SPONSORED_PRODUCTS"]
+states = ["ENABLED"]
+state_dir = "state"
+workers = 0
+deadline = "90s"
+
+[limits]
+in_progress = 2
+rate = 1
+burst = 3
+downloads = 4
+
+[[accounts]]
+name = "acme"
+region = "FE"
+client_id = "amzn1.id"
+client_secret = { env = "SECRET" }
+refresh_token = { env = "TOKEN" }
+profiles = ["12", 34, "12"]
+api_url = "http://127.0.0.1:8080/"
+token_url = "https://tokens.example/auth"
+download_hosts = [".example"]
+
+[sink]
+type = "jsonl"
+path = "exports"
+compression = "none"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "asyncexport.toml"
+    path.write_text(text)
+    return path
+
+
+def refused(folder: Path, text: str, **environ: str) -> str:
+    path = written(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, {**ENVIRON, **environ})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def test_every_key_there_is(tmp_path: Path) -> None:
+    """Each key of the contract arrives, typed, and relative paths belong to the file's folder."""
+    settings = load(written(tmp_path, WHOLE), ENVIRON)
+    assert settings.run.entities == (Entity.ADS, Entity.CAMPAIGNS)
+    assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
+    assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 0, 90.0)
+    assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4)
+    assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
+    (account,) = settings.accounts
+    assert (account.name, account.region, account.client_id) == ("acme", Region.FE, "amzn1.id")
+    assert (account.client_secret, account.refresh_token) == (Secret("hush"), Secret("Atzr|canary"))
+    assert account.profiles == ("12", "34")
+    assert (account.api_url, account.token_url) == ("http://127.0.0.1:8080", "https://tokens.example/auth")
+    assert account.download_hosts == (".example",)
+
+
+def test_only_an_account(tmp_path: Path) -> None:
+    """Everything but the accounts has a default."""
+    path = written(tmp_path, ACCOUNT)
+    settings = load(path, ENVIRON)
+    assert settings == Settings(accounts=settings.accounts, source=path)
+    assert settings.run.entities == tuple(Entity)
+    assert settings.accounts[0].api_url == "https://advertising-api-eu.amazon.com"
+    assert settings.accounts[0].download_hosts == (".amazonaws.com",)
+
+
+REFUSALS = [
+    ("[rum]" + ACCOUNT, "top level: unknown key 'rum' (did you mean 'run'?)"),
+    ("[run]\nworkrs = 2" + ACCOUNT, "[run]: unknown key 'workrs' (did you mean 'workers'?)"),
+    ("[run]\nworkers = 2" + ACCOUNT, "[run]: workers must be 0: transfers run in this process for now"),
+    ("[run]\nentities = ['adgroups']" + ACCOUNT,
+     "[run]: entities: 'adgroups' is none of campaigns, adGroups, targets, ads (did you mean 'adGroups'?)"),
+    ("[run]\ndeadline = 30" + ACCOUNT, "[run]: deadline must be a string, not an integer"),
+    ("[run]\nstate_dir = 1" + ACCOUNT, "[run]: state_dir must be a string, not an integer"),
+    ("[limits]\nin_progress = 'auto'" + ACCOUNT,
+     "[limits]: in_progress = \"auto\" is not supported yet; give a whole number, Amazon's own default is 5"),
+    ("[limits]\nrate = 0" + ACCOUNT, "limits: rate must be more than 0"),
+    ("[limits]\nslots = 5" + ACCOUNT, "[limits]: unknown key 'slots'"),
+    ("[sink]\ntype = 'parquet'" + ACCOUNT, "[sink]: type: 'parquet' is none of jsonl"),
+    ("[sink]\ncompression = 'zip'" + ACCOUNT,
+     "[sink]: compression: 'zip' is none of zstd, gzip, none (did you mean 'gzip'?)"),
+    ("[sink]\ncompresion = 'zstd'" + ACCOUNT, "[sink]: unknown key 'compresion' (did you mean 'compression'?)"),
+    (ACCOUNT + "regoin = 'NA'", "[[accounts]] 'acme': unknown key 'regoin' (did you mean 'region'?)"),
+    (ACCOUNT + ACCOUNT, "[[accounts]] 'acme': another account has the same name; names must differ"),
+    (ACCOUNT.replace('"EU"', '"UK"'), "[[accounts]] 'acme': region: 'UK' is none of NA, EU, FE"),
+    (ACCOUNT.replace('region = "EU"', ""), "[[accounts]] 'acme': region is missing; it is NA, EU or FE"),
+    (ACCOUNT.replace('name = "acme"', ""), "[[accounts]] number 1: name is missing"),
+    (ACCOUNT.replace('"acme"', "5"), "[[accounts]] number 1: name must be a string, not an integer"),
+    (ACCOUNT.replace('"SECRET"', '"UNSET"'),
+     "[[accounts]] 'acme': client_secret: the environment variable UNSET is not set"),
+    (ACCOUNT + "profiles = []",
+     "[[accounts]] 'acme': profiles must be an array of profile ids; leave the key out for all of them"),
+    (ACCOUNT + "profiles = ['../x']", "[[accounts]] 'acme': profiles: '../x' is no profile id; they are whole numbers"),
+    (ACCOUNT + "profiles = [true]", "[[accounts]] 'acme': profiles: True is no profile id; they are whole numbers"),
+    (ACCOUNT + "api_url = 'http://api.example'",
+     "[[accounts]] 'acme': api_url must use https: credentials go there; plain http is for this machine only"),
+    (ACCOUNT + "token_url = 'ftp://x'",
+     "[[accounts]] 'acme': token_url must be an https URL such as https://advertising-api.amazon.com"),
+    (ACCOUNT + "api_url = 'https://me:hush@api.example'",
+     "[[accounts]] 'acme': api_url must be an https URL such as https://advertising-api.amazon.com"),
+    (ACCOUNT + "api_url = 'https://[::1'", "[[accounts]] 'acme': api_url is no URL"),
+    ("accounts = 5", "top level: accounts must be an array of tables, not an integer; write [[accounts]]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS)
+def test_a_file_with_a_mistake(tmp_path: Path, text: str, message: str) -> None:
+    """A mistake ends in one line that names the file, the table and the key."""
+    assert refused(tmp_path, text) == message
+
+
+def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
+    """A mistake of syntax is told in the parser's words, which name line and column."""
+    assert refused(tmp_path, "[run]\nworkers = ").startswith("is not TOML: ")
+
+
+def test_secrets_in_a_file_that_others_can_read(tmp_path: Path) -> None:
+    """A configuration that holds secrets as text must belong to its owner alone."""
+    path = written(tmp_path, ACCOUNT.replace('{ env = "TOKEN" }', '"Atzr|canary"'))
+    path.chmod(0o644)
+    with pytest.raises(ConfigError) as caught:
+        load(path, ENVIRON)
+    assert str(caught.value) == f"{path}: it holds secrets as text and other users may read it; run: chmod 600 {path}"
+    path.chmod(0o600)
+    assert load(path, ENVIRON).accounts[0].refresh_token == Secret("Atzr|canary")
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    """A file that was named must be there."""
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
+        load(tmp_path / "nowhere.toml", {})
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """What the system says about an unreadable file is told in one line."""
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
+        load(tmp_path, {})
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are refused without showing them."""
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"a = '\xff'")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load(path, {})
+
+
+def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file one account comes from AMAZON_ADS_*."""
+    monkeypatch.chdir(tmp_path)
+    environ = {
+        "AMAZON_ADS_CLIENT_ID": "amzn1.id",
+        "AMAZON_ADS_CLIENT_SECRET": "hush",
+        "AMAZON_ADS_REFRESH_TOKEN": "Atzr|canary",
+        "AMAZON_ADS_REGION": "NA",
+    }
+    settings = load(None, environ)
+    (account,) = settings.accounts
+    assert (account.name, account.region, account.refresh_token) == ("default", Region.NA, Secret("Atzr|canary"))
+    assert settings.source is None
+    with pytest.raises(ConfigError, match=r"^environment: AMAZON_ADS_REGION must be set too$"):
+        load(None, {**environ, "AMAZON_ADS_REGION": " "})
+    with pytest.raises(ConfigError, match=r"^environment AMAZON_ADS_\*: region: 'XX' is none of NA, EU, FE$"):
+        load(None, {**environ, "AMAZON_ADS_REGION": "XX"})
+
+
+def test_neither_file_nor_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing to go by, the message says both ways to name an account."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"no account: write \[\[accounts\]\] .* or set AMAZON_ADS_CLIENT_ID"):
+        load(None, {})
+
+
+def test_the_file_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``./asyncexport.toml`` is read when no file is named, and the real environment when none is given."""
+    written(tmp_path, ACCOUNT)
+    monkeypatch.chdir(tmp_path)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert settings.accounts[0].name == "acme"
+    assert settings.source == Path("asyncexport.toml")
+    assert load_sink().path == Path("exports")
+
+
+def test_the_sink_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at results needs no credentials, only the [sink] table."""
+    monkeypatch.chdir(tmp_path)
+    assert load_sink().path == Path("exports")
+    path = written(tmp_path, "[sink]\npath = 'elsewhere'" + ACCOUNT)
+    assert load_sink(path).path == tmp_path / "elsewhere"
+    with pytest.raises(ConfigError, match=r"asyncexport\.toml: \[sink\]: path must be a string"):
+        load_sink(written(tmp_path, "[sink]\npath = 5"))
+
+
+def test_what_the_command_line_chooses(tmp_path: Path) -> None:
+    """A choice replaces what the file says, and no choice leaves it alone."""
+    second = ACCOUNT.replace('"acme"', '"beta"')
+    settings = load(written(tmp_path, ACCOUNT + second), ENVIRON)
+    assert settings.choose() == settings
+    chosen = settings.choose(out="elsewhere", entities=("ads", "ads"), accounts=("beta",), workers=0)
+    assert chosen.sink.path == Path("elsewhere")
+    assert chosen.run.entities == (Entity.ADS,)
+    assert [account.name for account in chosen.accounts] == ["beta"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"accounts": ["acmee"]}, "--account 'acmee': configured are 'acme' (did you mean 'acme'?)"),
+        ({"workers": 2}, "--workers must be 0: transfers run in this process for now"),
+    ],
+)
+def test_a_choice_that_cannot_be(tmp_path: Path, choice: dict[str, object], message: str) -> None:
+    """A choice that does not fit the configuration is refused like a mistake in it."""
+    settings = load(written(tmp_path, ACCOUNT), ENVIRON)
+    with pytest.raises(ConfigError) as caught:
+        settings.choose(**choice)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_what_the_file_says_about_options(tmp_path: Path) -> None:
+    """The file's values stand in for options that were not given."""
+    settings = load(written(tmp_path, WHOLE), ENVIRON)
+    assert settings.as_defaults() == {
+        "entity": ["ads", "campaigns"],
+        "out": str(tmp_path / "exports"),
+        "workers": 0,
+    }
+
+
+def test_no_secret_in_a_repr(tmp_path: Path) -> None:
+    """Settings may be printed: no secret is in them."""
+    text = repr(load(written(tmp_path, WHOLE), ENVIRON))
+    assert "hush" not in text
+    assert "canary" not in text
+
+
+def test_compressions_are_the_sinks_own() -> None:
+    """The words for compression are those of the contract, the default first."""
+    assert COMPRESSIONS == ("zstd", "gzip", "none")
