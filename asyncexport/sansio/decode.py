@@ -1,0 +1,64 @@
+"""One export, from the bytes of its object to batches of rows.
+
+Contract: :class:`Decoder` is :class:`~asyncexport.sansio.unpack.Unpack` and :class:`~asyncexport.sansio.rows.Rows` in
+one: bytes in at any chunking, batches out, and ``close()`` that raises unless the object was whole. After an error it
+is spent: whatever is fed, ``close()`` never succeeds. Memory and time: the worst of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncexport.batch import Batch
+from asyncexport.sansio.gunzip import GunzipLimits
+from asyncexport.sansio.rows import RowLimits, Rows
+from asyncexport.sansio.unpack import Unpack
+
+
+class Decoder:
+    """The push parser of one object. Iterators it gave are read to their end before more is fed."""
+
+    def __init__(self, *, gunzip: GunzipLimits | None = None, rows: RowLimits | None = None) -> None:
+        self._unpack = Unpack(gunzip)
+        self._rows = Rows(rows)
+        self._source_bytes = 0
+
+    @property
+    def source_bytes(self) -> int:
+        """Bytes of the object that were fed: where a broken download goes on."""
+        return self._source_bytes
+
+    @property
+    def rows(self) -> int:
+        """Whole rows so far."""
+        return self._rows.count
+
+    @property
+    def integrity(self) -> str:
+        """How wholeness is known: ``"gzip"``, ``"length+json"``, or empty while the first bytes have not come."""
+        return self._unpack.integrity
+
+    def __repr__(self) -> str:
+        return f"<Decoder {self.integrity or 'undecided'}, {self.source_bytes} bytes, {self.rows} rows>"
+
+    def feed(self, data: bytes) -> Iterator[Batch]:
+        """Take the next bytes of the object; return an iterator of batches.
+
+        This or the iterating raises :class:`~asyncexport.errors.NotAnExport` or a
+        :class:`~asyncexport.errors.DecodeError`.
+        """
+        self._source_bytes += len(data)
+        return self._batches(self._unpack.feed(data))
+
+    def close(self) -> list[Batch]:
+        """State that the object ends here; return the batches that are left.
+
+        Raises as :meth:`feed` does, above all :class:`~asyncexport.errors.GzipTruncated` and
+        :class:`~asyncexport.errors.JsonTruncated`.
+        """
+        self._unpack.close()
+        return self._rows.close()
+
+    def _batches(self, pieces: Iterator[bytes]) -> Iterator[Batch]:
+        for piece in pieces:
+            yield from self._rows.feed(piece)

@@ -1,0 +1,264 @@
+r"""Rows out of the text of one JSON array of objects, pushed in at any chunking.
+
+Contract: every row comes out as it was spelt, one a line, in the order of the array; only raw line breaks between its
+tokens (a pretty-printed export) are dropped. ``close()`` raises unless the array was closed and nothing but blanks
+follows. What is no array of objects ends in a typed error with byte offset and row number, and nothing of the text.
+An element that is a string holding an object (``api.md`` 2.6) is unwrapped.
+
+Plan: a state machine over what may stand between rows; for a row its end is guessed, or counted out
+(:mod:`~asyncexport.sansio.row_ends`), and the row proved by parsing it alone (:mod:`~asyncexport.sansio.row_proof`).
+Batches hold about 32 KiB of text, so that what is parsed stays young for the garbage collector and in the cache; where
+one ends depends on the text alone, not on how it arrived.
+
+Worst case: memory is one row of at most ``RowLimits.row`` bytes, one chunk and one batch. Time is linear: a row whose
+end has not come is looked at again only when twice as much of it is there.
+
+Source: RFC 8259; limits and errors: ``faults.md`` (JSON, J1-J10, X11).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import orjson
+
+from asyncexport.batch import Batch
+from asyncexport.errors import BombLimit, DecodeError, JsonSyntax, JsonTruncated, RowTooLarge, UnexpectedShape
+from asyncexport.sansio.row_ends import NOT_FOUND, Guess, object_end, string_end, too_deep
+from asyncexport.sansio.row_proof import first_fault, is_json
+
+BATCH: Final = 32_768
+_PATIENCE = 4_096
+_DIAGNOSED = 65_536
+
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_LINE_BREAKS = b"\r\n"
+_OTHER_VALUES = frozenset(b"[-0123456789tfn")
+
+
+@dataclass(frozen=True, slots=True)
+class RowLimits:
+    """``row``: bytes of one row; ``depth``: levels of one row, itself included, at most 1,024; ``rows``: count."""
+
+    row: int = 16 * 1024 * 1024
+    depth: int = 64
+    rows: int = 10**8
+
+
+class Rows:
+    """The push parser. Iterators it gave are read to their end before more is fed; bytes are never lost meanwhile."""
+
+    def __init__(self, limits: RowLimits | None = None) -> None:
+        self._limits = limits or RowLimits()
+        self._buffer = bytearray()
+        self._at = 0
+        self._before = 0
+        self._expected = _Expected.ARRAY
+        self._guess = Guess()
+        self._patience = _PATIENCE
+        self._held: list[bytes | bytearray] = []
+        self._held_size = 0
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Whole rows so far."""
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"<Rows {self._count} so far, expects {self._expected.value}>"
+
+    def feed(self, data: bytes) -> Iterator[Batch]:
+        """Take the next bytes of the text; return an iterator of the batches that became full.
+
+        Iterating raises :class:`JsonSyntax`, :class:`JsonEncoding`, :class:`UnexpectedShape`, :class:`RowTooLarge` or
+        :class:`BombLimit`, with the byte offset in the text and the number of whole rows before it.
+        """
+        self._buffer += data
+        return self._batches(last=False)
+
+    def close(self) -> list[Batch]:
+        """State that the text ends here; return the batches that are left.
+
+        Raises :class:`JsonTruncated` when the array is not closed, and what :meth:`feed` does.
+        """
+        batches = list(self._batches(last=True))
+        if self._expected is not _Expected.END:
+            raise self._fault(JsonTruncated, f"the text ends where {self._expected.value} was expected")
+        if self._held:
+            batches.append(self._take_batch())
+        return batches
+
+    def _batches(self, *, last: bool) -> Iterator[Batch]:
+        while self._step(last=last):
+            if self._held_size >= BATCH:
+                yield self._take_batch()
+        del self._buffer[: self._at]
+        self._guess.dropped(self._at)
+        self._before += self._at
+        self._at = 0
+
+    def _step(self, *, last: bool) -> bool:
+        """Go over one element, or one mark between elements; return whether there was one."""
+        self._skip_blanks()
+        if self._at == len(self._buffer):
+            return False
+        match self._expected:
+            case _Expected.ARRAY:
+                self._open_array()
+            case _Expected.COMMA:
+                self._separate()
+            case _Expected.END:
+                raise self._fault(JsonSyntax, "something follows the end of the array")
+            case _:
+                return self._element(last=last)
+        return True
+
+    def _skip_blanks(self) -> None:
+        blanks = _BLANKS.match(self._buffer, self._at)
+        self._at = blanks.end() if blanks else self._at
+
+    def _open_array(self) -> None:
+        byte = self._buffer[self._at]
+        if byte == ord("["):
+            self._at += 1
+            self._expected = _Expected.ROW_OR_END
+        elif byte == 0xEF:
+            raise self._fault(JsonSyntax, "it begins with a byte order mark")
+        elif byte == 0x1F:
+            raise self._fault(JsonSyntax, "it is binary, like gzip inside gzip")
+        elif byte in _OTHER_VALUES or byte in b'{"':
+            raise self._fault(UnexpectedShape, "the top level is not an array")
+        else:
+            raise self._fault(JsonSyntax, "it does not begin like JSON")
+
+    def _separate(self) -> None:
+        byte = self._buffer[self._at]
+        if byte not in b",]":
+            raise self._fault(JsonSyntax, "neither a comma nor the end of the array follows the row")
+        self._at += 1
+        self._expected = _Expected.ROW if byte == ord(",") else _Expected.END
+
+    def _element(self, *, last: bool) -> bool:
+        byte = self._buffer[self._at]
+        if byte == ord("{"):
+            return self._object(last=last)
+        if byte == ord('"'):
+            return self._string(last=last)
+        if byte == ord("]") and self._expected is _Expected.ROW_OR_END:
+            self._at += 1
+            self._expected = _Expected.END
+            return True
+        if byte in _OTHER_VALUES:
+            raise self._fault(UnexpectedShape, "an element of the array is not an object")
+        raise self._fault(JsonSyntax, "no row begins here")
+
+    def _guessed_rows(self) -> bool:
+        """Take rows while their ends can be guessed and the batch is not full; return whether there were any."""
+        before = self._count
+        while self._held_size < BATCH and (end := self._guess.end(self._buffer, self._at)) != NOT_FOUND:
+            row = self._buffer[self._at : end]
+            if len(row) > self._limits.row or not is_json(row):
+                self._guess.wrong(end)
+                break
+            self._accept(row)
+            self._at = end + self._guess.gap
+        return self._count > before
+
+    def _object(self, *, last: bool) -> bool:
+        if self._expected is _Expected.ROW and self._guessed_rows():
+            return True
+        if not self._worth_looking(last=last):
+            return False
+        end = object_end(self._buffer, self._at)
+        if end == NOT_FOUND:
+            return self._unfinished(last=last)
+        row = self._cut(end)
+        self._prove(row)
+        self._accept(row)
+        self._go_behind(end)
+        self._guess.learn(self._buffer, end)
+        return True
+
+    def _string(self, *, last: bool) -> bool:
+        if not self._worth_looking(last=last):
+            return False
+        end = string_end(self._buffer, self._at)
+        if end == NOT_FOUND:
+            return self._unfinished(last=last)
+        quoted = self._cut(end)
+        self._prove(quoted)
+        row = orjson.loads(quoted).encode().strip(b" \t\r\n")
+        if not row.startswith(b"{"):
+            raise self._fault(UnexpectedShape, "an element of the array is a string that holds no object")
+        self._prove(row)
+        self._accept(row)
+        self._go_behind(end)
+        return True
+
+    def _worth_looking(self, *, last: bool) -> bool:
+        return last or len(self._buffer) - self._at >= self._patience
+
+    def _cut(self, end: int) -> bytes:
+        if end - self._at > self._limits.row:
+            raise self._fault(RowTooLarge, f"the row is larger than {self._limits.row} bytes")
+        return bytes(self._buffer[self._at : end])
+
+    def _go_behind(self, end: int) -> None:
+        self._at = end
+        self._expected = _Expected.COMMA
+
+    def _prove(self, text: bytes) -> None:
+        if is_json(text):
+            return
+        fault = first_fault(text, depth=self._limits.depth, whole=True)
+        if fault is not None:
+            raise self._fault(fault.error, fault.reason, ahead=fault.offset)
+
+    def _accept(self, row: bytes | bytearray) -> None:
+        if too_deep(row, self._limits.depth):
+            raise self._fault(JsonSyntax, f"nested deeper than {self._limits.depth} levels")
+        if self._count == self._limits.rows:
+            raise self._fault(BombLimit, f"there are more than {self._limits.rows} rows")
+        self._held.append(row)
+        self._held_size += len(row)
+        self._count += 1
+        self._patience = _PATIENCE
+
+    def _unfinished(self, *, last: bool) -> bool:
+        """Judge an element whose end has not come: hopeless, too large, or worth waiting for (return False)."""
+        available = len(self._buffer) - self._at
+        beginning = bytes(self._buffer[self._at : self._at + _DIAGNOSED])
+        fault = first_fault(beginning, depth=self._limits.depth, whole=False)
+        if fault is not None:
+            raise self._fault(fault.error, fault.reason, ahead=fault.offset)
+        if available > self._limits.row:
+            raise self._fault(RowTooLarge, f"the row is larger than {self._limits.row} bytes")
+        if last:
+            raise self._fault(JsonTruncated, "the text ends inside a row")
+        self._patience = min(2 * available, self._limits.row + 1)
+        return False
+
+    def _take_batch(self) -> Batch:
+        rows, count = self._held, len(self._held)
+        text = b"\n".join(rows) + b"\n"
+        if text.count(b"\n") != count or b"\r" in text:
+            text = b"\n".join(row.translate(None, _LINE_BREAKS) for row in rows) + b"\n"
+        self._held, self._held_size = [], 0
+        return Batch(text, count, self._count - count)
+
+    def _fault(self, error: type[DecodeError], reason: str, *, ahead: int = 0) -> DecodeError:
+        offset = self._before + self._at + ahead
+        return error(f"byte {offset}, row {self._count}: {reason}", offset=offset, row=self._count)
+
+
+class _Expected(Enum):
+    ARRAY = "an array"
+    ROW_OR_END = "a row or the end of the array"
+    ROW = "a row"
+    COMMA = "a comma or the end of the array"
+    END = "nothing more"
