@@ -65,6 +65,7 @@ class Recovery:
         self._renewals = renewals
         self._strikes = 0
         self._renewed = 0
+        self._resigned = False
         self._furthest = 0
         self._restarted: Counter[type[AsyncexportError]] = Counter()
 
@@ -80,8 +81,11 @@ class Recovery:
         self._strikes += 1
         if isinstance(error, TlsError):
             return Step.GIVE_UP
-        if isinstance(error, UrlExpired | NoSuchObject) or (isinstance(error, BadSignature) and not self._renewed):
-            return self._renew(error)
+        if isinstance(error, UrlExpired | NoSuchObject):
+            return self._renew(1 if isinstance(error, NoSuchObject) else self._renewals)
+        if isinstance(error, BadSignature) and not self._resigned:
+            self._resigned = True
+            return Step.RENEW
         if isinstance(error, ServerError | Throttled):
             return Step.AGAIN if self._strikes < self._busy else Step.GIVE_UP
         if isinstance(error, ConnectError):
@@ -90,8 +94,7 @@ class Recovery:
             return Step.AGAIN if state.can_resume else self._restart(error)
         return self._restart(error)
 
-    def _renew(self, error: AsyncexportError) -> Step:
-        allowed = 1 if isinstance(error, NoSuchObject | BadSignature) else self._renewals
+    def _renew(self, allowed: int) -> Step:
         self._renewed += 1
         return Step.RENEW if self._renewed <= allowed else Step.GIVE_UP
 
@@ -99,7 +102,10 @@ class Recovery:
         for kind, allowed in self._RESTARTS:
             if isinstance(error, kind):
                 self._restarted[kind] += 1
-                return Step.RESTART if self._restarted[kind] <= allowed else Step.GIVE_UP
+                if self._restarted[kind] > allowed:
+                    break
+                self._furthest = self._strikes = self._renewed = 0
+                return Step.RESTART
         return Step.GIVE_UP
 
 
