@@ -79,20 +79,26 @@ class Recovery:
         if state.offset > self._furthest:
             self._furthest, self._strikes, self._renewed = state.offset, 0, 0
         self._strikes += 1
-        if isinstance(error, TlsError):
-            return Step.GIVE_UP
-        if isinstance(error, UrlExpired | NoSuchObject):
-            return self._renew(1 if isinstance(error, NoSuchObject) else self._renewals)
-        if isinstance(error, BadSignature) and not self._resigned:
-            self._resigned = True
-            return Step.RENEW
-        if isinstance(error, ServerError | Throttled):
-            return Step.AGAIN if self._strikes < self._busy else Step.GIVE_UP
-        if isinstance(error, ConnectError):
-            if self._strikes >= self._idle:
-                return Step.GIVE_UP
-            return Step.AGAIN if state.can_resume else self._restart(error)
-        return self._restart(error)
+        match error:
+            case TlsError():
+                step = Step.GIVE_UP
+            case UrlExpired():
+                step = self._renew(self._renewals)
+            case NoSuchObject():
+                step = self._renew(1)
+            case BadSignature() if not self._resigned:
+                self._resigned = True
+                step = Step.RENEW
+            case ServerError() | Throttled():
+                step = self._again(self._busy)
+            case ConnectError() if state.can_resume:
+                step = self._again(self._idle)
+            case _:
+                step = self._restart(error)
+        return step
+
+    def _again(self, allowed: int) -> Step:
+        return Step.AGAIN if self._strikes < allowed else Step.GIVE_UP
 
     def _renew(self, allowed: int) -> Step:
         self._renewed += 1
