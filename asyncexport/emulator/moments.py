@@ -1,0 +1,51 @@
+"""Moments as the API writes them: ``Instant.toString`` of Java, which drops the fraction when it is zero.
+
+So ``2019-02-07T07:58:58Z`` and ``2023-05-30T18:51:03.759Z`` stand in one file (``api.md`` 5). Rows need millions of
+them, so days and minutes come from tables and only the seconds are formatted. Seconds are counted from 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+
+DAY = 86_400_000
+"""Milliseconds of a day."""
+
+_FIRST = datetime(2017, 1, 1, tzinfo=UTC)
+FIRST_DAY = int(_FIRST.timestamp()) // 86_400
+"""The day the tables begin with, counted from 1970; they end in 2028."""
+
+_DAYS = [(_FIRST + timedelta(days=number)).strftime("%Y-%m-%d") for number in range(4_383)]
+_MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1_440)]
+
+
+def stamp(milliseconds: int) -> str:
+    """Write a moment of the years 2017 to 2028, given in milliseconds since 1970."""
+    day, rest = divmod(milliseconds, DAY)
+    minute, rest = divmod(rest, 60_000)
+    second, fraction = divmod(rest, 1_000)
+    head = _DAYS[day - FIRST_DAY] + _MINUTES[minute]
+    return f"{head}{second:02d}.{fraction:03d}Z" if fraction else f"{head}{second:02d}Z"
+
+
+def date(milliseconds: int) -> str:
+    """Write the day of a moment of the years 2017 to 2028."""
+    return _DAYS[milliseconds // DAY - FIRST_DAY]
+
+
+def instant(seconds: float) -> str:
+    """Write any moment the way :func:`stamp` does, given in seconds since 1970."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    fraction = f".{moment.microsecond // 1000:03d}" if moment.microsecond >= 1000 else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def http_date(seconds: float) -> str:
+    """Write the value of a ``Date`` header."""
+    return formatdate(seconds, usegmt=True)
+
+
+def amz_date(seconds: float) -> str:
+    """Write the value of ``X-Amz-Date``."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}"
