@@ -1,0 +1,100 @@
+"""The border to a sink: whose error is whose."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from asyncexport.batch import Batch
+from asyncexport.engine.border import GuardedSink
+from asyncexport.errors import DiskFull, SinkError
+from asyncexport.models import Evidence, Receipt, TransferOrder
+from asyncexport.ports import SinkWriter
+from tests.engine.support import order
+
+EVIDENCE = Evidence(1, "gzip")
+
+
+class Faulty:
+    """A sink that raises ``error`` at ``where``."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        self._where = where
+        self._error = error
+
+    def at(self, where: str) -> None:
+        """Raise if it is here."""
+        if where == self._where:
+            raise self._error
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin."""
+        self.at("enter")
+        yield _FaultyWriter(self, order)
+        self.at("commit")
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Look."""
+        self.at("find")
+        return Receipt(order.export_id, 0, 0, "", "")
+
+
+class _FaultyWriter:
+    def __init__(self, sink: Faulty, order: TransferOrder) -> None:
+        self._sink = sink
+        self._order = order
+
+    async def write(self, batch: Batch) -> None:
+        assert batch.count == 1
+        self._sink.at("write")
+
+    def seal(self, evidence: Evidence) -> None:
+        assert evidence is EVIDENCE
+        self._sink.at("seal")
+
+    @property
+    def receipt(self) -> Receipt:
+        self._sink.at("receipt")
+        return Receipt(self._order.export_id, 0, 0, "", "")
+
+
+async def use(sink: Faulty) -> Receipt:
+    """Go through every call of a sink."""
+    guarded = GuardedSink(sink)
+    assert await guarded.find(order()) is not None
+    async with guarded.open(order()) as writer:
+        await writer.write(Batch(b"{}\n", 1))
+        writer.seal(EVIDENCE)
+    return writer.receipt
+
+
+@pytest.mark.parametrize("where", ["find", "enter", "write", "seal", "commit", "receipt"])
+async def test_a_foreign_error_becomes_a_sink_error_with_its_cause(where: str) -> None:
+    """Wherever a sink raises, it fails its own export as our error; secrets in its text are blanked."""
+    with pytest.raises(SinkError, match="Faulty raised ValueError: no Atza\\|\\*\\*\\*") as caught:
+        await use(Faulty(where, ValueError("no Atza|abc")))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("where", ["find", "enter", "write", "seal", "commit", "receipt"])
+async def test_an_error_of_ours_passes_unchanged(where: str) -> None:
+    """A sink that speaks our language is not translated."""
+    error = DiskFull("full")
+    with pytest.raises(DiskFull) as caught:
+        await use(Faulty(where, error))
+    assert caught.value is error
+
+
+async def test_what_passes_through_the_block_is_not_the_sinks_fault() -> None:
+    """An exception from inside the block leaves it as itself."""
+    with pytest.raises(KeyError, match="mine"):
+        async with GuardedSink(Faulty("nowhere", ValueError())).open(order()):
+            raise KeyError("mine")
+
+
+async def test_a_sink_without_faults_is_passed_through() -> None:
+    """The border adds nothing."""
+    assert (await use(Faulty("nowhere", ValueError()))).export_id == "export-1"
