@@ -1,0 +1,154 @@
+"""How a command ends: one exit status from any number of errors, and the boundary no exception gets past.
+
+Contract (the numbers are the public promise of the command line):
+
+    0    everything is committed, or there was nothing to do
+    1    some exports failed for good, the rest is committed
+    2    usage or configuration
+    3    authorisation needs a person
+    70   a bug in this program
+    74   local storage: no space, no permission, damaged state
+    75   only temporary failures are left, or another run holds the lock: run again
+    130  interrupted by SIGINT, resumable      143  by SIGTERM      141  the reader of stdout went away
+
+Where several apply, the one that blocks the next run most wins: 74, 3, 2, 1, 75.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import IntEnum
+from types import TracebackType
+
+import click
+
+from asyncexport.adapters.redaction import redact, safe_line
+from asyncexport.errors import (
+    AsyncexportError,
+    AuthError,
+    ConfigError,
+    ExportFailed,
+    ProfileAccessDenied,
+    SinkError,
+    StateError,
+)
+from asyncexport.sansio.redact import printable
+
+
+class Exit(IntEnum):
+    """The exit statuses."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    AUTH = 3
+    INTERNAL = 70
+    STORAGE = 74
+    AGAIN = 75
+    INTERRUPTED = 130
+    PIPE = 141
+    TERMINATED = 143
+
+
+_PRECEDENCE = (Exit.STORAGE, Exit.AUTH, Exit.USAGE, Exit.FAILED, Exit.AGAIN)
+_STORAGE_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
+_FIXES: tuple[tuple[type[AsyncexportError], str], ...] = (
+    (AuthError, "give consent again for this account and put the new refresh token in place"),
+    (ProfileAccessDenied, "check that the account's user may still see this profile, in this region"),
+    (ExportFailed, "narrow the export with ad_products or states, or ask Amazon's support with the export id"),
+    (SinkError, "free space or mend the permissions of the output folder, then run the same command again"),
+)
+
+
+def status_of(error: AsyncexportError) -> Exit:
+    """Return the exit status that one error stands for."""
+    if error.temporary:
+        return Exit.AGAIN
+    if isinstance(error, SinkError | StateError):
+        return Exit.STORAGE
+    if isinstance(error, AuthError):
+        return Exit.AUTH
+    return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
+
+
+def worst(errors: Iterable[AsyncexportError]) -> Exit:
+    """Return the exit status of a run that ended with these errors; without any it is 0."""
+    found = {status_of(error) for error in errors}
+    return next((status for status in _PRECEDENCE if status in found), Exit.OK)
+
+
+def fix_of(error: AsyncexportError) -> str:
+    """Return what to do about an error, empty where its own text has to do."""
+    if error.temporary:
+        return "run the same command again later: this passes by itself"
+    return next((fix for kind, fix in _FIXES if isinstance(error, kind)), "")
+
+
+class Boundary:
+    """Leaving this block by an exception ends the program with the right status and one clear line on stderr.
+
+    Click's own exceptions and anything that is no ``Exception`` (but Ctrl-C) pass. A traceback is shown only when the
+    root logger listens at DEBUG, and never with local variables.
+    """
+
+    def __enter__(self) -> Boundary:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, _CLICK):
+            return
+        status = _end(error)
+        if status is not None:
+            raise SystemExit(int(status)) from None
+
+
+def _end(error: BaseException) -> Exit | None:
+    if isinstance(error, AsyncexportError):
+        say(f"error: {error}")
+        if fix := fix_of(error):
+            say(f"fix: {fix}")
+        return status_of(error)
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+        return Exit.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return Exit.PIPE
+    if isinstance(error, OSError) and error.errno in _STORAGE_FULL:
+        say(f"error: cannot write the results: {error.strerror}")
+        return Exit.STORAGE
+    return _bug(error) if isinstance(error, Exception) else None
+
+
+def _bug(error: Exception) -> Exit:
+    say(f"internal error: {type(error).__name__}: {error}")
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        for line in redact("".join(traceback.format_exception(error))).splitlines():
+            click.echo(printable(line), err=True)
+    else:
+        say("This is a bug in asyncexport; the same command with -vv shows where.")
+    return Exit.INTERNAL
+
+
+def say(text: str) -> None:
+    """Print one line for a person on stderr: redacted, control characters escaped."""
+    with suppress(BrokenPipeError):
+        click.echo(safe_line(text), err=True)
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter's last flush of stdout from failing again."""
+    with suppress(OSError, ValueError):
+        stdout = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout)
+        os.close(nowhere)

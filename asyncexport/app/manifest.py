@@ -1,0 +1,163 @@
+"""The manifest: what one run did, job by job, as a JSON document that outlives it.
+
+Contract: :class:`Record` is told of everything (it is a listener, and outcomes are added as they come) and can say at
+any moment what the run has done so far, so that a failed or interrupted run leaves a manifest as good as a whole one.
+It holds no secret and no URL. :func:`newest` finds the last one under an output folder again; what it reads is treated
+as input from a stranger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asyncexport._version import __version__
+from asyncexport.adapters.redaction import redact
+from asyncexport.app.exits import Exit, worst
+from asyncexport.errors import AsyncexportError, StateCorrupt
+from asyncexport.events import Event, ExportFinished, ExportRequested
+from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Refused, Summary
+
+FORMAT = 1
+FOLDER = "_runs"
+_LARGEST = 256 * 1024 * 1024
+
+
+class Record:
+    """What a run wants and what came of it. ``now`` gives aware datetimes; ``nonce`` tells runs of one second apart."""
+
+    def __init__(self, *, snapshot: str, now: Callable[[], datetime], nonce: str) -> None:
+        self._now = now
+        self._started_at = now()
+        self._times: dict[Job, dict[str, Any]] = {}
+        self.snapshot = snapshot
+        self.name = f"{self._started_at.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}-{nonce}"
+        self.jobs: tuple[Job, ...] = ()
+        self.discovery = Discovery(())
+        self.outcomes: dict[Job, Outcome] = {}
+
+    def __repr__(self) -> str:
+        return f"<Record {self.name} {len(self.outcomes)}/{len(self.jobs)} outcomes>"
+
+    def __call__(self, event: Event) -> None:
+        """Take note of when exports were asked for and how long they took."""
+        if isinstance(event, ExportRequested):
+            self._times[event.job] = {"export_id": event.export_id, "requested_at": _stamp(self._now())}
+        elif isinstance(event, ExportFinished):
+            self._times.setdefault(event.job, {})["generation_seconds"] = round(event.seconds, 3)
+
+    def plan(self, discovery: Discovery, jobs: Iterable[Job]) -> None:
+        """State what the run is about to do."""
+        self.discovery, self.jobs = discovery, tuple(jobs)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take note of a job's outcome."""
+        self.outcomes[outcome.job] = outcome
+        self._times.setdefault(outcome.job, {})["finished_at"] = _stamp(self._now())
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """The accounts and profiles that could not become jobs."""
+        return self.discovery.refused
+
+    @property
+    def unfinished(self) -> tuple[Job, ...]:
+        """The jobs without an outcome: never begun, or stopped on the way."""
+        return tuple(job for job in self.jobs if job not in self.outcomes)
+
+    @property
+    def errors(self) -> list[AsyncexportError]:
+        """Everything that went wrong, accounts and jobs alike."""
+        failures = [each.error for each in self.outcomes.values() if isinstance(each, Failed)]
+        return [each.error for each in self.refused] + failures
+
+    def status(self, interrupted: Exit | None = None) -> Exit:
+        """Return the run's exit status; an interruption counts only if it left something undone."""
+        if interrupted is not None and (self.unfinished or not self.jobs):
+            return interrupted
+        return worst(self.errors)
+
+    def manifest(self, summary: Summary, status: Exit | None, *, again: bool = False) -> bytes:
+        """Return the manifest of the run so far; ``status`` is None when the run ended by an exception."""
+        document = {
+            "format": FORMAT,
+            "run": self.name,
+            "asyncexport": __version__,
+            "snapshot": self.snapshot,
+            "started_at": _stamp(self._started_at),
+            "finished_at": _stamp(self._now()),
+            "exit_status": None if status is None else int(status),
+            "again": again,
+            "totals": summary.as_dict() | {"refused": len(self.refused), "unfinished": len(self.unfinished)},
+            "filters": {job.filters.fingerprint: asdict(job.filters) for job in self.jobs},
+            "skipped": [_profile(each) | {"name": each.name, "type": each.type} for each in self.discovery.skipped],
+            "refused": [_refusal(each) for each in self.refused],
+            "jobs": [self._entry(job) for job in self.jobs],
+        }
+        return json.dumps(document, indent=1).encode() + b"\n"
+
+    def _entry(self, job: Job) -> dict[str, Any]:
+        entry = _profile(job.profile) | {"entity": job.entity.value, "filters": job.filters.fingerprint}
+        return entry | self._times.get(job, {}) | _result(self.outcomes.get(job))
+
+
+def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the last run's manifest under an output folder and its path; None when no run has left one.
+
+    Raises :class:`StateCorrupt` when it is no manifest.
+    """
+    found = max((folder / FOLDER).glob("*.json"), key=lambda path: path.name, default=None)
+    return None if found is None else (found, read(found))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a manifest. Raises :class:`StateCorrupt` for what is none."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise StateCorrupt(f"{path} is too large for a manifest")
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise StateCorrupt(f"{path} is no manifest that can be read ({type(error).__name__}); remove it") from None
+    if not _is_manifest(document):
+        raise StateCorrupt(f"{path} is no manifest of format {FORMAT}; it was written by something else, remove it")
+    return document  # type: ignore[no-any-return]
+
+
+def _is_manifest(document: object) -> bool:
+    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
+        return False
+    lists = [document.get(key) for key in ("jobs", "refused", "skipped")]
+    return all(isinstance(each, list) and all(isinstance(entry, Mapping) for entry in each) for each in lists)
+
+
+def _result(outcome: Outcome | None) -> dict[str, Any]:
+    match outcome:
+        case Exported(receipt=receipt, found=found):
+            facts = asdict(receipt)
+            facts["path"] = facts.pop("location")
+            return {"outcome": "found" if found else "exported", **facts}
+        case Failed(error=error):
+            return {"outcome": "failed", **_error(error)}
+    return {"outcome": "unfinished"}
+
+
+def _refusal(refused: Refused) -> dict[str, Any]:
+    where = {"account": refused.account, "region": refused.region.value, "profile_id": refused.profile_id}
+    return where | _error(refused.error)
+
+
+def _error(error: AsyncexportError) -> dict[str, Any]:
+    facts = {name: value for name in ("export_id", "request_id") if (value := getattr(error, name, ""))}
+    return {"error": type(error).__name__, "message": redact(str(error)), "temporary": error.temporary, **facts}
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return {"account": profile.account, "region": profile.region.value, "profile_id": profile.profile_id}
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

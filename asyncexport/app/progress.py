@@ -1,0 +1,228 @@
+"""Progress on stderr: a live display for a terminal, a line now and then for a log.
+
+Contract: :class:`Board` is the state, a listener without clock or terminal, so that every number can be tested by
+feeding events. Views draw it: :class:`LiveView` in place, :class:`LineView` as plain lines, one whenever something has
+changed since the last. :func:`showing` draws at the view's own pace in the loop itself, without a thread: what stalls
+the loop is seen to stall, and nothing else writes to the terminal at the same time.
+
+Three lines fit any terminal; what is too long for a narrow one is cut, never wrapped, so nothing jumps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from asyncexport.app.console import count, duration, size
+from asyncexport.events import (
+    CallRetried,
+    Event,
+    ExportFinished,
+    ExportRequested,
+    JobFinished,
+    RunStarted,
+    TransferProgressed,
+    TransferRestarted,
+    TransferStarted,
+)
+from asyncexport.models import Entity, Exported, Job, Outcome
+from asyncexport.ports import Clock
+
+_BAR = 60
+
+
+class Board:
+    """A run in numbers while it is under way. ``slots`` is how many exports a client may have in progress."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._in_progress: dict[Job, Entity] = {}
+        self._lanes: dict[Entity, set[tuple[str, str]]] = {}
+        self._transfers: dict[Job, tuple[int, int]] = {}
+        self._committed = (0, 0)
+        self.jobs = self.exported = self.found = self.failed = 0
+        self.throttled = self.retried = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case RunStarted():
+                self.jobs += event.jobs
+            case ExportRequested():
+                self._request(event.job)
+            case ExportFinished():
+                self._in_progress.pop(event.job, None)
+            case TransferStarted() | TransferRestarted():
+                self._transfers[event.job] = (0, 0)
+            case TransferProgressed():
+                self._transfers[event.job] = (event.source_bytes, event.rows)
+            case CallRetried():
+                self._retry(throttled=event.throttled)
+            case JobFinished():
+                self._finish(event.outcome)
+
+    def __repr__(self) -> str:
+        return f"<Board {self.done}/{self.jobs} done, {self.running} running>"
+
+    @property
+    def done(self) -> int:
+        """Jobs with an outcome."""
+        return self.exported + self.found + self.failed
+
+    @property
+    def running(self) -> int:
+        """Jobs that are being exported or transferred now."""
+        return len(self._in_progress.keys() | self._transfers.keys())
+
+    @property
+    def source_bytes(self) -> int:
+        """Bytes of export files that have come in, in committed and in running transfers."""
+        return self._committed[0] + sum(taken for taken, _ in self._transfers.values())
+
+    @property
+    def rows(self) -> int:
+        """Rows that have come in, in committed and in running transfers."""
+        return self._committed[1] + sum(rows for _, rows in self._transfers.values())
+
+    @property
+    def slots(self) -> dict[Entity, tuple[int, int]]:
+        """Slots in use and slots there are, by endpoint, over all accounts that have asked for something there."""
+        busy = list(self._in_progress.values())
+        return {
+            each: (busy.count(each), self._slots * len(self._lanes[each])) for each in Entity if each in self._lanes
+        }
+
+    def _request(self, job: Job) -> None:
+        self._in_progress[job] = job.entity
+        self._lanes.setdefault(job.entity, set()).add((job.profile.account, job.profile.region.value))
+
+    def _retry(self, *, throttled: bool) -> None:
+        self.throttled += throttled
+        self.retried += not throttled
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._in_progress.pop(outcome.job, None)
+        self._transfers.pop(outcome.job, None)
+        if not isinstance(outcome, Exported):
+            self.failed += 1
+            return
+        self.found += outcome.found
+        self.exported += not outcome.found
+        taken, rows = self._committed
+        new = 0 if outcome.found else outcome.receipt.source_bytes
+        self._committed = (taken + new, rows + outcome.receipt.rows)
+
+
+def headline(board: Board) -> str:
+    """Return how far the jobs are."""
+    parts = [f"{board.done:,}/{count(board.jobs, 'export')} done", f"{board.running:,} running"]
+    if board.found:
+        parts.append(f"{board.found:,} already there")
+    return ", ".join([*parts, f"{board.failed:,} failed"])
+
+
+def volume(board: Board, seconds: float) -> str:
+    """Return how much has come in and how fast; ``seconds`` since the run began."""
+    rate = board.source_bytes / seconds if seconds > 0 else 0.0
+    parts = [count(board.rows, "row"), size(board.source_bytes), f"{size(rate)}/s", duration(seconds)]
+    if board.throttled:
+        parts.append(f"{board.throttled:,} throttled")
+    if board.retried:
+        parts.append(count(board.retried, "retry", "retries"))
+    return ", ".join(parts)
+
+
+def slots_line(board: Board) -> str:
+    """Return how many slots of each endpoint are in use."""
+    return "slots  " + "  ".join(f"{entity.value} {busy}/{there}" for entity, (busy, there) in board.slots.items())
+
+
+class View(Protocol):
+    """Something that can show a board. ``interval`` is in seconds."""
+
+    @property
+    def interval(self) -> float: ...
+
+    def showing(self) -> AbstractContextManager[object]: ...
+
+    def draw(self, board: Board, seconds: float) -> None: ...
+
+
+class LiveView:
+    """Three lines in place; they are gone when the block is left. What others write to stderr appears above them."""
+
+    interval = 0.125
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+
+    def showing(self) -> AbstractContextManager[object]:
+        """Return the block during which the display is there."""
+        return self._live
+
+    def draw(self, board: Board, seconds: float) -> None:
+        """Show the board as it is now."""
+        self._live.update(self._picture(board, seconds), refresh=True)
+
+    def _picture(self, board: Board, seconds: float) -> Table:
+        width = min(_BAR, max(self._console.width - 1, 1))
+        picture = Table.grid()
+        picture.add_row(ProgressBar(total=max(board.jobs, 1), completed=board.done, width=width))
+        for line in (headline(board), volume(board, seconds), slots_line(board)):
+            picture.add_row(Text(line, no_wrap=True, overflow="ellipsis"))
+        return picture
+
+
+class LineView:
+    """One plain line an interval, if anything has changed since the last. A reader that went away is no fault."""
+
+    interval = 10.0
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = ""
+
+    def showing(self) -> AbstractContextManager[object]:
+        """Return an empty block: there is nothing to put up or to take away."""
+        return nullcontext()
+
+    def draw(self, board: Board, seconds: float) -> None:
+        """Write a line unless it would say the same as the one before."""
+        state = f"{headline(board)}, {board.rows:,}"
+        if board.jobs and state != self._last:
+            self._last = state
+            with suppress(OSError):
+                print(f"{headline(board)}; {volume(board, seconds)}", file=self._stream, flush=True)
+
+
+@asynccontextmanager
+async def showing(board: Board, view: View | None, clock: Clock) -> AsyncIterator[None]:
+    """Draw ``board`` at the view's pace while the block runs; without a view do nothing."""
+    if view is None:
+        yield
+        return
+    with view.showing():
+        ticking = asyncio.create_task(_tick(board, view, clock))
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            await asyncio.wait([ticking])
+        if not ticking.cancelled():
+            ticking.result()
+
+
+async def _tick(board: Board, view: View, clock: Clock) -> None:
+    began = clock.now()
+    while True:
+        await clock.sleep(view.interval)
+        view.draw(board, clock.now() - began)

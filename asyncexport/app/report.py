@@ -1,0 +1,220 @@
+"""The results on stdout: JSON Lines for programs, a table for people. Nothing else is ever written there.
+
+Contract of the JSON form (public, held by tests): one object a line, in ASCII, written as outcomes come,
+``{"event": "exported"|"failed", "account", "region", "profile_id", "entity", "export_id", "rows", "bytes", "path",
+"error", "message"}`` as far as they apply (an account that could not be looked at fails without a profile), and last
+``{"event": "summary", "exported", "failed", "skipped", "rows", "seconds", "requests", "throttled",
+"possibly_orphaned"}``, in which ``failed`` counts the ``failed`` lines.
+
+The form for people comes at the end: rows by profile and entity (by account, when the profiles are many), then every
+failure with its cause and what to do about it, then the totals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
+
+from asyncexport.adapters.redaction import redact, safe_line
+from asyncexport.app.console import count, duration, size, table
+from asyncexport.app.exits import fix_of
+from asyncexport.app.manifest import Record
+from asyncexport.errors import AsyncexportError
+from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Refused, Summary
+
+MANY_PROFILES = 40
+Write: TypeAlias = Callable[[str], None]
+
+
+class Report(Protocol):
+    """Where results go. ``finish`` is called once, whatever became of the run."""
+
+    def refused(self, refused: Refused) -> None: ...
+
+    def outcome(self, outcome: Outcome) -> None: ...
+
+    def finish(self, record: Record, summary: Summary) -> None: ...
+
+
+class JsonReport:
+    """One JSON object a line; ``write`` takes a line without its end and must flush."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def refused(self, refused: Refused) -> None:
+        """Write the failure of an account or of one of its profiles."""
+        self._write(line(refusal_facts(refused)))
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Write a job's outcome."""
+        self._write(line(outcome_facts(outcome)))
+
+    def finish(self, record: Record, summary: Summary) -> None:
+        """Write the last line."""
+        self._write(line({"event": "summary", **totals(record, summary).as_dict()}))
+
+
+class TextReport:
+    """Lines for people, all of them at the end. With ``brief`` the table of what went well is left out."""
+
+    def __init__(self, write: Write, *, brief: bool = False) -> None:
+        self._write = write
+        self._brief = brief
+
+    def refused(self, refused: Refused) -> None:
+        """Wait for the end."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Wait for the end."""
+
+    def finish(self, record: Record, summary: Summary) -> None:
+        """Write the table, the failures and the totals."""
+        sections = [[] if self._brief else overview(record), failures(record), skipped(record)]
+        for section in [each for each in sections if each]:
+            for text in section:
+                self._write(text)
+            self._write("")
+        self._write(conclusion(totals(record, summary), len(record.unfinished)))
+
+
+def line(facts: dict[str, Any]) -> str:
+    """Return one JSON line in ASCII: nothing in it can act on a terminal."""
+    return json.dumps(facts, ensure_ascii=True)
+
+
+def totals(record: Record, summary: Summary) -> Summary:
+    """Return the summary with accounts and profiles that could not become jobs counted as failed."""
+    return replace(summary, failed=summary.failed + len(record.refused))
+
+
+def outcome_facts(outcome: Outcome) -> dict[str, Any]:
+    """Return the JSON object of a job's outcome."""
+    if isinstance(outcome, Exported):
+        receipt = outcome.receipt
+        stored = {"rows": receipt.rows, "bytes": receipt.bytes, "path": receipt.location}
+        return {"event": "exported", **job_facts(outcome.job), "export_id": receipt.export_id, **stored}
+    return {"event": "failed", **job_facts(outcome.job), **_error_facts(outcome.error)}
+
+
+def refusal_facts(refused: Refused) -> dict[str, Any]:
+    """Return the JSON object of an account, or one of its profiles, that could not become jobs."""
+    where = {"account": refused.account, "region": refused.region.value}
+    if refused.profile_id:
+        where["profile_id"] = refused.profile_id
+    return {"event": "failed", **where, **_error_facts(refused.error)}
+
+
+def job_facts(job: Job) -> dict[str, Any]:
+    """Return what a job is about, by the names of the JSON lines."""
+    at = job.profile
+    where = {"account": at.account, "region": at.region.value, "profile_id": at.profile_id}
+    return where | {"entity": job.entity.value}
+
+
+def _error_facts(error: AsyncexportError) -> dict[str, Any]:
+    export_id = getattr(error, "export_id", "")
+    known = {"export_id": export_id} if export_id else {}
+    return {**known, "error": type(error).__name__, "message": redact(str(error))}
+
+
+def overview(record: Record) -> list[str]:
+    """Return a table of rows by profile and entity; by account and entity when the profiles are many."""
+    if not record.jobs:
+        return []
+    entities = [each for each in Entity if any(job.entity is each for job in record.jobs)]
+    profiles = dict.fromkeys(job.profile for job in record.jobs)
+    if len(profiles) > MANY_PROFILES:
+        return _by_account(record, entities)
+    rows = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
+    for profile in profiles:
+        own = {job.entity: job for job in record.jobs if job.profile == profile}
+        cells = [_cell([own[each]] if each in own else [], record) for each in entities]
+        stored = size(sum(_bytes(record.outcomes.get(job)) for job in own.values()))
+        rows.append([profile.account, profile.region.value, profile.profile_id, profile.name, *cells, stored])
+    return table(rows, right=frozenset(range(4, 5 + len(entities))))
+
+
+def _by_account(record: Record, entities: list[Entity]) -> list[str]:
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in record.jobs:
+        groups.setdefault((job.profile.account, job.profile.region.value), []).append(job)
+    rows = [["account", "region", "profiles", *(each.value for each in entities), "size"]]
+    for (account, region), jobs in groups.items():
+        profiles = len({job.profile for job in jobs})
+        cells = [_cell([job for job in jobs if job.entity is each], record) for each in entities]
+        stored = size(sum(_bytes(record.outcomes.get(job)) for job in jobs))
+        rows.append([account, region, f"{profiles:,}", *cells, stored])
+    return table(rows, right=frozenset(range(2, 4 + len(entities))))
+
+
+def _cell(jobs: list[Job], record: Record) -> str:
+    """Return the rows of some jobs, and how many of them have none to show."""
+    outcomes = [record.outcomes.get(job) for job in jobs]
+    done = [each for each in outcomes if isinstance(each, Exported)]
+    parts = [f"{sum(each.receipt.rows for each in done):,}"] if done else []
+    states = Counter(
+        "failed" if isinstance(each, Failed) else "not done" for each in outcomes if not isinstance(each, Exported)
+    )
+    parts += [word if len(jobs) == 1 else f"{number:,} {word}" for word, number in states.items()]
+    return ", ".join(parts) or "-"
+
+
+def _bytes(outcome: Outcome | None) -> int:
+    return outcome.receipt.bytes if isinstance(outcome, Exported) else 0
+
+
+def failures(record: Record) -> list[str]:
+    """Return every failure with its cause; what to do about it stands once for all that share it."""
+    failed = [(_name(each), each.error) for each in record.refused]
+    failed += [(str(each.job), each.error) for each in record.outcomes.values() if isinstance(each, Failed)]
+    fixes: dict[str, list[str]] = {}
+    for name, error in failed:
+        fixes.setdefault(fix_of(error), []).append(f"  {name}: {type(error).__name__}: {error}")
+    lines = [f"failed ({len(failed):,})"] if failed else []
+    for fix, causes in fixes.items():
+        lines += [safe_line(cause) for cause in causes]
+        lines += [f"    -> {fix}"] if fix else []
+    return lines
+
+
+def _name(refused: Refused) -> str:
+    where = f"{refused.account}/{refused.region.value}"
+    return f"profile {where}/{refused.profile_id}" if refused.profile_id else f"account {where}"
+
+
+def skipped(record: Record) -> list[str]:
+    """Return which profiles have no exports to pull and why."""
+    names = [f"  {each.profile_id} {each.name}".rstrip() for each in record.discovery.skipped]
+    return [f"skipped: agency profiles have no exports ({len(names):,})", *map(safe_line, names)] if names else []
+
+
+def conclusion(summary: Summary, unfinished: int = 0) -> str:
+    """Return the run in one line."""
+    parts = [count(summary.exported, "export") + " committed"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped:,} already there")
+    for number, word in ((summary.failed, "failed"), (unfinished, "not done")):
+        if number:
+            parts.append(f"{number:,} {word}")
+    parts.append(f"{count(summary.rows, 'row')} in {duration(summary.seconds)}")
+    parts.append(count(summary.requests, "request") + (f" ({summary.throttled:,} throttled)" * bool(summary.throttled)))
+    if summary.possibly_orphaned:
+        parts.append(f"{summary.possibly_orphaned:,} possibly orphaned")
+    return ", ".join(parts)
+
+
+def advice(record: Record) -> str:
+    """Return how to go on after a run that left something which another one can do; empty when there is none."""
+    left = len(record.unfinished)
+    temporary = sum(error.temporary for error in record.errors)
+    if not left and not temporary:
+        return ""
+    done = sum(isinstance(each, Exported) for each in record.outcomes.values())
+    return (
+        f"{done:,} of {count(len(record.jobs), 'export')} committed; nothing of that is lost. Run the same command "
+        f"again with --snapshot {record.snapshot} to do only what is missing."
+    )

@@ -1,0 +1,188 @@
+"""The manifest: what one run did, told from any moment of it, and read back as from a stranger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncexport.app.exits import Exit
+from asyncexport.app.manifest import FORMAT, Record, newest, read
+from asyncexport.errors import AuthError, ExportFailed, StateCorrupt
+from asyncexport.events import ExportFinished, ExportRequested, RunStarted
+from asyncexport.models import Discovery, Entity, Job, Summary
+from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
+
+
+def ticking(start: datetime = STARTED) -> Callable[[], datetime]:
+    """A wall clock that goes on by a second each time it is looked at."""
+    moments = (start + timedelta(seconds=passed) for passed in range(1000))
+    return lambda: next(moments)
+
+
+def record(*jobs: Job, discovery: Discovery | None = None) -> Record:
+    made = Record(snapshot="2026-11-23", now=ticking(), nonce="7f3a")
+    made.plan(discovery or Discovery(tuple(each.profile for each in jobs)), jobs)
+    return made
+
+
+def told(made: Record, status: Exit | None = Exit.OK) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(made.manifest(Summary(rows=7), status, again=True))
+    return document
+
+
+def test_a_name() -> None:
+    """A manifest is named for the moment its run began, in UTC, and a nonce."""
+    assert record().name == "2026-11-23T02-00-11Z-7f3a"
+
+
+def test_the_head() -> None:
+    """Times, label, status and totals stand at the top; accounts and jobs that were left are counted."""
+    made = record(job(), discovery=Discovery((), refused=(refused(AuthError("x")),)))
+    document = told(made, Exit.AUTH)
+    head = {
+        key: document[key] for key in ("format", "run", "snapshot", "started_at", "finished_at", "exit_status", "again")
+    }
+    assert head == {
+        "format": FORMAT,
+        "run": "2026-11-23T02-00-11Z-7f3a",
+        "snapshot": "2026-11-23",
+        "started_at": "2026-11-23T02:00:11.000Z",
+        "finished_at": "2026-11-23T02:00:12.000Z",
+        "exit_status": 3,
+        "again": True,
+    }
+    assert document["totals"] == {**Summary(rows=7).as_dict(), "refused": 1, "unfinished": 1}
+    assert document["filters"][job().filters.fingerprint]["states"] == ["ENABLED", "PAUSED", "ARCHIVED"]
+
+
+def test_a_job_that_was_exported() -> None:
+    """A job carries where it is from, when it was asked for, how long it took, and what was stored."""
+    made = record(job())
+    made(RunStarted(1))
+    made(ExportRequested(job(), "export-1"))
+    made(ExportFinished(job(), "export-1", 12.3456, 300))
+    made.add(exported())
+    assert told(made)["jobs"] == [
+        {
+            "account": "acme",
+            "region": "EU",
+            "profile_id": "1",
+            "entity": "campaigns",
+            "filters": job().filters.fingerprint,
+            "export_id": "export-1",
+            "requested_at": "2026-11-23T02:00:12.000Z",
+            "generation_seconds": 12.346,
+            "finished_at": "2026-11-23T02:00:13.000Z",
+            "outcome": "exported",
+            "rows": 10,
+            "bytes": 500,
+            "sha256": "ab" * 32,
+            "path": "exports/part-0.jsonl.zst",
+            "source_bytes": 300,
+            "integrity": "gzip",
+            "notes": [],
+            "generated_at": "",
+        }
+    ]
+
+
+def test_jobs_that_ended_otherwise() -> None:
+    """A job that was found, failed or never finished says so; no secret of an error is kept."""
+    jobs = [job("1"), job("2"), job("3")]
+    made = record(*jobs)
+    made.add(exported(jobs[0], found=True))
+    made.add(failed(jobs[1], ExportFailed(f"no {CANARY}", export_id="e-2")))
+    entries = told(made)["jobs"]
+    assert [each["outcome"] for each in entries] == ["found", "failed", "unfinished"]
+    failure = {key: entries[1][key] for key in ("error", "message", "temporary", "export_id")}
+    assert failure == {"error": "ExportFailed", "message": "no Atzr|***", "temporary": False, "export_id": "e-2"}
+    assert made.unfinished == (jobs[2],)
+    assert repr(made) == "<Record 2026-11-23T02-00-11Z-7f3a 2/3 outcomes>"
+
+
+def test_what_was_never_a_job() -> None:
+    """Agency profiles and accounts that could not be looked at are named."""
+    discovery = Discovery(
+        (),
+        skipped=(profile("9", name="Agency", kind="agency"),),
+        refused=(refused(AuthError("no", request_id="R1"), profile_id="8"),),
+    )
+    document = told(record(discovery=discovery), None)
+    where = {"account": "acme", "region": "EU"}
+    assert document["exit_status"] is None
+    assert document["skipped"] == [{**where, "profile_id": "9", "name": "Agency", "type": "agency"}]
+    assert document["refused"] == [
+        {**where, "profile_id": "8", "error": "AuthError", "message": "no", "temporary": False, "request_id": "R1"}
+    ]
+
+
+def test_the_status_of_a_run() -> None:
+    """Accounts and jobs decide together; an interruption counts only if it left something undone."""
+    made = record(job("1"), job("1", Entity.ADS))
+    made.add(exported(job("1")))
+    assert made.status(Exit.TERMINATED) == 143
+    made.add(exported(job("1", Entity.ADS)))
+    assert (made.status(Exit.TERMINATED), made.status()) == (0, 0)
+    assert record().status(Exit.INTERRUPTED) == 130
+    assert record(discovery=Discovery((), refused=(refused(AuthError("x")),))).status() == 3
+
+
+def stored(folder: Path, name: str, content: bytes) -> Path:
+    runs = folder / "_runs"
+    runs.mkdir(exist_ok=True)
+    path = runs / name
+    path.write_bytes(content)
+    return path
+
+
+def test_the_newest(tmp_path: Path) -> None:
+    """The last run's manifest is found by its name; without any run there is none."""
+    assert newest(tmp_path) is None
+    whole = record(job()).manifest(Summary(), Exit.OK)
+    stored(tmp_path, "2026-11-23T02-00-11Z-ffff.json", b"")
+    last = stored(tmp_path, "2026-11-24T02-00-11Z-0000.json", whole)
+    stored(tmp_path, "2026-11-25T02-00-11Z-0000.json.part", b"")
+    found = newest(tmp_path)
+    assert found is not None
+    assert (found[0], found[1]["run"]) == (last, "2026-11-23T02-00-11Z-7f3a")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"format": 2}',
+        b'{"format": 1}',
+        b'{"format": 1, "jobs": [1], "refused": [], "skipped": []}',
+        b"[" * 200_000,
+    ],
+)
+def test_what_is_no_manifest(tmp_path: Path, content: bytes) -> None:
+    """Anything that is no manifest of ours is a typed error that names the file."""
+    path = stored(tmp_path, "x.json", content)
+    with pytest.raises(StateCorrupt, match=r"x\.json is no manifest"):
+        read(path)
+
+
+def test_a_manifest_that_is_absurdly_large(tmp_path: Path) -> None:
+    """A file larger than any manifest is not read."""
+    path = stored(tmp_path, "x.json", b"")
+    with path.open("r+b") as file:
+        file.truncate(256 * 1024 * 1024 + 1)
+    with pytest.raises(StateCorrupt, match="too large"):
+        read(path)
+
+
+def test_a_clock_of_another_zone() -> None:
+    """Times are written in UTC whatever zone the clock shows."""
+    zone = datetime(2026, 11, 23, 4, tzinfo=UTC).astimezone()
+    made = Record(snapshot="x", now=lambda: zone, nonce="0000")
+    assert made.name == "2026-11-23T04-00-00Z-0000"

@@ -1,0 +1,198 @@
+"""Progress: the board is fed events, the views draw it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+from rich.console import Console
+
+from asyncexport.app.progress import Board, LineView, LiveView, headline, showing, slots_line, volume
+from asyncexport.events import (
+    CallRetried,
+    ExportFinished,
+    ExportRequested,
+    JobFinished,
+    OddityNoticed,
+    RunStarted,
+    TransferProgressed,
+    TransferRestarted,
+    TransferStarted,
+)
+from asyncexport.models import Entity
+from asyncexport.testing import FakeClock
+from tests.app.support import exported, failed, job
+
+RETRIED = CallRetried("acme", "1", "POST", "503", 1.0, throttled=False)
+THROTTLED = CallRetried("acme", "1", "POST", "429", 1.0, throttled=True)
+
+
+def board(*events: object) -> Board:
+    made = Board(slots=5)
+    for event in events:
+        made(event)  # type: ignore[arg-type]
+    return made
+
+
+def test_an_empty_board() -> None:
+    """Before anything happens everything is zero."""
+    made = board(OddityNoticed("x"))
+    assert (made.jobs, made.done, made.running, made.rows, made.source_bytes, made.slots) == (0, 0, 0, 0, 0, {})
+
+
+def test_the_life_of_a_job() -> None:
+    """A job runs from its request to its outcome, through slot and transfer, and is counted once."""
+    made = board(RunStarted(2), ExportRequested(job(), "e"))
+    assert (made.running, made.slots) == (1, {Entity.CAMPAIGNS: (1, 5)})
+    made(ExportFinished(job(), "e", 1.0, 300))
+    assert (made.running, made.slots) == (0, {Entity.CAMPAIGNS: (0, 5)})
+    made(TransferStarted(job()))
+    made(TransferProgressed(job(), 200, 7))
+    assert (made.running, made.rows, made.source_bytes) == (1, 7, 200)
+    made(JobFinished(exported(rows=10)))
+    assert (made.running, made.rows, made.source_bytes, made.exported) == (0, 10, 300, 1)
+    assert repr(made) == "<Board 1/2 done, 0 running>"
+
+
+def test_a_transfer_that_starts_over() -> None:
+    """What a restart threw away is not counted twice."""
+    made = board(TransferStarted(job()), TransferProgressed(job(), 200, 7), TransferRestarted(job(), "cut"))
+    assert (made.rows, made.source_bytes) == (0, 0)
+
+
+def test_a_job_that_was_there() -> None:
+    """Rows of an earlier run count as rows, not as bytes that came in."""
+    made = board(RunStarted(1), JobFinished(exported(found=True)))
+    assert (made.found, made.exported, made.rows, made.source_bytes) == (1, 0, 10, 0)
+
+
+def test_a_job_that_failed() -> None:
+    """A failure frees the slot and the bytes it had taken."""
+    made = board(ExportRequested(job(), "e"), TransferProgressed(job(), 200, 7), JobFinished(failed()))
+    assert (made.failed, made.running, made.rows, made.source_bytes) == (1, 0, 0, 0)
+
+
+def test_slots_of_several_accounts() -> None:
+    """Each account and region that asks at an endpoint brings its own slots."""
+    made = board(ExportRequested(job(), "e"), ExportRequested(job(account="beta"), "f"))
+    assert made.slots == {Entity.CAMPAIGNS: (2, 10)}
+    assert slots_line(made) == "slots  campaigns 2/10"
+
+
+def test_the_lines() -> None:
+    """The lines say what is there and leave out what is zero."""
+    made = board(RunStarted(2))
+    assert headline(made) == "0/2 exports done, 0 running, 0 failed"
+    assert volume(made, 0.0) == "0 rows, 0 B, 0 B/s, 0.0 s"
+    made = board(RunStarted(2), JobFinished(exported(found=True)), JobFinished(exported(job("2"))), THROTTLED, RETRIED)
+    assert headline(made) == "2/2 exports done, 0 running, 1 already there, 0 failed"
+    assert volume(made, 2.0) == "20 rows, 300 B, 150 B/s, 2.0 s, 1 throttled, 1 retry"
+
+
+def test_plain_lines() -> None:
+    """A plain view writes a line when something has changed, and none before the run has begun."""
+    stream = io.StringIO()
+    view = LineView(stream)
+    made = board()
+    view.draw(made, 1.0)
+    assert stream.getvalue() == ""
+    made(RunStarted(1))
+    view.draw(made, 2.0)
+    view.draw(made, 3.0)
+    made(JobFinished(exported()))
+    view.draw(made, 4.0)
+    assert stream.getvalue().splitlines() == [
+        "0/1 export done, 0 running, 0 failed; 0 rows, 0 B, 0 B/s, 2.0 s",
+        "1/1 export done, 0 running, 0 failed; 10 rows, 300 B, 75 B/s, 4.0 s",
+    ]
+
+
+def test_a_log_that_went_away() -> None:
+    """Progress nobody can read any more is no reason to fail."""
+
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    LineView(Gone()).draw(board(RunStarted(1)), 1.0)
+
+
+@pytest.mark.parametrize("width", [80, 12])
+def test_a_live_display(width: int) -> None:
+    """The live view draws a bar and three lines, cut to the terminal's width, and takes them away at the end."""
+    stream = io.StringIO()
+    view = LiveView(Console(file=stream, width=width, force_terminal=True, color_system=None))
+    made = board(RunStarted(4), ExportRequested(job(), "e"), JobFinished(exported(job("2"))))
+    with view.showing():
+        view.draw(made, 2.0)
+        drawn = stream.getvalue()
+    lines = drawn.removeprefix("\x1b[?25l").splitlines()
+    assert len(lines) == 4
+    assert all(len(line) <= width for line in lines)
+    assert ("1/4 exports done, 1 running" in drawn) == (width == 80)
+    assert stream.getvalue().endswith("\x1b[2K")
+
+
+def test_a_live_display_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Left to itself the live view belongs to stderr, where without a terminal it stays silent."""
+    view = LiveView()
+    with view.showing():
+        view.draw(board(RunStarted(1)), 1.0)
+    assert capsys.readouterr().out == ""
+
+
+class Recording:
+    """A view that keeps what it was asked to draw."""
+
+    interval = 2.0
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.drawn: list[float] = []
+        self.fault = fault
+
+    def showing(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def draw(self, _board: Board, seconds: float) -> None:
+        self.drawn.append(seconds)
+        if self.fault is not None:
+            raise self.fault
+
+
+async def test_the_pace_of_drawing() -> None:
+    """A view is drawn at its own interval while the block runs, and not afterwards."""
+    view, clock = Recording(), FakeClock()
+    async with showing(board(), view, clock):
+        await clock.sleep(7.0)
+    await clock.sleep(7.0)
+    assert view.drawn == [2.0, 4.0, 6.0]
+
+
+async def test_no_view() -> None:
+    """Without a view the block just runs."""
+    async with showing(board(), None, FakeClock()):
+        pass
+
+
+async def test_a_view_that_breaks() -> None:
+    """A fault of the display comes out once the work is done, and does not stop it."""
+    view, clock = Recording(ValueError("torn")), FakeClock()
+    worked = False
+    with pytest.raises(ValueError, match="torn"):
+        async with showing(board(), view, clock):
+            await clock.sleep(7.0)
+            worked = True
+    assert worked
+    assert view.drawn == [2.0]
+
+
+async def test_work_that_breaks() -> None:
+    """A fault of the work comes out as itself and ends the drawing."""
+    view, clock = Recording(), FakeClock()
+    with pytest.raises(KeyError):
+        async with showing(board(), view, clock):
+            raise KeyError("work")
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
