@@ -4,9 +4,9 @@ Contract: an answer is a proposal. Whoever asks proves the row by parsing it alo
 stands where an element is due *is* that element, because JSON is read left to right without looking ahead.
 
 Plan: :func:`object_end` jumps from bracket to bracket outside strings, in one stride where nesting is shallow.
-:class:`Guess` remembers the exact bytes from one row's ``}`` to the next row's first key, ``},{"campaignId"``, and looks
-for them again, which costs next to nothing. A string or a nested object may hold the same bytes; then the proof fails
-and the brackets are counted.
+:class:`Guess` remembers the exact bytes from one row's ``}`` to the next row's first key, ``},{"campaignId"``, and
+looks for them again, which costs next to nothing. A string or a nested object may hold the same bytes; then the proof
+fails and the brackets are counted.
 
 Worst case: linear. A scan touches each byte once; a search for the same bytes never goes over a byte twice; after a
 wrong guess nothing is guessed until its end has been passed; new bytes are learnt only beyond what was searched.

@@ -1,0 +1,78 @@
+"""How text is stored: zstd, gzip or as it is, always the same bytes for the same text.
+
+zstd comes from the standard library where it has it (3.14) and from its backport otherwise; frames carry a checksum.
+gzip headers carry no time. Worst case: an encoder holds one block of at most a few hundred KiB.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Final, Literal, Protocol, TypeAlias
+
+from asyncexport.errors import ConfigError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Compression: TypeAlias = Literal["zstd", "gzip", "none"]
+
+SUFFIXES: Final[dict[str, str]] = {"zstd": ".jsonl.zst", "gzip": ".jsonl.gz", "none": ".jsonl"}
+
+_ZSTD_LEVEL = 3
+_GZIP_LEVEL = 6
+_GZIP_CONTAINER = 16
+
+
+class Encoder(Protocol):
+    """One stream: text in, stored bytes out; ``flush()`` ends it."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Plain:
+    @staticmethod
+    def compress(data: bytes, /) -> bytes:
+        return data
+
+    @staticmethod
+    def flush() -> bytes:
+        return b""
+
+
+def check_compression(compression: str, level: int | None) -> None:
+    """Raise :class:`ConfigError` unless :func:`encoder` can do this."""
+    if compression not in SUFFIXES:
+        raise ConfigError(f"compression {compression!r} is none of {', '.join(SUFFIXES)}")
+    low, high = _levels(compression)
+    if level is not None and not low <= level <= high:
+        allowed = f"from {low} to {high}" if high else "not to be given"
+        raise ConfigError(f"compression level {level} does not exist: for {compression} it is {allowed}")
+
+
+def encoder(compression: str, level: int | None) -> Encoder:
+    """Return a new stream. ``level`` None: the usual one (zstd 3, gzip 6)."""
+    match compression:
+        case "zstd":
+            parameter = zstd.CompressionParameter
+            strength = _ZSTD_LEVEL if level is None else level
+            return zstd.ZstdCompressor(options={parameter.compression_level: strength, parameter.checksum_flag: 1})
+        case "gzip":
+            strength = _GZIP_LEVEL if level is None else level
+            return zlib.compressobj(strength, zlib.DEFLATED, zlib.MAX_WBITS + _GZIP_CONTAINER)
+        case _:
+            return _Plain()
+
+
+def _levels(compression: str) -> tuple[int, int]:
+    match compression:
+        case "zstd":
+            return 1, zstd.CompressionParameter.compression_level.bounds()[1]
+        case "gzip":
+            return 1, 9
+        case _:
+            return 1, 0

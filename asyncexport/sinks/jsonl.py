@@ -1,0 +1,292 @@
+"""JSON Lines in files: one file for each export, there only when whole, found again by the next run.
+
+Contract: rows are stored as the API spelt them, one a line, compressed. The tree is what DuckDB, Spark and others read
+as partitions; where a row is from stands in the path::
+
+    exports/entity=campaigns/snapshot=2026-11-23/profile_id=1234567890/part-0.jsonl.zst
+    exports/entity=campaigns/snapshot=2026-11-23/profile_id=1234567890/_part-0.receipt.json
+
+Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
+
+1. the rows are in ``part-0.jsonl.zst.part``, and on the disk (fsync);
+2. the record ``_part-0.receipt.json`` is written the same way and renamed, over an older one;
+3. the data file is renamed to its final name, over an older one of the same job;
+4. an older file of the same part under another compression is removed, and the folder fsynced.
+
+The record comes first, so that a data file under its final name always has one that describes it, or is somebody
+else's. A kill between 2 and 3 of a replacement leaves the old file with the new record: :meth:`JsonLines.find`
+compares the file's SHA-256, finds nothing, and the next run replaces the file, which its record still says is ours.
+
+Somebody else's file is never replaced unless ``overwrite`` says so: no record, a record of another job (two accounts
+that see the same profile), a link, a folder, a pipe. Our own is: ``open()`` replaces, because the engine asks
+``find()`` before it downloads.
+
+Worst case: compressing and writing a batch happen in the loop (about a millisecond); opening, fsync, renaming and
+hashing happen in a thread that is waited for even when cancelled.
+
+Source: ``faults.md`` (Commit, S1-S10, C1-C9, X12, X13).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+
+from asyncexport.batch import Batch
+from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
+from asyncexport.models import Evidence, Receipt, TransferOrder
+from asyncexport.sinks.base import Writer, transaction
+from asyncexport.sinks.codecs import SUFFIXES, Compression, check_compression, encoder
+from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
+from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
+from asyncexport.sinks.labels import check_label
+from asyncexport.sinks.records import LARGEST, Record, parse_record, record_text
+from asyncexport.sinks.threads import in_thread
+
+MANIFESTS = "_runs"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """A :class:`~asyncexport.ports.Sink` of files below ``path``; also keeps manifests.
+
+    ``compression`` is ``"zstd"``, ``"gzip"`` or ``"none"``, ``level`` the strength (None: the usual one). ``overwrite``
+    lets it replace files that are not its own. Raises :class:`ConfigError` for what cannot work.
+    """
+
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    compression: Compression = "zstd"
+    level: int | None = None
+    overwrite: bool = False
+    files: Files = field(default=Files(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        path: object = os.fspath(self.path)
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise ConfigError("a JSON Lines sink needs the path of a folder, as text")
+        object.__setattr__(self, "path", path)
+        check_compression(self.compression, self.level)
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[JsonLinesWriter]:
+        """Begin the transaction for one export.
+
+        Entering raises :class:`SinkRejected`, :class:`SinkLocked`, :class:`DiskFull` or :class:`SinkError`; this call
+        :class:`ConfigError` for a label or a profile id that cannot be part of a path.
+        """
+        return transaction(JsonLinesWriter(self, Place.of(self, order), order))
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Return the receipt of the file that answers this job and part, if it is there and whole to the last bit."""
+        place = Place.of(self, order)
+        return await in_thread(lambda: _find(self.files, place, order))
+
+    async def keep(self, name: str, manifest: bytes) -> str:
+        """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
+        file = check_label(name, what="manifest name") + ".json"
+        path = Path(self.path, MANIFESTS, file)
+        await in_thread(lambda: _keep(self.files, path, manifest))
+        return str(path)
+
+    async def prepare(self, *, needed: int = 0) -> int:
+        """Create the folder if it is not there, prove that it can be written, return the bytes that are free in it.
+
+        Raises :class:`SinkError` naming path and fix, :class:`DiskFull` if fewer than ``needed`` bytes are free.
+        """
+        free = await in_thread(lambda: _prove_writable(self.files, os.fspath(self.path)))
+        if free < needed:
+            raise DiskFull(f"{self.path} has {free} bytes left and {needed} are needed; free some space first")
+        return free
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
+
+    Rivals are the names the same part has under another compression: one part never has two files.
+    """
+
+    root: str
+    parts: tuple[str, ...]
+    file: str
+    record: str
+    rivals: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sink: JsonLines, order: TransferOrder) -> Place:
+        """Return the place; raise :class:`ConfigError` for texts that cannot be part of a path."""
+        job = order.job
+        parts = (
+            f"entity={job.entity.value}",
+            f"snapshot={check_label(job.snapshot, what='snapshot label')}",
+            f"profile_id={check_label(job.profile.profile_id, what='profile id')}",
+        )
+        stem, suffix = f"part-{order.part}", SUFFIXES[sink.compression]
+        rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
+        return cls(os.fspath(sink.path), parts, stem + suffix, f"_{stem}.receipt.json", rivals)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.root, *self.parts)
+
+    @property
+    def location(self) -> str:
+        return str(self.folder / self.file)
+
+
+class JsonLinesWriter(Writer):
+    """The open transaction for one export."""
+
+    def __init__(self, sink: JsonLines, place: Place, order: TransferOrder) -> None:
+        super().__init__(order)
+        self._sink = sink
+        self._files = sink.files
+        self._place = place
+        self._encoder = encoder(sink.compression, sink.level)
+        self._size = 0
+        self._sha256 = hashlib.sha256()
+        self._folder: int | None = None
+        self._data: NewFile | None = None
+
+    async def _begin(self) -> None:
+        await in_thread(self._open)
+
+    async def _store(self, batch: Batch) -> None:
+        with self._failing("writing"):
+            self._append(self._encoder.compress(batch.text))
+
+    async def _commit(self, evidence: Evidence) -> Receipt:
+        return await in_thread(lambda: self._publish(evidence))
+
+    def _discard(self) -> None:
+        if self._data is not None:
+            self._data.discard()
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            with suppress(OSError):
+                self._files.close(folder)
+
+    def _open(self) -> None:
+        with self._failing("opening"):
+            self._folder = make_path(self._files, self._place.root, self._place.parts)
+            self._data = NewFile(self._files, self._folder, self._place.file)
+            self._data.create()
+            if not self._sink.overwrite:
+                self._refuse_what_is_not_ours(self._folder)
+
+    def _refuse_what_is_not_ours(self, folder: int) -> None:
+        record = _read_record(self._files, folder, self._place.record)
+        for name in (self._place.file, *self._place.rivals):
+            found = self._files.look(folder, name)
+            if found is not None and (reason := _why_not_ours(found, record, self._order)):
+                raise SinkRejected(
+                    f"{self._place.folder / name} is in the way: it {reason}; "
+                    "move it away, choose another folder or label, or allow overwriting"
+                )
+
+    def _append(self, stored: bytes) -> None:
+        if stored and self._data is not None:
+            self._data.write(stored)
+            self._sha256.update(stored)
+            self._size += len(stored)
+
+    def _publish(self, evidence: Evidence) -> Receipt:
+        if self._data is None or self._folder is None:
+            raise SinkError(f"{self._place.location} is not open")
+        with self._failing("committing"):
+            self._append(self._encoder.flush())
+            self._data.sync()
+            receipt = self._receipt_of(
+                evidence, size=self._size, sha256=self._sha256.hexdigest(), location=self._place.location
+            )
+            record = Record.of(self._order, receipt, self._place.file)
+            write_whole(self._files, self._folder, self._place.record, record_text(record, self._order.job.filters))
+            self._data.publish()
+            self._remove_rivals(self._folder)
+            self._files.sync(self._folder)
+        self._discard()
+        return receipt
+
+    def _remove_rivals(self, folder: int) -> None:
+        for name in self._place.rivals:
+            if self._files.look(folder, name) is not None:
+                self._files.unlink(folder, name)
+
+    def _failing(self, doing: str) -> AbstractContextManager[None]:
+        return failing_as_sink_error(self._place.location, doing)
+
+
+def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferOrder) -> str:
+    if not is_regular(found):
+        return "is a link, a folder or something else that is no plain file"
+    if record is None:
+        return "has no record that says it is ours"
+    if not record.is_about(order):
+        return f"holds {record.entity} of account {record.account!r} ({record.region}), profile {record.profile_id}"
+    return ""
+
+
+def _read_record(files: Files, folder: int, name: str) -> Record | None:
+    try:
+        file = files.open_file(folder, name)
+    except OSError:
+        return None
+    try:
+        plain = is_regular(files.look_at(file))
+        return parse_record(files.read(file, LARGEST)) if plain else None
+    finally:
+        files.close(file)
+
+
+def _find(files: Files, place: Place, order: TransferOrder) -> Receipt | None:
+    try:
+        folder = open_path(files, place.root, place.parts)
+    except (OSError, SinkRejected):
+        return None
+    try:
+        record = _read_record(files, folder, place.record)
+        if record is None or record.file != place.file or not record.answers(order):
+            return None
+        rivals = any(files.look(folder, name) for name in place.rivals)
+        return record.receipt(place.location) if not rivals and _is_whole(files, folder, record) else None
+    except OSError:
+        return None
+    finally:
+        files.close(folder)
+
+
+def _is_whole(files: Files, folder: int, record: Record) -> bool:
+    file = files.open_file(folder, record.file)
+    try:
+        found = files.look_at(file)
+        return is_regular(found) and found.st_size == record.bytes and files.digest(file) == record.sha256
+    finally:
+        files.close(file)
+
+
+def _keep(files: Files, path: Path, manifest: bytes) -> None:
+    with failing_as_sink_error(path, "storing the manifest"):
+        folder = make_path(files, str(path.parent.parent), (path.parent.name,))
+        try:
+            write_whole(files, folder, path.name, manifest)
+            files.sync(folder)
+        finally:
+            files.close(folder)
+
+
+def _prove_writable(files: Files, root: str) -> int:
+    with failing_as_sink_error(root, "preparing"):
+        folder = make_path(files, root, ())
+        try:
+            probe = NewFile(files, folder, f"_probe-{os.getpid()}")
+            try:
+                probe.create()
+                probe.write(b"?")
+            finally:
+                probe.discard()
+            return files.free(folder)
+        finally:
+            files.close(folder)

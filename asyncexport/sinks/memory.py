@@ -1,0 +1,125 @@
+"""Sinks without a disk, for tests, notebooks and measurements: :class:`Memory` keeps the rows, :class:`Null` does not.
+
+Contract: transactional like any sink; nothing is seen before the commit, a failed export leaves what was there. The
+store is shared by everybody who holds the same ``Memory``, within one process: a pickled copy has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from asyncexport.batch import Batch
+from asyncexport.models import Evidence, Job, Receipt, TransferOrder
+from asyncexport.sinks.base import Writer, transaction
+from asyncexport.sinks.labels import check_label
+
+_Key: TypeAlias = tuple[tuple[str, str, str, str, str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was committed for one part of one job: the rows' text, one a line, and the receipt."""
+
+    text: bytes
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A :class:`~asyncexport.ports.Sink` that keeps everything in a dictionary; also keeps manifests."""
+
+    store: dict[_Key, Stored] = field(default_factory=dict, repr=False)
+    manifests: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[MemoryWriter]:
+        """Begin the transaction for one export."""
+        return transaction(MemoryWriter(order, self.store))
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Return what is committed for this order's job and part."""
+        stored = self.store.get((order.job.key, order.part))
+        return stored.receipt if stored else None
+
+    async def keep(self, name: str, manifest: bytes) -> str:
+        """Store a run's manifest; return where."""
+        self.manifests[check_label(name, what="manifest name")] = manifest
+        return f"memory:_runs/{name}.json"
+
+    def text(self, job: Job) -> bytes:
+        """Return the rows of a job, all its parts in order, one a line; empty if nothing is committed."""
+        parts = sorted((key[1], stored.text) for key, stored in self.store.items() if key[0] == job.key)
+        return b"".join(text for _, text in parts)
+
+    def rows(self, job: Job) -> list[dict[str, Any]]:
+        """Return the rows of a job, parsed (:meth:`asyncexport.batch.Batch.rows`)."""
+        text = self.text(job)
+        return Batch(text, text.count(b"\n")).rows() if text else []
+
+
+class MemoryWriter(Writer):
+    """Collects the text, stores it on commit."""
+
+    def __init__(self, order: TransferOrder, store: dict[_Key, Stored]) -> None:
+        super().__init__(order)
+        self._store_in = store
+        self._text = bytearray()
+
+    async def _begin(self) -> None:
+        self._text.clear()
+
+    async def _store(self, batch: Batch) -> None:
+        self._text += batch.text
+
+    async def _commit(self, evidence: Evidence) -> Receipt:
+        text = bytes(self._text)
+        digest = hashlib.sha256(text).hexdigest()
+        receipt = self._receipt_of(evidence, size=len(text), sha256=digest, location=_location("memory", self._order))
+        self._store_in[self._order.job.key, self._order.part] = Stored(text, receipt)
+        return receipt
+
+    def _discard(self) -> None:
+        self._text.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """A :class:`~asyncexport.ports.Sink` that counts and hashes the rows and stores nothing."""
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[NullWriter]:
+        """Begin the transaction for one export."""
+        return transaction(NullWriter(order))
+
+    async def find(self, order: TransferOrder) -> Receipt | None:  # noqa: ARG002 - the port's signature
+        """Return None: nothing is ever stored."""
+        return None
+
+
+class NullWriter(Writer):
+    """Counts and hashes."""
+
+    def __init__(self, order: TransferOrder) -> None:
+        super().__init__(order)
+        self._size = 0
+        self._sha256 = hashlib.sha256()
+
+    async def _begin(self) -> None:
+        pass
+
+    async def _store(self, batch: Batch) -> None:
+        self._size += len(batch.text)
+        self._sha256.update(batch.text)
+
+    async def _commit(self, evidence: Evidence) -> Receipt:
+        digest = self._sha256.hexdigest()
+        return self._receipt_of(evidence, size=self._size, sha256=digest, location=_location("null", self._order))
+
+    def _discard(self) -> None:
+        pass
+
+
+def _location(scheme: str, order: TransferOrder) -> str:
+    job = order.job
+    return f"{scheme}:{job.entity.value}/{job.snapshot}/{job.profile.profile_id}/part-{order.part}"

@@ -1,0 +1,125 @@
+"""The small record beside a committed file: which job it answers, and how to tell that it is whole.
+
+Contract: :func:`record_text` writes what :func:`parse_record` reads. A record is input like any other: whatever is
+wrong with it, the answer is None, never an exception and never a guess.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+import orjson
+
+from asyncexport.models import Filters, Receipt, TransferOrder
+
+LARGEST: Final = 1024 * 1024
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What :class:`~asyncexport.models.Receipt` says, and of which job, part and file. ``bytes`` of the stored file."""
+
+    account: str
+    region: str
+    profile_id: str
+    entity: str
+    snapshot: str
+    fingerprint: str
+    part: int
+    file: str
+    export_id: str
+    rows: int
+    bytes: int
+    sha256: str
+    source_bytes: int
+    integrity: str
+    generated_at: str
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, order: TransferOrder, receipt: Receipt, file: str) -> Record:
+        """Return the record of what was committed for ``order`` as ``file``."""
+        snapshot, account, region, profile_id, entity, fingerprint = order.job.key
+        return cls(
+            account=account,
+            region=region,
+            profile_id=profile_id,
+            entity=entity,
+            snapshot=snapshot,
+            fingerprint=fingerprint,
+            part=order.part,
+            file=file,
+            export_id=receipt.export_id,
+            rows=receipt.rows,
+            bytes=receipt.bytes,
+            sha256=receipt.sha256,
+            source_bytes=receipt.source_bytes,
+            integrity=receipt.integrity,
+            generated_at=receipt.generated_at,
+            notes=receipt.notes,
+        )
+
+    def is_about(self, order: TransferOrder) -> bool:
+        """Return whether this is the same job and part, whatever the filters."""
+        snapshot, account, region, profile_id, entity, _ = order.job.key
+        ours = (self.snapshot, self.account, self.region, self.profile_id, self.entity, self.part)
+        return ours == (snapshot, account, region, profile_id, entity, order.part)
+
+    def answers(self, order: TransferOrder) -> bool:
+        """Return whether this is the same job and part, with the same filters."""
+        return self.is_about(order) and self.fingerprint == order.job.filters.fingerprint
+
+    def receipt(self, location: str) -> Receipt:
+        """Return the receipt of the file, which stands at ``location``."""
+        return Receipt(
+            export_id=self.export_id,
+            rows=self.rows,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            location=location,
+            source_bytes=self.source_bytes,
+            integrity=self.integrity,
+            notes=self.notes,
+            generated_at=self.generated_at,
+        )
+
+
+def record_text(record: Record, filters: Filters) -> bytes:
+    """Return the record as JSON, with the filters spelt out for whoever reads it."""
+    content = {"version": _VERSION, **asdict(record), "filters": asdict(filters)}
+    return json.dumps(content, indent=2).encode() + b"\n"
+
+
+def parse_record(text: bytes) -> Record | None:
+    """Return the record, or None for anything that is not one."""
+    try:
+        content = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(content, dict) or content.get("version") != _VERSION:
+        return None
+    values: dict[str, Any] = {name: check(content.get(name)) for name, check in _CHECKS.items()}
+    return None if None in values.values() else Record(**values)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return None
+    return tuple(value)
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    field.name: {"int": _count, "str": _text}.get(str(field.type), _texts) for field in fields(Record)
+}
