@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from asyncexport.emulator.bits import mix
 from asyncexport.emulator.moments import stamp
 from asyncexport.emulator.palette import Palette, delivery
 from asyncexport.emulator.tree import SB, SD, SP, STATES, Campaign, Group, leaf_id
@@ -16,9 +17,8 @@ from asyncexport.emulator.tree import SB, SD, SP, STATES, Campaign, Group, leaf_
 def ad_rows(palette: Palette, campaign: Campaign, states: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Yield the campaign's ads whose state is wanted."""
     for group in campaign.groups:
-        draw = palette.draws(group.salt, 3)
         for number in range(group.ads):
-            bits = draw(64)
+            bits = mix(group.salt << 6 | number)
             if STATES[bits & 15] in states:
                 yield _ad(palette, campaign, group, number, bits)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from asyncexport.emulator.bits import mix
 from asyncexport.emulator.moments import DAY, date, stamp
 from asyncexport.emulator.palette import Palette, delivery
 from asyncexport.emulator.tree import SB, SD, SP, Campaign, Group
@@ -24,23 +25,23 @@ def campaign_rows(palette: Palette, campaign: Campaign, states: frozenset[str]) 
     """Yield the campaign itself if its state is wanted."""
     if campaign.state not in states:
         return
-    draw = palette.draws(campaign.salt, 0)
+    bits, more = mix(campaign.salt), mix(~campaign.salt)
     row: dict[str, Any] = {}
-    if draw(1):
-        row["portfolioId"] = str(10**11 + draw(45))
+    if bits & 1:
+        row["portfolioId"] = str(10**11 + (more >> 20))
     row["campaignId"] = campaign.campaign_id
     row["adProduct"] = campaign.product
-    row["name"] = palette.titles[draw(8)]
+    row["name"] = palette.titles[bits >> 1 & 255]
     row["startDate"] = date(campaign.created)
-    if draw(2) == 0:
-        row["endDate"] = date(campaign.created + DAY * (30 + draw(8)))
+    if bits >> 9 & 3 == 0:
+        row["endDate"] = date(campaign.created + DAY * (30 + (bits >> 11 & 255)))
     row["state"] = campaign.state
-    if draw(2) == 0:
-        row["tags"] = [{"key": "team", "value": palette.titles[draw(8)]}] if draw(2) else []
-    row.update(delivery("campaign", (), campaign.state, draw(4)))
-    row.update(_OWN_FIELDS[campaign.product](palette, campaign, draw(32)))
-    row["budgetCaps"] = _budget(palette, draw(32))
-    row["lastUpdatedDateTime"] = stamp(campaign.created + draw(35))
+    if bits >> 19 & 3 == 0:
+        row["tags"] = [{"key": "team", "value": palette.titles[bits >> 23 & 255]}] if bits >> 21 & 3 else []
+    row.update(delivery("campaign", (), campaign.state, bits >> 60))
+    row.update(_OWN_FIELDS[campaign.product](palette, campaign, more))
+    row["budgetCaps"] = _budget(palette, more >> 28)
+    row["lastUpdatedDateTime"] = stamp(campaign.created + (bits >> 26 & 0x3FFFFFFFF))
     row["creationDateTime"] = stamp(campaign.created)
     yield row
 
@@ -53,21 +54,21 @@ def ad_group_rows(palette: Palette, campaign: Campaign, states: frozenset[str]) 
 
 
 def _ad_group(palette: Palette, campaign: Campaign, group: Group) -> dict[str, Any]:
-    draw = palette.draws(group.salt, 0)
+    bits = mix(~group.salt)
     row: dict[str, Any] = {
         "adGroupId": group.group_id,
         "campaignId": campaign.campaign_id,
         "adProduct": campaign.product,
-        "name": palette.titles[draw(8)],
+        "name": palette.titles[bits & 255],
         "state": group.state,
-        **delivery("group", (campaign.state,), group.state, draw(4)),
+        **delivery("group", (campaign.state,), group.state, bits >> 60),
         "creationDateTime": stamp(group.created),
-        "lastUpdatedDateTime": stamp(group.created + draw(35)),
+        "lastUpdatedDateTime": stamp(group.created + (bits >> 20 & 0x3FFFFFFFF)),
     }
     if campaign.product != SB:
-        row["bid"] = {"defaultBid": palette.money(2 + draw(9)), "currencyCode": palette.currency}
+        row["bid"] = {"defaultBid": palette.money(2 + (bits >> 8 & 511)), "currencyCode": palette.currency}
     if campaign.product == SD:
-        row["creativeType"] = "VIDEO" if draw(2) == 0 else "IMAGE"
+        row["creativeType"] = "VIDEO" if bits >> 17 & 3 == 0 else "IMAGE"
         row["optimization"] = {"goalSettings": {"goalType": "CONSIDERATION", "goalKpi": "CLICKS"}}
     return row
 

@@ -63,7 +63,7 @@ def _route(method: str, path: str) -> Route | None:
             return Route("profiles")
         case ("GET", "v2", "profiles", name):
             return Route("profiles", name=unquote(name))
-        case ("POST", kind, "export") if kind in set(Entity):
+        case ("POST", kind, "export") if kind in _KINDS:
             return Route("request", Entity(kind))
         case ("GET", "exports", name):
             return Route("poll", name=unquote(name))
@@ -161,6 +161,7 @@ def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:  # noqa: A
             raise Refusal(400, {"message": f"Value at '{name}' must be one of {list(allowed)}"})
 
 
+_KINDS = frozenset(Entity)
 _ALLOWED: dict[str, tuple[Any, ...]] = {
     "adProductFilter": AD_PRODUCTS,
     "stateFilter": STATES,

@@ -1,13 +1,14 @@
 """Moments as the API writes them: ``Instant.toString`` of Java, which drops the fraction when it is zero.
 
 So ``2019-02-07T07:58:58Z`` and ``2023-05-30T18:51:03.759Z`` stand in one file (``api.md`` 5). Rows need millions of
-them, so days and minutes come from tables and only the seconds are formatted. Seconds are counted from 1970 in UTC.
+them, so days, minutes and seconds come from tables, the largest made at its first use. All times are in UTC.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from functools import cache
 
 DAY = 86_400_000
 """Milliseconds of a day."""
@@ -23,10 +24,13 @@ _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1_440)
 def stamp(milliseconds: int) -> str:
     """Write a moment of the years 2017 to 2028, given in milliseconds since 1970."""
     day, rest = divmod(milliseconds, DAY)
-    minute, rest = divmod(rest, 60_000)
-    second, fraction = divmod(rest, 1_000)
-    head = _DAYS[day - FIRST_DAY] + _MINUTES[minute]
-    return f"{head}{second:02d}.{fraction:03d}Z" if fraction else f"{head}{second:02d}Z"
+    return _DAYS[day - FIRST_DAY] + _MINUTES[rest // 60_000] + _seconds()[rest % 60_000]
+
+
+@cache
+def _seconds() -> list[str]:
+    fractions = ["Z", *(f".{fraction:03d}Z" for fraction in range(1, 1_000))]
+    return [f"{second:02d}{fraction}" for second in range(60) for fraction in fractions]
 
 
 def date(milliseconds: int) -> str:

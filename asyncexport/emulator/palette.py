@@ -6,7 +6,8 @@ draws. Everything in it depends on the profile and the seed alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -36,9 +37,9 @@ class Palette:
         self.brands = [(str(rng.randrange(10**5, 10**8)), rng.choice(COMPANIES)) for _ in range(64)]
         self._rng = Random()
 
-    def draws(self, salt: int, kind: int) -> Callable[[int], int]:
-        """Return a function that gives so many random bits, the same ones for the same salt and kind."""
-        self._rng.seed(salt * 4 + kind)
+    def draws(self, salt: int) -> Callable[[int], int]:
+        """Return a function that gives so many random bits, the same ones for the same salt, until asked again."""
+        self._rng.seed(salt)
         return self._rng.getrandbits
 
     def money(self, cents: int) -> float | int:
@@ -48,7 +49,8 @@ class Palette:
         return cents // 100 if cents % 1_000 == 0 else cents / 100
 
 
-def delivery(kind: str, parents: tuple[str, ...], state: str, luck: int) -> dict[str, Any]:
+@cache
+def delivery(kind: str, parents: tuple[str, ...], state: str, luck: int) -> Mapping[str, Any]:
     """Say whether something runs: ``parents`` are the states of campaign and ad group, ``luck`` is 4 bits.
 
     Something that is enabled all the way up runs 14 times in 16, else a reason of its own is named; archived or paused

@@ -19,7 +19,7 @@ from asyncexport.emulator.objects import ObjectKey, StoredObject
 from asyncexport.emulator.spoil import retry_after
 from asyncexport.emulator.urls import Signer, signature_mismatch
 from asyncexport.emulator.words import Met
-from asyncexport.emulator.xml import StoreRefusal, by_store_status, expired_token
+from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, expired_token
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 

@@ -32,7 +32,7 @@ class Outgoing:
 
 
 class Sender:
-    """Writes answers. ``closing`` ends every wait at once; ``count`` is told of body bytes that went out."""
+    """Writes answers. ``closing`` ends every wait and every body; ``count`` is told of body bytes that went out."""
 
     def __init__(self, closing: asyncio.Event, count: Callable[[int], None]) -> None:
         self._closing = closing
@@ -49,28 +49,23 @@ class Sender:
             return response
         length = damage.length(out.size)
         stop = damage.cut_after.of(length) if damage.cut_after is not None else length
-        await self._body(response, damaged(out.chunks, out.size, damage), stop, damage, damage.stall_after.of(length))
-        if damage.cut:
+        await self._body(response, _pieces(out, stop), damage.stall_after.of(length), damage)
+        if damage.cut or self._closing.is_set():
             await request.writer.drain()
-            return _sever(request, damage.cut)
+            return _sever(request, damage.cut or RESET)
         return response
 
-    async def _body(
-        self, response: web.StreamResponse, chunks: Iterator[bytes], stop: int, damage: Damage, stall_at: int
-    ) -> None:
+    async def _body(self, response: web.StreamResponse, pieces: Iterator[bytes], stall_at: int, damage: Damage) -> None:
         at = 0
-        stalled = not damage.stall
-        for piece in _pieces(chunks, stop, damage.drip or stop, stall_at):
-            if not stalled and at >= stall_at:
-                stalled = True
-                await self._pause(damage.stall)
+        for piece in pieces:
+            await self._pause(damage.stall if at == stall_at else 0.0)
+            await self._pause(1.0 if damage.drip and at else 0.0)
+            if self._closing.is_set():
+                return
             await response.write(piece)
             at += len(piece)
             self._count(len(piece))
-            if damage.drip:
-                await self._pause(1.0)
-        if not stalled:
-            await self._pause(damage.stall)
+        await self._pause(damage.stall if at == stall_at else 0.0)
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0:
@@ -82,15 +77,19 @@ class Sender:
             pass
 
 
-def _pieces(chunks: Iterator[bytes], stop: int, largest: int, edge: int) -> Iterator[bytes]:
+def _pieces(out: Outgoing, stop: int) -> Iterator[bytes]:
+    """Cut the damaged body at ``stop``, where it is to stall, and where a drip ends."""
+    damage = out.damage
+    edge = damage.stall_after.of(damage.length(out.size))
     at = 0
-    for chunk in chunks:
+    for chunk in damaged(out.chunks, out.size, damage):
         begin = 0
         while begin < len(chunk) and at < stop:
-            end = min(len(chunk), begin + largest, begin + stop - at, *((begin + edge - at,) if at < edge else ()))
-            yield chunk[begin:end]
-            at += end - begin
-            begin = end
+            room = min(stop, edge if at < edge else stop) - at
+            piece = chunk[begin : begin + min(room, damage.drip or room)]
+            yield piece
+            at += len(piece)
+            begin += len(piece)
 
 
 async def _begin(request: web.BaseRequest, out: Outgoing) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,7 @@ from asyncexport.emulator.world import World
 from asyncexport.models import Account, Entity, Filters
 from asyncexport.ports import Request
 
-_GRACE = 1.0
+_GRACE = 0.1
 
 
 class EmulatorServer:
@@ -122,8 +122,9 @@ class EmulatorServer:
 
         async def dismiss() -> None:
             worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
+            await asyncio.wait([worker])
+            if not worker.cancelled():
+                worker.result()
 
         stack.push_async_callback(dismiss)
 
@@ -157,8 +158,8 @@ class EmulatorServer:
         self.state.counters.bytes_served += size
 
 
-async def serve(server: EmulatorServer, ready: Callable[[EmulatorServer], None]) -> None:
-    """Run a server until cancelled; ``ready`` is called once it listens."""
+async def serve(server: EmulatorServer, ready: Callable[[EmulatorServer], object]) -> None:
+    """Run a server until cancelled; ``ready`` is called with it once it listens."""
     async with server:
         ready(server)
         await asyncio.Event().wait()

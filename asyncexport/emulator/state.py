@@ -24,6 +24,7 @@ from asyncexport.emulator.answers import JSON, Answer, Letterhead, Refusal, by_s
 from asyncexport.emulator.checks import Heard
 from asyncexport.emulator.counters import Counters
 from asyncexport.emulator.exports import ExportRecord, Exports
+from asyncexport.emulator.faults import Call
 from asyncexport.emulator.laws import Law, LogNormal
 from asyncexport.emulator.objects import ObjectKey, Reckoned, Shelf, StoredObject
 from asyncexport.emulator.profile_list import profile_list, profile_object
@@ -32,10 +33,10 @@ from asyncexport.emulator.s3 import StoreAnswer, StorePaper, Wish, plain_answer,
 from asyncexport.emulator.spoil import instead, spoil
 from asyncexport.emulator.tokens import Tokens
 from asyncexport.emulator.urls import BUCKETS, Signer
-from asyncexport.emulator.weather import Call, Weather
+from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.words import Met
 from asyncexport.emulator.world import Grant, World
-from asyncexport.emulator.xml import StoreRefusal, by_store_status, two_mechanisms
+from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, two_mechanisms
 from asyncexport.errors import ConnectionLost
 from asyncexport.models import Entity, Region
 from asyncexport.ports import Request, Response
@@ -55,7 +56,7 @@ class AdsState:
     ``running_word`` is ``PROCESSING`` or ``IN_PROGRESS``. ``retry_after`` lets the 429 of a profile that calls too
     often name the seconds, which the real one rarely does. ``credentials_seconds`` below ``url_seconds`` kills URLs
     early. Answers of ``gzip_from`` bytes or more are compressed for who asks for it. ``shelf`` holds the objects;
-    without one they are reckoned and have no bytes. ``store_url`` replaces the buckets' origins in the URLs that are minted.
+    without one they are reckoned and have no bytes. ``store_url`` replaces the buckets in the URLs that are minted.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ def target_rows(palette: Palette, campaign: Campaign, wanted: Wanted) -> Iterato
 
 
 def _campaign_level(palette: Palette, campaign: Campaign, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    draw = palette.draws(campaign.salt, 2)
+    draw = palette.draws(campaign.salt)
     for number in range(campaign.negatives):
         bits = draw(64)
         kind = NEGATIVES[bits & 15]
@@ -64,12 +64,11 @@ def _campaign_level(palette: Palette, campaign: Campaign, wanted: Wanted) -> Ite
         if state in wanted.states and wanted.kind(kind):
             row: dict[str, Any] = {"campaignId": campaign.campaign_id}
             row["targetId"] = leaf_id(campaign, CAMPAIGN_LEVEL, number, kind=2)
-            row.update(_rest(palette, campaign, kind, state, bits, level="CAMPAIGN", parents=(campaign.state,)))
-            yield row
+            yield _filled(row, palette, campaign, kind, state, bits, level="CAMPAIGN", parents=(campaign.state,))
 
 
 def _ad_group_level(palette: Palette, campaign: Campaign, group: Group, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    draw = palette.draws(group.salt, 2)
+    draw = palette.draws(group.salt)
     kinds = AUTOMATIC if campaign.automatic and campaign.product == SP else KINDS[campaign.product]
     parents = (campaign.state, group.state)
     for number in range(group.targets):
@@ -80,15 +79,23 @@ def _ad_group_level(palette: Palette, campaign: Campaign, group: Group, wanted: 
             row: dict[str, Any] = {} if campaign.product == SD else {"campaignId": campaign.campaign_id}
             row["adGroupId"] = group.group_id
             row["targetId"] = leaf_id(campaign, group.place, number, kind=2)
-            row.update(_rest(palette, campaign, kind, state, bits, level="AD_GROUP", parents=parents))
-            yield row
+            yield _filled(row, palette, campaign, kind, state, bits, level="AD_GROUP", parents=parents)
 
 
-def _rest(
-    palette: Palette, campaign: Campaign, kind: Kind, state: str, bits: int, *, level: str, parents: tuple[str, ...]
+def _filled(
+    row: dict[str, Any],
+    palette: Palette,
+    campaign: Campaign,
+    kind: Kind,
+    state: str,
+    bits: int,
+    *,
+    level: str,
+    parents: tuple[str, ...],
 ) -> dict[str, Any]:
     created = campaign.created + (bits >> 20 & 0xFFFFF) * (1 if bits >> 10 & 1 else 1_000)
-    row: dict[str, Any] = {"adProduct": campaign.product, "state": state}
+    row["adProduct"] = campaign.product
+    row["state"] = state
     if not kind.negative and bits >> 11 & 7:
         row["bid"] = {"currencyCode": palette.currency, "bid": palette.money(2 + (bits >> 14 & 511))}
     row["negative"] = kind.negative

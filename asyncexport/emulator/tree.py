@@ -1,8 +1,8 @@
 """What hangs on what: campaigns, their ad groups, and how many targets and ads each ad group has.
 
 The four files of a profile are made independently of each other and must join, so whatever two of them need (ids,
-states, ad products, creation times) is drawn here, campaign by campaign, from a generator seeded with the campaign's
-number alone: no file depends on how far another was read, and nothing is held but one campaign. Ids are arithmetic: a
+states, ad products, creation times) is drawn here, campaign by campaign, from bits that depend on the campaign's number
+alone: no file depends on how far another was read, and nothing is held but one campaign. Ids are arithmetic: a
 number is spread over 13 to 16 digits by a bijection, so that they look random, never collide within a profile and cost
 no memory; Sponsored Brands ids have 18 digits and come in consecutive families (``api.md`` 5, gotcha 26).
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from asyncexport.emulator.bits import mix, spread_of
 from asyncexport.emulator.moments import DAY, FIRST_DAY
 from asyncexport.emulator.world import Advertiser
 
@@ -43,9 +44,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One campaign with its ad groups. ``negatives`` counts its campaign-level negative targets."""
+    """One campaign with its ad groups. ``negatives`` counts its campaign-level negative targets.
+
+    ``root`` is the profile's own number, ``salt`` the campaign's, from which its rows draw.
+    """
 
     number: int
+    root: int
     campaign_id: str
     product: str
     state: str
@@ -58,11 +63,9 @@ class Campaign:
 
 def campaigns(profile: Advertiser, seed: int) -> Iterator[Campaign]:
     """Yield the profile's campaigns one after the other; the same arguments give the same ones."""
-    root = Random(f"{seed}/{profile.profile_id}").getrandbits(62)
-    rng = Random()
+    root = Random(f"{seed}/{profile.profile_id}").getrandbits(60)
     for number in range(profile.campaigns):
-        rng.seed(root + number)
-        yield _campaign(rng, number, root)
+        yield _campaign(number, root)
 
 
 def leaf_id(campaign: Campaign, place: int, number: int, *, kind: int) -> str:
@@ -70,48 +73,56 @@ def leaf_id(campaign: Campaign, place: int, number: int, *, kind: int) -> str:
     if campaign.product == SB:
         within = 16 + place * 256 + number if kind == 2 else 2_304 + place * 64 + number
         return str(int(campaign.campaign_id) + within)
-    return _spread((campaign.number * 8 + place) * 256 + number, kind)
+    return _spread((campaign.number * 8 + place) * 256 + number, campaign.root + kind)
 
 
-def _campaign(rng: Random, number: int, root: int) -> Campaign:
-    product = rng.choice(PRODUCTS)
-    created = _moment(rng)
-    campaign_id = str(_FAMILY + root % 10**15 + number * _FAMILY_SIZE) if product == SB else _spread(number, 0)
-    groups = tuple(
-        _group(rng, product, created, campaign_id, number, place)
-        for place in range(min(5, 1 + int(rng.expovariate(0.6))))
-    )
+def _campaign(number: int, root: int) -> Campaign:
+    bits = mix(root + number * 8)
+    product = PRODUCTS[bits & 15]
+    campaign_id = str(_FAMILY + root % 10**15 + number * _FAMILY_SIZE) if product == SB else _spread(number, root)
+    created = _moment(bits >> 24 & 0xFFFFFFFF)
+    places = range(_GROUPS[bits >> 8 & 255])
     return Campaign(
         number=number,
+        root=root,
         campaign_id=campaign_id,
         product=product,
-        state=rng.choice(STATES),
-        automatic=product != SB and rng.random() < 0.3,
+        state=STATES[bits >> 4 & 15],
+        automatic=product != SB and bits >> 56 & 3 == 0,
         created=created,
-        negatives=min(60, int(rng.expovariate(0.2))) if product == SP else 0,
-        salt=rng.getrandbits(62),
-        groups=groups,
+        negatives=_NEGATIVES[bits >> 16 & 255] if product == SP else 0,
+        salt=root + number * 8 + CAMPAIGN_LEVEL,
+        groups=tuple(_group(product, created, campaign_id, number, place, root) for place in places),
     )
 
 
-def _group(rng: Random, product: str, born: int, campaign_id: str, number: int, place: int) -> Group:
-    few = product != SP
+def _group(product: str, born: int, campaign_id: str, number: int, place: int, root: int) -> Group:
+    salt = root + number * 8 + 1 + place
+    bits = mix(salt)
     return Group(
-        group_id=str(int(campaign_id) + 1 + place) if product == SB else _spread(number * 8 + place, 1),
+        group_id=str(int(campaign_id) + 1 + place) if product == SB else _spread(number * 8 + place, root + 1),
         place=place,
-        state=rng.choice(STATES),
-        created=born + rng.randrange(1, 5_000),
-        targets=min(200, 3 + int(rng.expovariate(0.08 if few else 0.04))),
-        ads=min(50, 1 + int(rng.expovariate(0.8 if few else 0.32))),
-        salt=rng.getrandbits(62),
+        state=STATES[bits & 15],
+        created=born + 1 + (bits >> 4 & 4_095),
+        targets=(_TARGETS if product == SP else _FEW_TARGETS)[bits >> 16 & 255],
+        ads=(_ADS if product == SP else _FEW_ADS)[bits >> 24 & 255],
+        salt=salt,
     )
 
 
-def _moment(rng: Random) -> int:
-    moment = (FIRST_DAY + 400 + rng.randrange(2_500)) * DAY + rng.randrange(DAY)
-    return moment if rng.getrandbits(1) else moment - moment % 1_000
+_GROUPS = spread_of(1.6, 1, 5)
+_NEGATIVES = spread_of(5.0, 0, 60)
+_TARGETS = spread_of(25.0, 3, 200)
+_FEW_TARGETS = spread_of(12.0, 3, 200)
+_ADS = spread_of(3.1, 1, 50)
+_FEW_ADS = spread_of(1.2, 1, 50)
 
 
-def _spread(number: int, kind: int) -> str:
+def _moment(bits: int) -> int:
+    moment = (FIRST_DAY + 400 + (bits & 2_047)) * DAY + (bits >> 8) * 5 % DAY
+    return moment if bits & 1 else moment - moment % 1_000
+
+
+def _spread(number: int, shift: int) -> str:
     least: int = 10 ** (_DIGITS[number & 15] - 1)
-    return str(least + (number * _STRIDE + kind * 7_777_777_777) % (9 * least))
+    return str(least + (number * _STRIDE + shift) % (9 * least))

@@ -12,10 +12,9 @@ import hmac
 from base64 import b64encode
 from hashlib import sha256
 from random import Random
-from urllib.parse import quote
 
 from asyncexport.emulator.moments import amz_date, instant
-from asyncexport.emulator.xml import StoreRefusal, access_denied, expired_token
+from asyncexport.emulator.store_errors import StoreRefusal, access_denied, expired_token
 from asyncexport.models import Region
 
 BUCKETS = {
@@ -47,8 +46,8 @@ class Signer:
         token = b64encode(self._rng.randbytes(_TOKEN_BYTES)).decode()
         query = (
             f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={moment}&X-Amz-SignedHeaders=host"
-            f"&X-Amz-Expires={self._url_seconds:.0f}&X-Amz-Credential={quote(key, safe='')}"
-            f"&X-Amz-Security-Token={quote(token, safe='')}"
+            f"&X-Amz-Expires={self._url_seconds:.0f}&X-Amz-Credential={_escaped(key)}"
+            f"&X-Amz-Security-Token={_escaped(token)}"
         )
         signature = self._sign("GET", f"{path}?{query}")
         self._minted[signature] = now
@@ -84,6 +83,10 @@ class Signer:
 
     def _sign(self, method: str, target: str) -> str:
         return hmac.new(self._secret, f"{method}\n{target}".encode(), sha256).hexdigest()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 
 
 def signature_mismatch() -> StoreRefusal:
