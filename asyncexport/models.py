@@ -117,7 +117,10 @@ class SignedUrl:
         return hash(("SignedUrl", self._text))
 
 
-SecretSource: TypeAlias = str | Secret | Awaitable[str] | Callable[[], "str | Awaitable[str]"]
+SecretText: TypeAlias = str | Secret
+SecretSource: TypeAlias = (
+    SecretText | Awaitable[SecretText] | Callable[[], SecretText] | Callable[[], Awaitable[SecretText]]
+)
 """A text, or something that fetches it once when the exporter is entered (a vault)."""
 
 

@@ -1,9 +1,9 @@
-"""Fakes for your tests and ours: a clock that jumps, a transport that answers from a script, an emulator fixture.
+"""Fakes for your tests and ours: a clock that jumps, a transport that answers from a script.
 
 ``FakeClock`` makes waiting free: whenever every task waits, it jumps to the moment the next sleeper wants, so an hour
 of backoff takes no time and always the same course. It sees only what waits in the event loop, so use it with
-``FakeTransport`` or the emulator's state, not with sockets or threads. To get the fixture, put ``pytest_plugins =
-["asyncexport.testing"]`` into your ``conftest.py``.
+``FakeTransport``, not with sockets or threads. For real bytes over real sockets there is the emulator, as a fixture in
+:mod:`asyncexport.pytest_plugin`.
 """
 
 from __future__ import annotations

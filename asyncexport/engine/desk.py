@@ -132,9 +132,10 @@ async def grant_of(account: Account) -> wire.Grant:
 async def _fetched(account: Account, name: str, source: SecretSource) -> Secret:
     value = await _called(account, name, source)
     text = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(text, str) or not text.isprintable() or not text.strip():
+    text = text.strip() if isinstance(text, str) else ""
+    if not text or not text.isprintable():
         raise ConfigError(f"account {account.name!r}: {name} is empty, no text, or holds unprintable characters")
-    return Secret(text.strip())
+    return Secret(text)
 
 
 async def _called(account: Account, name: str, source: SecretSource) -> object:

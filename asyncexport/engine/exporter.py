@@ -87,7 +87,7 @@ class Exporter:
         self._lock = StateLock(state_dir) if state_dir is not None else None
         self._limits = limits or Limits()
         self._deadline = deadline
-        self._listener = _once_each(listener or _nobody)
+        self._listener = _once_each(_nobody if listener is None else listener)
         self._session = session
         self._schedule = schedule or Schedule()
         self._backoff = backoff or Backoff()

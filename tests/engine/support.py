@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
 
 from asyncexport.batch import Batch
+from asyncexport.emulator.data import rows as emulated_rows
+from asyncexport.emulator.server import EmulatorServer
 from asyncexport.events import Event
 from asyncexport.models import Account, Entity, Evidence, Job, Profile, Receipt, Region, SignedUrl, TransferOrder
 from asyncexport.ports import Response, SinkWriter
@@ -139,3 +142,32 @@ class _ShelfWriter:
     @property
     def receipt(self) -> Receipt:
         return Receipt(self.order.export_id, self.text.count(b"\n"), len(self.text), "", "shelf")
+
+
+class Library:
+    """A sink for many jobs: what is committed stands in ``committed`` by job key, ``opened`` counts transactions."""
+
+    def __init__(self) -> None:
+        self.committed: dict[tuple[str, ...], bytes] = {}
+        self.opened: Counter[tuple[str, ...]] = Counter()
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin."""
+        self.opened[order.job.key] += 1
+        writer = _ShelfWriter(order)
+        yield writer
+        assert writer.evidence is not None, "left cleanly without a seal"
+        self.committed[order.job.key] = writer.text
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Find what was committed."""
+        text = self.committed.get(order.job.key)
+        return None if text is None else Receipt(order.export_id, text.count(b"\n"), len(text), "", "library")
+
+
+def true_text(server: EmulatorServer, job: Job) -> bytes:
+    """Return what a job's export must hold, one row a line, from the emulator's own books."""
+    world = server.state.world
+    rows = emulated_rows(world.profiles[job.profile.profile_id], job.entity, job.filters, world.seed)
+    return b"".join(row + b"\n" for row in rows)

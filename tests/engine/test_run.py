@@ -1,0 +1,274 @@
+"""Many jobs at once, over real sockets: slots, outcomes, faults that stay where they are, and leaving early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Job, Outcome, Schedule, plan
+from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.server import EmulatorServer
+from asyncexport.errors import DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
+from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
+from asyncexport.models import Profile, Receipt, Region, TransferOrder
+from asyncexport.ports import Sink
+from asyncexport.sansio.backoff import Backoff
+from tests.engine.support import Events, Library, true_text
+
+QUICK = Schedule(first=0.005, growth=1.2, longest=0.05)
+BRISK = Backoff(first=0.01, longest=0.02)
+
+
+def exporter(server: EmulatorServer, events: Events | None = None) -> Exporter:
+    """Return an exporter for the emulator's accounts that does not wait long."""
+    return Exporter(server.accounts(), schedule=QUICK, backoff=BRISK, listener=events)
+
+
+async def pulled(pulling: Exporter, jobs: Iterable[Job], sink: Sink, *, again: bool = False) -> list[Outcome]:
+    """Run the jobs to their outcomes."""
+    async with pulling.run(jobs, sink=sink, again=again) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+async def planned(pulling: Exporter, entities: Iterable[Entity] = Entity) -> list[Job]:
+    """Plan everything there is."""
+    return plan(await pulling.profiles(), entities=entities, snapshot="night")
+
+
+async def test_every_export_of_every_profile_is_committed_row_for_row(emulator: EmulatorServer) -> None:
+    """The main job: four entities of all profiles of all accounts, exactly as the server has them."""
+    library, events = Library(), Events()
+    async with exporter(emulator, events) as pulling:
+        jobs = await planned(pulling)
+        outcomes = await pulled(pulling, jobs, library)
+    assert len(jobs) == 16
+    assert Counter(outcome.job for outcome in outcomes) == Counter(jobs)
+    assert all(isinstance(outcome, Exported) for outcome in outcomes)
+    assert library.committed == {job.key: true_text(emulator, job) for job in jobs}
+    assert any(library.committed.values())
+    assert events.of("run.started") == [RunStarted(16)]
+    assert events.of("run.finished") == [RunFinished(pulling.summary)]
+    assert len(events.of("job.finished")) == 16
+
+
+async def test_the_token_host_is_asked_once_per_grant(emulator: EmulatorServer) -> None:
+    """However many profiles and calls there are, a grant's token is fetched once."""
+    async with exporter(emulator) as pulling:
+        await pulled(pulling, await planned(pulling), Library())
+    assert emulator.state.counters.requests["token"] == 2
+
+
+@pytest.mark.emulator(profiles=16, accounts=2, generation=Constant(0.02), cap=5)
+async def test_no_endpoint_ever_has_more_exports_in_progress_than_there_are_slots(emulator: EmulatorServer) -> None:
+    """The window is kept by us, so the server's cap is never met."""
+    async with exporter(emulator) as pulling:
+        outcomes = await pulled(pulling, await planned(pulling), Library())
+    assert len(outcomes) == 64
+    assert max(emulator.state.peaks.values()) <= 5
+    assert emulator.state.counters.throttled == Counter()
+
+
+async def test_the_same_job_twice_is_one_job(emulator: EmulatorServer) -> None:
+    """There is exactly one outcome per distinct job, and one export."""
+    async with exporter(emulator) as pulling:
+        job = (await planned(pulling))[0]
+        assert len(await pulled(pulling, [job, job], Library())) == 1
+    assert len(emulator.state.journal) == 1
+
+
+async def test_what_is_committed_under_the_label_is_not_pulled_again(emulator: EmulatorServer) -> None:
+    """A second run asks the sink and does only what is missing."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling)
+        await pulled(pulling, jobs[1:], library)
+        asked = len(emulator.state.journal)
+        second = await pulled(pulling, jobs, library)
+        assert [outcome.job for outcome in second if isinstance(outcome, Exported) and not outcome.found] == jobs[:1]
+        assert len(emulator.state.journal) == asked + 1
+        assert (pulling.summary.exported, pulling.summary.skipped) == (1, 15)
+
+
+async def test_again_pulls_what_is_there(emulator: EmulatorServer) -> None:
+    """``again`` does not ask the sink."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        await pulled(pulling, jobs, library)
+        await pulled(pulling, jobs, library, again=True)
+    assert set(library.opened.values()) == {2}
+
+
+@pytest.mark.emulator(weather="poll entity=targets nth=1: fail-TIMED_OUT")
+async def test_one_failed_export_stops_no_other(emulator: EmulatorServer) -> None:
+    """A failure is that job's outcome."""
+    async with exporter(emulator) as pulling:
+        outcomes = await pulled(pulling, await planned(pulling), Library())
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        assert [type(outcome.error) for outcome in failed] == [ExportFailed]
+        assert pulling.summary.failed == 1
+        assert pulling.summary.exported == 15
+
+
+async def test_a_profile_nobody_may_see_fails_alone(emulator: EmulatorServer) -> None:
+    """A dead profile costs its own four exports."""
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling)
+        dead = Profile(jobs[0].profile.account, jobs[0].profile.region, "99999999999")
+        outcomes = await pulled(pulling, [*plan([dead], snapshot="night"), *jobs], Library())
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert {outcome.job.profile for outcome in failed} == {dead}
+    assert {type(outcome.error) for outcome in failed} == {ProfileAccessDenied}
+    assert len(outcomes) == 20
+    assert emulator.state.counters.requests["token"] == 2
+
+
+@pytest.mark.emulator(weather="download nth=1 times=2: not-found")
+async def test_an_export_whose_file_is_gone_is_asked_for_again_once(emulator: EmulatorServer) -> None:
+    """A lost export is requested anew, with a slot of its own."""
+    async with exporter(emulator) as pulling:
+        job = (await planned(pulling))[0]
+        assert [type(outcome) for outcome in await pulled(pulling, [job], Library())] == [Exported]
+    assert len(emulator.state.journal) == 2
+    assert emulator.state.weather.unmet() == ()
+
+
+@pytest.mark.emulator(weather="download nth=1 times=4: not-found")
+async def test_an_export_that_is_lost_twice_is_the_error(emulator: EmulatorServer) -> None:
+    """Asking anew is bounded."""
+    async with exporter(emulator) as pulling:
+        job = (await planned(pulling))[0]
+        (outcome,) = await pulled(pulling, [job], Library())
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, ExportExpired)
+
+
+class Full(Library):
+    """A sink whose disk is full from the first byte."""
+
+    def open(self, order: TransferOrder) -> object:  # type: ignore[override]
+        raise DiskFull(f"no space for {order.export_id}")
+
+
+async def test_a_full_disk_starts_nothing_further_and_leaves_no_job_without_an_outcome(
+    emulator: EmulatorServer,
+) -> None:
+    """There is no point in asking for exports that cannot be stored."""
+    async with exporter(emulator) as pulling:
+        profiles = await pulling.profiles()
+        many = [Job(profile, Entity.ADS, snapshot=str(at)) for at in range(40) for profile in profiles]
+        outcomes = await pulled(pulling, many, Full())  # type: ignore[arg-type]
+    assert len(outcomes) == 160
+    assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {DiskFull}
+    assert len(emulator.state.journal) < 80
+
+
+class Unfindable(Library):
+    """A sink that cannot look."""
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Fail."""
+        raise PermissionError(order.job.entity.value)
+
+
+async def test_a_sink_that_cannot_be_asked_fails_the_job(emulator: EmulatorServer) -> None:
+    """What is there is not known, so nothing is pulled over it."""
+    async with exporter(emulator) as pulling:
+        outcomes = await pulled(pulling, await planned(pulling, [Entity.ADS]), Unfindable())
+    assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {SinkError}
+    assert len(emulator.state.journal) == 0
+
+
+@pytest.mark.emulator(generation=Constant(30.0))
+async def test_leaving_early_cancels_the_rest_and_leaves_nothing_behind(emulator: EmulatorServer) -> None:
+    """Exports under way are dropped at once; no task stays."""
+    library, requested = Library(), asyncio.Event()
+
+    def listener(event: Event) -> None:
+        if isinstance(event, ExportRequested):
+            requested.set()
+
+    async with Exporter(emulator.accounts(), listener=listener) as pulling:
+        jobs = await planned(pulling)
+        async with pulling.run(jobs, sink=library):
+            await requested.wait()
+        assert [task for task in asyncio.all_tasks() if "asyncexport/engine" in repr(task)] == []
+    assert library.committed == {}
+
+
+async def test_an_exception_in_the_loop_body_comes_out_as_itself(emulator: EmulatorServer) -> None:
+    """The user's error is neither wrapped nor lost."""
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling)
+        with pytest.raises(KeyError, match="mine"):
+            async with pulling.run(jobs, sink=Library()) as outcomes:
+                async for _ in outcomes:
+                    raise KeyError("mine")
+
+
+@pytest.mark.emulator(profiles=30, accounts=1, generation=Constant(0.02))
+async def test_draining_finishes_what_was_started_and_starts_nothing_more(emulator: EmulatorServer) -> None:
+    """After ``drain`` every export that was asked for gets its outcome, and no further one is asked for."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        outcomes: list[Outcome] = []
+        async with pulling.run(jobs, sink=library) as running:
+            async for outcome in running:
+                outcomes.append(outcome)
+                pulling.drain()
+        assert len(outcomes) == len(emulator.state.journal) < 30
+        assert len(library.committed) == len(outcomes)
+
+
+async def test_a_bug_in_a_listener_is_not_swallowed(emulator: EmulatorServer) -> None:
+    """An error that is nobody's outcome ends the run as itself."""
+
+    def broken(event: object) -> None:
+        if isinstance(event, JobFinished):
+            raise ZeroDivisionError("listener")
+
+    async with Exporter(emulator.accounts(), schedule=QUICK, listener=broken) as pulling:
+        jobs = await planned(pulling)
+        with pytest.raises(ZeroDivisionError, match="listener"):
+            await pulled(pulling, jobs, Library())
+
+
+async def test_jobs_of_two_accounts_go_out_under_their_own_profile_and_token(emulator: EmulatorServer) -> None:
+    """No row of one profile can end under another's name."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.CAMPAIGNS])
+        await pulled(pulling, jobs, library)
+    texts = [text for text in library.committed.values() if text]
+    assert len(set(texts)) == len(texts) > 1
+    assert {record.key.profile_id for record in emulator.state.journal.values()} == {
+        job.profile.profile_id for job in jobs
+    }
+
+
+def test_a_run_tells_about_itself() -> None:
+    """The repr is one true line."""
+    from asyncexport.engine.run import Run
+    from asyncexport.engine.tally import Tally
+    from asyncexport.models import Limits
+    from asyncexport.testing import FakeClock
+
+    profile = Profile("a", Region.EU, "1")
+    run = Run(
+        [Job(profile, Entity.ADS)],
+        Library(),
+        desk_of=lambda _: pytest.fail("no desk is needed"),
+        runner=None,  # type: ignore[arg-type]
+        limits=Limits(),
+        clock=FakeClock(),
+        listener=Events(),
+        tally=Tally(),
+        again=False,
+    )
+    assert repr(run) == "<Run 1 jobs, no slots yet>"
+    with pytest.raises(RuntimeError, match="before the run began"):
+        run._finish(Failed(Job(profile, Entity.ADS), AsyncexportError("x")))
