@@ -1,9 +1,11 @@
 """Text that may hold secrets, made fit for a person, a log or an error.
 
-Two dangers, two functions. :func:`scrub` blanks what grants access: tokens (``Atza|``, ``Atzr|``, bearer), the signed
-part of S3 URLs and client secrets, also percent-encoded and in any letter case, since S3 echoes a bearer token in its
-error body. :func:`printable` escapes what a terminal or a log file would act on: control characters,
-line breaks and marks that turn the direction of writing.
+Two dangers, two functions. :func:`scrub` blanks what grants access: tokens (``Atza|``, ``Atzr|``, bearer), client
+secrets, and whatever signs an S3 URL; in any letter case, percent-encoded once or more, in form bodies, headers, JSON
+(also JSON within JSON) and XML, since S3 echoes bearer tokens and session tokens in its error bodies. Of a URL the
+whole query goes. Patterns are generous: wrongly blanked text costs a look at the documentation, a leaked token an
+account. :func:`printable` escapes what a terminal or a log file would act on: control characters, line breaks and
+marks that turn the direction of writing.
 """
 
 from __future__ import annotations
@@ -14,22 +16,48 @@ import unicodedata
 EXCERPT = 500
 """So many characters of a foreign body are kept in an error."""
 
-_SECRETS = re.compile(
-    r"""(?ix)
-    ( atz[ar] (?: \| | %7c ) )                                                  [^\s"'<>&,;)]+
-    | ( \bbearer \s+ )                                                          [^\s"'<>,;)]+
-    | ( x-amz-(?: signature | credential | security-token ) \s* (?: = | %3d | :\s* ) )  [^\s"'<>&,;)]+
-    | ( \b(?: client_secret | refresh_token | access_token ) ["']? \s* (?: = | %3d | :\s*["']? ) )  [^\s"'<>&,;)]+
-    """
+
+def _spelt(words: str) -> str:
+    """Return a pattern for any of ``words`` whose characters may be percent-encoded, once or more."""
+    return "|".join("".join(map(_any_spelling, word)) for word in words.split())
+
+
+def _any_spelling(char: str) -> str:
+    codes = "|".join(f"{ord(each):02x}" for each in sorted({char.lower(), char.upper()}))
+    return f"(?:{re.escape(char)}|%(?:25)*(?:{codes}))"
+
+
+_NAMES = rf"""
+    (?: {_spelt("x-amz-signature x-amz-credential x-amz-security-token")}
+      | \b (?: {_spelt("client_secret refresh_token access_token")} | signatureprovided | token-\d ) )
+    (?: \\* ["'] | %(?:25)*22 )? \s* (?: = | : | > | %(?:25)*3[ad] )
+"""
+_BARE = r"""[^\s"'<>&,;)\\][^\s"'<>&,;)]*"""
+_URL = re.compile(r"""(https?://[^\s?"'<>]*)(\?[^\s"'<>]+)?""", re.IGNORECASE)
+_SECRETS = tuple(
+    re.compile(pattern, re.IGNORECASE | re.VERBOSE | re.DOTALL)
+    for pattern in (
+        rf"( {_NAMES} \s* ( \\* [\"'] ) ) (?: (?!\2) (?: \\. | . ) )+",
+        rf"( {_NAMES} \s* ) {_BARE}",
+        rf"( atz[ar] (?: \| | %(?:25)*7c | \\+u007c | &\#124; | &\#x7c; ) ) {_BARE}",
+        rf"( \b bearer (?: \s | \+ | %(?:25)*20 )+ ) {_BARE}",
+        rf"( amzn1\.oa2-cs\. ) {_BARE}",
+    )
 )
 
 
 def scrub(text: str, limit: int | None = None) -> str:
-    """Return ``text`` with every secret-looking value replaced by ``***``, cut to ``limit`` characters if given."""
-    clean = _SECRETS.sub(lambda match: next(group for group in match.groups() if group is not None) + "***", text)
-    if limit is not None and len(clean) > limit:
-        return clean[:limit] + "…"
-    return clean
+    """Return ``text`` with every secret-looking value replaced by ``***``, cut to ``limit`` characters if given.
+
+    >>> scrub("GET https://bucket/key?X-Amz-Signature=ab: Bearer Atza|cd")
+    'GET https://bucket/key?<redacted> Bearer ***'
+    """
+    text = _URL.sub(lambda url: f"{url[1]}?<redacted>" if url[2] else url[1], text)
+    for pattern in _SECRETS:
+        text = pattern.sub(r"\1***", text)
+    if limit is not None and len(text) > limit:
+        return text[:limit] + "…"
+    return text
 
 
 def printable(text: str) -> str:
