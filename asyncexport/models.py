@@ -9,6 +9,7 @@ one ``Exported`` or ``Failed`` per job. Events live in :mod:`asyncexport.events`
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, StrEnum
@@ -81,6 +82,10 @@ class Secret:
         raise TypeError("a Secret is never pickled; pass where to find it instead")
 
 
+_QUERY_IN_PATH = re.compile(r"%(?:25)*3f|[;&]", re.IGNORECASE)
+"""Where a query begins that was encoded into the path by mistake: as secret as one in its place."""
+
+
 class SignedUrl:
     """A pre-signed URL: whoever holds it can download for an hour, so its query is never shown.
 
@@ -103,12 +108,15 @@ class SignedUrl:
     def __str__(self) -> str:
         try:
             parts = urlsplit(self._text)
-            host = parts.hostname or ""
-            port = f":{parts.port}" if parts.port else ""
+            host, port = parts.hostname, parts.port
         except ValueError:
             return "<unreadable url>"
-        query = "?<redacted>" if parts.query else ""
-        return f"{parts.scheme}://{host}{port}{parts.path}{query}"
+        if not parts.scheme or not host:
+            return "<unreadable url>"
+        place = f"[{host}]" if ":" in host else host
+        path = _QUERY_IN_PATH.split(parts.path, maxsplit=1)
+        hidden = "?<redacted>" if parts.query or len(path) > 1 else ""
+        return f"{parts.scheme}://{place}{'' if port is None else f':{port}'}{path[0]}{hidden}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SignedUrl) and other._text == self._text
