@@ -140,7 +140,8 @@ class Account:
     ``token_url`` replace the region's own (emulator, tests, proxies). ``download_hosts`` lists the host suffixes that
     signed URLs may point to; plain http is admitted only towards a loopback ``api_url``'s own host.
 
-    Raises :class:`ConfigError` for a region that does not exist or an empty name.
+    Raises :class:`ConfigError` for an empty name, a region that does not exist, a URL that cannot be connected to, or a
+    single text where several are meant.
     """
 
     name: str
@@ -172,6 +173,9 @@ class Account:
             where = Region(region)
         except ValueError:
             raise ConfigError(f"account {name!r}: region {region!r} is none of NA, EU, FE") from None
+        for key, texts in (("profiles", profiles), ("download_hosts", download_hosts)):
+            if isinstance(texts, str):
+                raise ConfigError(f"account {name!r}: {key} is a sequence of texts, not one text: [{texts!r}]")
         for key, value in {
             "name": name,
             "region": where,
@@ -179,11 +183,22 @@ class Account:
             "client_secret": _hidden(client_secret),
             "refresh_token": _hidden(refresh_token),
             "profiles": None if profiles is None else tuple(str(each) for each in profiles),
-            "api_url": (api_url or where.api_url).rstrip("/"),
-            "token_url": token_url or where.token_url,
+            "api_url": _checked_url(name, "api_url", api_url or where.api_url).rstrip("/"),
+            "token_url": _checked_url(name, "token_url", token_url or where.token_url),
             "download_hosts": tuple(download_hosts),
         }.items():
             object.__setattr__(self, key, value)
+
+
+def _checked_url(account: str, key: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"account {account!r}: {key} is no URL of the form https://host/path")
+    return url
 
 
 def _hidden(source: SecretSource) -> SecretSource:
