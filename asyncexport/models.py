@@ -235,7 +235,9 @@ class Filters:
     """Which rows an export shall hold. The words are the API's and an open set: a new one needs no release.
 
     The API's own default leaves ARCHIVED out; ours asks for all three states, so that a row that is missing from a
-    snapshot is gone. ``target_types``, ``target_levels`` and ``negative`` apply to targets only; empty means all.
+    snapshot is gone. ``target_types``, ``target_levels`` and ``negative`` apply to targets only; empty means all. A word
+    that stands twice counts once. Raises :class:`ConfigError` for a single word where several are meant, and when no ad
+    product or no state is left.
     """
 
     ad_products: tuple[str, ...] = AD_PRODUCTS
@@ -246,13 +248,13 @@ class Filters:
     negative: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.ad_products or not self.states:
-            raise ConfigError("filters need at least one ad product and one state")
         for name in ("ad_products", "states", "target_types", "target_levels", "negative"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                raise ConfigError(f"filters: {name} is a sequence of words, not one text")
-            object.__setattr__(self, name, tuple(value))
+            if isinstance(value, str | bool):
+                raise ConfigError(f"filters: {name} is a sequence of words, not one alone: ({value!r},)")
+            object.__setattr__(self, name, tuple(dict.fromkeys(value)))
+        if not self.ad_products or not self.states:
+            raise ConfigError("filters need at least one ad product and one state")
 
     def of(self, entity: Entity) -> Filters:
         """Return the filters without what does not apply to ``entity``."""
@@ -268,12 +270,15 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What we want: one entity of one profile, under one snapshot label."""
+    """What we want: one entity of one profile, under one snapshot label. Filters that do not apply are left out."""
 
     profile: Profile
     entity: Entity
     filters: Filters = Filters()
     snapshot: str = "unlabelled"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "filters", self.filters.of(self.entity))
 
     @property
     def key(self) -> tuple[str, str, str, str, str, str]:
