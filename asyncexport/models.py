@@ -235,9 +235,9 @@ class Filters:
     """Which rows an export shall hold. The words are the API's and an open set: a new one needs no release.
 
     The API's own default leaves ARCHIVED out; ours asks for all three states, so that a row that is missing from a
-    snapshot is gone. ``target_types``, ``target_levels`` and ``negative`` apply to targets only; empty means all. A word
-    that stands twice counts once. Raises :class:`ConfigError` for a single word where several are meant, and when no ad
-    product or no state is left.
+    snapshot is gone. ``target_types``, ``target_levels`` and ``negative`` apply to targets only; empty means all. A
+    word that stands twice counts once. Raises :class:`ConfigError` for a single word where several are meant, and when
+    no ad product or no state is left.
     """
 
     ad_products: tuple[str, ...] = AD_PRODUCTS
@@ -414,9 +414,12 @@ class Limits:
     downloads: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("in_progress", "rate", "burst", "downloads"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"limits: {name} must be more than 0")
+        if not 0 < self.rate < float("inf"):
+            raise ConfigError("limits: rate must be more than 0, and finite")
+        for name in ("in_progress", "burst", "downloads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"limits: {name} must be a whole number of at least 1")
 
 
 @dataclass(frozen=True, slots=True)
