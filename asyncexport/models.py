@@ -414,8 +414,10 @@ class Limits:
     downloads: int = 16
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate < float("inf"):
-            raise ConfigError("limits: rate must be more than 0, and finite")
+        if not self.rate > 0:
+            raise ConfigError("limits: rate must be more than 0")
+        if self.rate == float("inf"):
+            raise ConfigError("limits: rate must be finite")
         for name in ("in_progress", "burst", "downloads"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
