@@ -21,10 +21,12 @@ from asyncexport.errors import (
     ApiError,
     ExportExpired,
     ProfileAccessDenied,
+    ProtocolError,
     RequestRejected,
     ServerError,
     Throttled,
     TokenRejected,
+    UrlRefused,
 )
 from asyncexport.ports import Response
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
@@ -33,7 +35,7 @@ _CODES = ("code", "errorCode", "error_code", "error", "Code", "__type")
 _TEXTS = ("details", "detail", "message", "Message", "error_description", "error_message")
 _XML_CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
 _XML_TEXT = re.compile(r"<Message>([^<]{1,1000})</Message>")
-_ABOUT_PROFILE = re.compile(r"scope|advertiser|profile|vendor|entity", re.IGNORECASE)
+_ABOUT_PROFILE = re.compile(r"\b(?:scope|advertiser|profile|vendor|entity)", re.IGNORECASE)
 _EXPIRED = re.compile(r"older than 24 hours|exports? is expired|snapshot is expired", re.IGNORECASE)
 _WRONG_ROUTE = "Invalid key=value pair"
 _SECONDS = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*")
@@ -60,12 +62,17 @@ def complaint(body: bytes) -> Complaint:
     return Complaint("", _clean(text))
 
 
-def failure(response: Response, what: str) -> ApiError | ExportExpired:
+def failure(response: Response, what: str) -> ApiError | ExportExpired | UrlRefused:
     """Return the error that ``response``, the answer to ``what``, stands for.
+
+    A redirect is refused, since the next host must not get what this one was sent; another success than the one in the
+    contract is a :class:`ProtocolError`.
 
     401 is about the token unless its text names scope, advertiser or profile; 403 is about the profile unless the
     gateway says that it does not know the route (observed: "Invalid key=value pair").
     """
+    if 300 <= response.status < 400:
+        return UrlRefused(f"{what}: HTTP {response.status}: redirects are not followed", status=response.status)
     said = complaint(response.body)
     if _EXPIRED.search(said.text):
         return ExportExpired(f"{what}: the API keeps exports for 24 hours, and this one is older")
@@ -109,6 +116,8 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 def _kind(status: int, said: Complaint) -> type[ApiError]:
     if status == 429:
         return Throttled
+    if status < 300:
+        return ProtocolError
     if status >= 500 or status in _PASSING:
         return ServerError
     if status == 401:
