@@ -22,7 +22,7 @@ from asyncexport.errors import AsyncexportError, AuthError, ProtocolError
 from asyncexport.models import Account, Entity, Export, ExportStatus, Filters, Job, Profile, Secret, SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio.failures import complaint, failure, http_date, request_id_of
-from asyncexport.sansio.redact import printable
+from asyncexport.sansio.redact import EXCERPT, printable, scrub
 
 MEDIA_TYPES = {
     Entity.CAMPAIGNS: "application/vnd.campaignsexport.v1+json",
@@ -140,7 +140,7 @@ def read_export(response: Response, what: str) -> Export:
         raise failure(response, what)
     document = _object(response, what)
     export_id = document.get("exportId")
-    if not isinstance(export_id, str) or not 0 < len(export_id) <= _LONGEST_ID or not export_id.isprintable():
+    if not isinstance(export_id, str) or not _is_usable_id(export_id):
         raise _protocol(response, what, "the answer holds no usable exportId")
     word = document.get("status")
     word = word if isinstance(word, str) else ""
@@ -153,10 +153,10 @@ def read_export(response: Response, what: str) -> Export:
         url=_url(document.get("url")),
         file_size=_size(document.get("fileSize")),
         url_seconds=_url_seconds(document.get("urlExpiresAt"), response),
-        generated_at=_text(document.get("generatedAt")),
-        created_at=_text(document.get("createdAt")),
-        error_code=_text(error.get("errorCode")),
-        error_message=_text(error.get("message")),
+        generated_at=_shown(document.get("generatedAt")),
+        created_at=_shown(document.get("createdAt")),
+        error_code=_shown(error.get("errorCode")),
+        error_message=_shown(error.get("message")),
     )
 
 
@@ -266,14 +266,26 @@ def _url_seconds(value: object, response: Response) -> float | None:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a text as it is, but for halves of surrogate pairs, which no file and no terminal takes."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
+
+
+def _shown(value: object) -> str:
+    """Return a text that people and logs get to see, fit for both."""
+    return printable(scrub(_text(value), EXCERPT))
+
+
+def _is_usable_id(export_id: str) -> bool:
+    """Ids are opaque, but go into a path: none may leave its place there, whoever decodes it on the way."""
+    climbs = "/" in export_id or "\\" in export_id or export_id.strip(".") == ""
+    return len(export_id) <= _LONGEST_ID and export_id.isprintable() and not climbs
 
 
 def _load(response: Response, what: str, *, exact: bool = False) -> object:
     """Parse the body; ``exact`` keeps integers beyond 64 bits, which orjson would turn into floats."""
     try:
         document: object = json.loads(response.body) if exact else orjson.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _protocol(response, what, "the answer is not JSON, or was cut") from None
     return document
 
