@@ -8,6 +8,8 @@ most once a second, so that the 429s of one burst count as one; each success win
 
 from __future__ import annotations
 
+from math import ulp
+
 
 class Bucket:
     """One rate limit. Times are in seconds on any monotonic clock, the same for every call.
@@ -35,15 +37,22 @@ class Bucket:
         return self._rate
 
     def take(self, now: float) -> float:
-        """Take one permit and return 0.0, or take nothing and return the seconds until one can be there."""
+        """Take one permit and return 0.0, or take nothing and return the seconds until one can be there.
+
+        The seconds are never so few that ``now`` plus them is ``now`` again.
+        """
         if now < self._paused_until:
             return self._paused_until - now
         self._refill(now)
         missing = 1.0 - self._permits
         if missing > 1e-9:
-            return missing / self._rate
+            return max(missing / self._rate, 2 * ulp(now))
         self._permits -= 1.0
         return 0.0
+
+    def pause(self, now: float) -> float:
+        """Return for how many seconds yet the server asked to be left alone; 0.0 if it did not."""
+        return max(0.0, self._paused_until - now)
 
     def throttled(self, now: float, retry_after: float | None = None) -> None:
         """A 429 came: pause as asked, slow down, and begin again with an empty bucket."""
