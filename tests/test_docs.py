@@ -1,0 +1,110 @@
+"""The README says what is true: its program runs, its configuration loads, its options and layers are all there are."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from asyncexport.app.cli import main
+from asyncexport.app.exits import Exit
+from asyncexport.app.settings import load
+from asyncexport.emulator.server import EmulatorServer
+from asyncexport.models import Secret
+from tests.test_layers import LAYERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Yield every command and long option of the command line."""
+    assert isinstance(main, click.Group)
+    for name, command in main.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield name, max(parameter.opts, key=len)
+
+
+@pytest.mark.emulator(profiles=2, accounts=1)
+async def test_the_program_runs_as_it_stands(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """A new user's first paste works; only the address and the credentials are the emulator's."""
+    (account,) = emulator.accounts()
+    assert isinstance(account.client_secret, Secret)
+    assert isinstance(account.refresh_token, Secret)
+    place = f'api_url="{account.api_url}", token_url="{account.token_url}", download_hosts=["127.0.0.1"],'
+    program = blocks("python")[0].replace('region="EU",', f'region="{account.region.value}", {place}')
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "program.py",
+        cwd=tmp_path,
+        env={
+            "AMAZON_ADS_CLIENT_ID": str(account.client_id),
+            "AMAZON_ADS_CLIENT_SECRET": account.client_secret.reveal(),
+            "AMAZON_ADS_REFRESH_TOKEN": account.refresh_token.reveal(),
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    lines = out.decode().splitlines()
+    assert len(lines) == 8
+    assert all(" rows in exports/entity=" in line for line in lines)
+    assert len(list((tmp_path / "exports").rglob("part-0.jsonl.zst"))) == 8
+
+
+def test_the_configuration_loads(tmp_path: Path) -> None:
+    """The documented file is accepted, and its values are the documented defaults."""
+    (document,) = blocks("toml")
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    secret.chmod(0o600)
+    file = tmp_path / "asyncexport.toml"
+    file.write_text(document.replace("/run/secrets/acme", str(secret)))
+    settings = load(file, {"ACME_CLIENT_ID": "id", "ACME_REFRESH_TOKEN": "token"})
+    defaults = load(None, {f"AMAZON_ADS_{key}": "EU" for key in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")})
+    assert settings.limits == defaults.limits
+    assert settings.run.entities == defaults.run.entities
+    assert settings.run.filters == defaults.run.filters
+    assert settings.run.deadline == defaults.run.deadline
+    assert settings.sink.compression == defaults.sink.compression
+    assert set(tomllib.loads(document)) == {"run", "limits", "accounts", "sink"}
+
+
+@pytest.mark.parametrize(("command", "option"), sorted(set(options())))
+def test_every_option_is_documented(command: str, option: str) -> None:
+    """What can be typed can be read about."""
+    assert f"`asyncexport {command}" in README
+    assert re.search(rf"{re.escape(option)}\b", README), f"{option} of {command}"
+
+
+def test_every_exit_status_is_documented() -> None:
+    """A scheduler's author finds each number in the table."""
+    table = README.split("| exit status | means |")[1].split("\n\n")[0]
+    assert {int(number) for number in re.findall(r"\b\d+\b", table) if int(number) != 5} >= {int(exit) for exit in Exit}
+
+
+def test_every_layer_is_documented() -> None:
+    """The table of layers is the one that the imports are held to."""
+    table = README.split("| layer | holds |")[1]
+    assert [layer for layer in LAYERS if f"`{layer}`" not in table and f"`{layer}/`" not in table] == []
+
+
+def test_every_file_the_readme_points_to_is_there() -> None:
+    """A pointer leads somewhere."""
+    named = set(re.findall(r"`((?:tests|benchmarks)/[\w/.]*)`", README)) | set(re.findall(r"\]\((?!http)([^)#]+)\)", README))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
