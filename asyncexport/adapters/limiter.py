@@ -1,25 +1,36 @@
-"""Who waits for a :class:`~asyncexport.sansio.bucket.Bucket`: callers, one behind the other, in the order they came."""
+"""Who waits for a :class:`~asyncexport.sansio.bucket.Bucket`: callers, one behind the other, in the order they came.
+
+A pause that the server asked for is waited for in line while it is short. A long one (``Retry-After: 86400``) is told
+to each caller as the :class:`Throttled` it amounts to, since only the caller knows its deadline: it fails at once or
+comes back later, and nobody sleeps past the end of the work.
+"""
 
 from __future__ import annotations
 
 import anyio
 
+from asyncexport.errors import Throttled
 from asyncexport.ports import Clock
 from asyncexport.sansio.bucket import Bucket
 
 
 class Limiter:
-    """The request rate of one profile. A 429 told to it is heard by every caller that waits behind."""
+    """The request rate of one profile. A 429 told to it is heard by every caller that waits behind.
 
-    def __init__(self, bucket: Bucket, clock: Clock) -> None:
+    ``patience`` is the longest pause, in seconds, that is waited for in line.
+    """
+
+    def __init__(self, bucket: Bucket, clock: Clock, *, patience: float = 60.0) -> None:
         self._bucket = bucket
         self._clock = clock
+        self._patience = patience
         self._line = anyio.Lock()
 
     async def acquire(self) -> None:
-        """Wait for a permit and take it."""
+        """Wait for a permit and take it. Raises :class:`Throttled` when a long pause is in the way."""
         async with self._line:
-            while wait := self._bucket.take(self._clock.now()):
+            while wait := self._bucket.take(now := self._clock.now()):
+                self._check_pause(self._bucket.pause(now))
                 await self._clock.sleep(wait)
 
     def throttled(self, retry_after: float | None) -> None:
@@ -29,6 +40,11 @@ class Limiter:
     def succeeded(self) -> None:
         """A call went through."""
         self._bucket.succeeded()
+
+    def _check_pause(self, pause: float) -> None:
+        if pause > self._patience:
+            message = f"the API asked to be left alone for another {pause:.0f} s (Retry-After)"
+            raise Throttled(message, status=429, retry_after=pause)
 
     def __repr__(self) -> str:
         return f"<Limiter {self._bucket!r}>"
