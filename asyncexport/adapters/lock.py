@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from asyncexport.errors import LockHeld, StateError
@@ -32,14 +33,12 @@ class StateLock:
             raise StateError(f"state folder {self._path.parent}: {error.strerror}; choose another state_dir") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        except OSError as error:
+            refusal = self._refusal(fd, error)
             os.close(fd)
-            message = f"another run (process {holder or 'unknown'}) uses {self._path.parent}; wait for it to end"
-            raise LockHeld(message) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            raise refusal from None
         self._fd = fd
+        _sign(fd)
 
     def release(self) -> None:
         """Give the lock back, if it is held."""
@@ -47,5 +46,20 @@ class StateLock:
             os.close(self._fd)
             self._fd = None
 
+    def _refusal(self, fd: int, error: OSError) -> StateError:
+        folder = self._path.parent
+        if not isinstance(error, BlockingIOError):
+            return StateError(f"state folder {folder}: {error.strerror}; choose a state_dir whose file system can lock")
+        holder = os.pread(fd, 20, 0).strip()
+        process = holder.decode("ascii") if holder.isdigit() else "unknown"
+        return LockHeld(f"another run (process {process}) uses {folder}; wait for it to end")
+
     def __repr__(self) -> str:
         return f"<StateLock {self._path} {'held' if self._fd is not None else 'free'}>"
+
+
+def _sign(fd: int) -> None:
+    """Leave the process id for people. A full disk is no reason not to hold the lock."""
+    with suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
