@@ -126,7 +126,7 @@ def overview(record: Record) -> list[str]:
     if not record.jobs:
         return []
     entities = [each for each in Entity if any(job.entity is each for job in record.jobs)]
-    profiles = dict.fromkeys(job.profile for job in record.jobs)
+    profiles = sorted({job.profile for job in record.jobs}, key=lambda each: (each.account, each.region, each.name))
     if len(profiles) > MANY_PROFILES:
         return _by_account(record, entities)
     rows = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
@@ -214,7 +214,5 @@ def advice(record: Record) -> str:
     if not left and not temporary:
         return ""
     done = sum(isinstance(each, Exported) for each in record.outcomes.values())
-    return (
-        f"{done:,} of {count(len(record.jobs), 'export')} committed; nothing of that is lost. Run the same command "
-        f"again with --snapshot {record.snapshot} to do only what is missing."
-    )
+    state = f"{done:,} of {count(len(record.jobs), 'export')} committed. " if record.jobs else ""
+    return f"{state}Run the same command again with --snapshot {record.snapshot} to do only what is missing."

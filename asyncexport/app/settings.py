@@ -18,16 +18,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.table import Table, suggestion
 from asyncexport.errors import ConfigError
 from asyncexport.models import Account, Entity, Filters, Limits, Region
+from asyncexport.sinks.codecs import Compression
 
 DEFAULT_FILE = Path("asyncexport.toml")
-COMPRESSIONS = ("zstd", "gzip", "none")
+COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
 
@@ -49,7 +50,7 @@ class SinkSettings:
 
     type: str = "jsonl"
     path: Path = Path("exports")
-    compression: str = "zstd"
+    compression: Compression = "zstd"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ import datetime
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn, TypeVar
 
 from asyncexport.errors import ConfigError
+
+Word = TypeVar("Word", bound=str)
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -52,13 +54,14 @@ class Table:
             self.refuse(f"{key} must not be empty")
         return value
 
-    def word(self, key: str, choices: Iterable[str], default: str | None = None) -> str | None:
+    def word(self, key: str, choices: Sequence[Word], default: Word | None = None) -> Word | None:
         """Return one of ``choices``."""
-        value = self.text(key, default)
-        known = tuple(choices)
-        if value is not None and value not in known:
-            self.refuse(f"{key}: {value!r} is none of {', '.join(known)}{suggestion(value, known)}")
-        return value
+        value = self.text(key)
+        if value is None:
+            return default
+        if value not in choices:
+            self.refuse(f"{key}: {value!r} is none of {', '.join(choices)}{suggestion(value, choices)}")
+        return choices[choices.index(value)]
 
     def integer(self, key: str, default: int) -> int:
         """Return a whole number."""

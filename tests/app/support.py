@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -121,3 +123,9 @@ class FakeExporter:
 
     def drain(self) -> None:
         self.drained = True
+
+
+def python(*arguments: str) -> subprocess.Popen[str]:
+    """Start another Python with all three streams piped, as text."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -139,6 +140,16 @@ def test_a_reader_that_went_away(capsys: pytest.CaptureFixture[str]) -> None:
     """A closed stdout ends the command quietly."""
     assert ended(BrokenPipeError()) == 141
     assert capsys.readouterr().err == ""
+
+
+def test_the_last_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its reader has gone stdout leads nowhere, so that the interpreter's last flush cannot fail."""
+    with (tmp_path / "stdout").open("w") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert ended(BrokenPipeError()) == 141
+        stdout.write("lost")
+        monkeypatch.undo()
+    assert (tmp_path / "stdout").read_text() == ""
 
 
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:

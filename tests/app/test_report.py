@@ -208,10 +208,9 @@ def test_advice() -> None:
     left = record(job(), job("2"), job("3"))
     left.add(exported())
     left.add(failed(job("2")))
-    assert advice(left) == (
-        "1 of 3 exports committed; nothing of that is lost. Run the same command again with --snapshot 2026-11-23 "
-        "to do only what is missing."
-    )
+    again = "Run the same command again with --snapshot 2026-11-23 to do only what is missing."
+    assert advice(left) == f"1 of 3 exports committed. {again}"
+    assert advice(record(discovery=Discovery((), refused=(refused(ExportDeadline("x")),)))) == again
 
 
 def test_names_that_meet_twice() -> None:

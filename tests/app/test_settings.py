@@ -104,7 +104,6 @@ REFUSALS = [
     ("[run]\nstate_dir = 1" + ACCOUNT, "[run]: state_dir must be a string, not an integer"),
     ("[limits]\nin_progress = 'auto'" + ACCOUNT,
      "[limits]: in_progress = \"auto\" is not supported yet; give a whole number, Amazon's own default is 5"),
-    ("[limits]\nrate = 0" + ACCOUNT, "limits: rate must be more than 0"),
     ("[limits]\nslots = 5" + ACCOUNT, "[limits]: unknown key 'slots'"),
     ("[sink]\ntype = 'parquet'" + ACCOUNT, "[sink]: type: 'parquet' is none of jsonl"),
     ("[sink]\ncompression = 'zip'" + ACCOUNT,
@@ -142,6 +141,11 @@ def test_a_file_with_a_mistake(tmp_path: Path, text: str, message: str) -> None:
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     """A mistake of syntax is told in the parser's words, which name line and column."""
     assert refused(tmp_path, "[run]\nworkers = ").startswith("is not TOML: ")
+
+
+def test_a_limit_that_cannot_work(tmp_path: Path) -> None:
+    """What the limits themselves refuse is told with the file in front."""
+    assert refused(tmp_path, "[limits]\nrate = 0" + ACCOUNT).startswith("limits: rate must be more than 0")
 
 
 def test_secrets_in_a_file_that_others_can_read(tmp_path: Path) -> None:

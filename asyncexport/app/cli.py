@@ -1,0 +1,73 @@
+"""The command ``asyncexport``: a group whose commands are loaded when they are called.
+
+Contract: ``asyncexport --help`` imports click and nothing heavier, so it answers at once; each command lives in the
+module of its name under :mod:`asyncexport.app.commands` as ``command``. Whatever a command raises ends at the
+:class:`Boundary`: one clear line and the right exit status.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from asyncexport._version import __version__
+from asyncexport.app.exits import Boundary
+
+COMMANDS = {
+    "run": "Pull every export of every profile into the output folder.",
+    "plan": "Show what run would do; ask for no export.",
+    "profiles": "List the profiles the accounts manage.",
+    "check": "Try configuration, credentials, profiles and output folder.",
+    "status": "Tell what the last run did and what is missing.",
+    "rows": "Decode one export file to JSON Lines on stdout.",
+    "emulate": "Serve an Amazon Ads of our own on this machine.",
+    "demo": "Run the main job against the emulator, bad weather included.",
+    "version": "Print the version.",
+}
+STATUSES = (
+    "Exit status:",
+    "  0        everything is committed, or there was nothing to do",
+    "  1        some exports failed for good, the rest is committed",
+    "  2        usage or configuration",
+    "  3        authorisation needs a person",
+    "  70       internal error",
+    "  74       local storage",
+    "  75       only temporary failures are left: run again",
+    "  130 143  interrupted, resumable",
+)
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command; None for a name that is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"asyncexport.app.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Run the command inside the boundary."""
+        with Boundary():
+            return super().invoke(ctx)
+
+
+@click.command(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog="\b\n" + "\n".join(STATUSES)
+)
+@click.version_option(__version__, prog_name="asyncexport", message="%(prog)s %(version)s", help="Print the version.")
+def main() -> None:
+    """Pull every Amazon Ads export of every profile you manage."""

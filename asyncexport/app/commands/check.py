@@ -1,0 +1,77 @@
+"""``asyncexport check``: would a run get going?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import click
+
+from asyncexport.adapters.redaction import safe_line
+from asyncexport.app import options
+from asyncexport.app.console import count
+from asyncexport.app.exits import fix_of, worst
+from asyncexport.app.look import look
+from asyncexport.app.pull import MakeExporter, sink_of
+from asyncexport.app.settings import Settings
+from asyncexport.engine.exporter import Exporter
+from asyncexport.errors import AsyncexportError, SinkError
+from asyncexport.models import Account, Discovery
+
+
+@click.command("check", context_settings=options.CONTEXT)
+@options.config
+@options.out
+@options.account
+@options.logs
+@click.pass_context
+def command(ctx: click.Context, /, *, settings: Settings, out: str, account: tuple[str, ...], **_logs: object) -> None:
+    """Try configuration, credentials, profiles and output folder.
+
+    One line each; no export is asked for. The exit status is the one a run would end with.
+    """
+    ctx.exit(asyncio.run(_check(settings.choose(out=out, accounts=account))))
+
+
+async def _check(settings: Settings) -> int:
+    errors = []
+    async for subject, good, error in findings(settings, Exporter):
+        if error is None:
+            click.echo(safe_line(f"ok      {subject}: {good}"))
+            continue
+        errors.append(error)
+        fix = fix_of(error)
+        click.echo(safe_line(f"failed  {subject}: {error}" + (f" -> {fix}" if fix else "")))
+    return worst(errors)
+
+
+async def findings(
+    settings: Settings, make_exporter: MakeExporter
+) -> AsyncIterator[tuple[str, str, AsyncexportError | None]]:
+    """Yield each subject with what is good about it, or with the error."""
+    source = settings.source or "environment"
+    yield "configuration", f"{source}, {count(len(settings.accounts), 'account')}", None
+    discovery = await look(settings, make_exporter)
+    for account in settings.accounts:
+        for finding in _account(account, discovery):
+            yield finding
+    try:
+        await sink_of(settings.sink).prepare()
+    except SinkError as error:
+        yield "output", "", error
+    else:
+        yield "output", f"{settings.sink.path} can be written to", None
+
+
+def _account(account: Account, discovery: Discovery) -> list[tuple[str, str, AsyncexportError | None]]:
+    subject = f"account {account.name}/{account.region.value}"
+    found: list[tuple[str, str, AsyncexportError | None]] = [
+        (f"{subject}/{each.profile_id}".rstrip("/"), "", each.error)
+        for each in discovery.refused
+        if each.account == account.name
+    ]
+    if any(name == subject for name, _, _ in found):
+        return found
+    own = [sum(each.account == account.name for each in group) for group in (discovery.profiles, discovery.skipped)]
+    agencies = f", {count(own[1], 'agency profile')} without exports" if own[1] else ""
+    return [(subject, f"token granted, {count(own[0], 'profile')}{agencies}", None), *found]

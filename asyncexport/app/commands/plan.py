@@ -1,0 +1,88 @@
+"""``asyncexport plan``: what run would do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from asyncexport.app import options
+from asyncexport.app.console import count, duration, table
+from asyncexport.app.estimate import GENERATION, Queue, queues
+from asyncexport.app.exits import say, worst
+from asyncexport.app.look import look
+from asyncexport.app.pull import select
+from asyncexport.app.report import job_facts, line, refusal_facts
+from asyncexport.app.settings import Settings
+from asyncexport.engine.exporter import Exporter
+from asyncexport.models import Job
+from asyncexport.sansio.planning import plan
+
+
+@click.command("plan", context_settings=options.CONTEXT)
+@options.config
+@options.entity
+@options.profile
+@options.account
+@options.snapshot
+@options.json_lines
+@options.logs
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    settings: Settings,
+    entity: tuple[str, ...],
+    profile: tuple[str, ...],
+    account: tuple[str, ...],
+    snapshot: str,
+    json: bool,
+    **_logs: object,
+) -> None:
+    """Show what run would do; ask for no export.
+
+    The profiles are looked up; then the exports are counted by endpoint, with the rounds they need through the slots
+    and the time that takes if an export is generated in 25 s, which is an assumption.
+    """
+    chosen = settings.choose(entities=entity, accounts=account)
+    discovery = asyncio.run(look(chosen, Exporter))
+    run = chosen.run
+    profiles = select(discovery, profile)
+    jobs = plan(profiles, entities=run.entities, filters=run.filters, snapshot=snapshot)
+    found = queues(jobs, chosen.accounts, chosen.limits.in_progress)
+    for text in as_json(jobs, found) if json else as_text(jobs, found, snapshot):
+        click.echo(text)
+    for refused in discovery.refused:
+        if json:
+            click.echo(line(refusal_facts(refused)))
+        say(f"account {refused.account}/{refused.region.value} is left out: {refused.error}")
+    ctx.exit(worst(refused.error for refused in discovery.refused))
+
+
+def as_json(jobs: Sequence[Job], found: Sequence[Queue]) -> list[str]:
+    """Return a line for each job and a last one with the totals."""
+    lines = [line({"event": "planned", **job_facts(job)}) for job in jobs]
+    total = {"jobs": len(jobs), "waves": max((each.waves for each in found), default=0)}
+    seconds = max((each.seconds for each in found), default=0.0)
+    return [*lines, line({"event": "plan", **total, "seconds": seconds, "assumed_generation": GENERATION})]
+
+
+def as_text(jobs: Sequence[Job], found: Sequence[Queue], snapshot: str) -> list[str]:
+    """Return the plan for people."""
+    if not jobs:
+        return ["nothing to do: the accounts manage no seller or vendor profile"]
+    profiles = len({job.profile for job in jobs})
+    rows = [["account", "region", "endpoint", "exports", "waves", "expected"]]
+    for each in found:
+        numbers = [f"{each.jobs:,}", f"{each.waves:,}", duration(each.seconds)]
+        rows.append([each.client, each.region, each.endpoint, *numbers])
+    longest = max(each.seconds for each in found)
+    return [
+        f"{count(len(jobs), 'export')} of {count(profiles, 'profile')} under the label {snapshot}",
+        "",
+        *table(rows, right=frozenset({3, 4, 5})),
+        "",
+        f"about {duration(longest)} in all, assuming that an export is generated in {GENERATION:g} s (the median)",
+    ]

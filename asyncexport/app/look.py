@@ -1,0 +1,18 @@
+"""Looking without asking for exports: what the accounts manage, for ``plan``, ``profiles`` and ``check``.
+
+No state folder is given to the exporter, so that looking is possible while a run holds its lock.
+"""
+
+from __future__ import annotations
+
+from asyncexport.adapters.logs import EventLog
+from asyncexport.app.pull import MakeExporter
+from asyncexport.app.settings import Settings
+from asyncexport.models import Discovery
+
+
+async def look(settings: Settings, make_exporter: MakeExporter) -> Discovery:
+    """Return what the accounts manage, refusals included."""
+    exporter = make_exporter(settings.accounts, limits=settings.limits, listener=EventLog())
+    async with exporter:
+        return await exporter.discover()

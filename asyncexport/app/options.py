@@ -1,0 +1,137 @@
+"""The options that commands share, each declared once, and how their values meet the settings.
+
+Contract: the value of ``--config`` *is* the loaded :class:`Settings`; being eager, it is read first and gives click its
+``default_map``, so that a flag wins over ``ASYNCEXPORT_<OPTION>`` over the file over the default. Every command uses
+:data:`CONTEXT`, hence one environment variable means the same to all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from asyncexport.adapters.logs import configure
+from asyncexport.app.progress import LineView, LiveView, View
+from asyncexport.app.settings import Settings, load, load_sink
+from asyncexport.models import Entity
+from asyncexport.sinks import check_label
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CONTEXT: dict[str, Any] = {
+    "auto_envvar_prefix": "ASYNCEXPORT",
+    "help_option_names": ["-h", "--help"],
+    "show_default": True,
+}
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def _load(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Settings | None:
+    if ctx.resilient_parsing:
+        return None
+    settings = load(value)
+    ctx.default_map = {**(ctx.default_map or {}), **settings.as_defaults()}
+    return settings
+
+
+def _load_sink(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if not ctx.resilient_parsing:
+        ctx.default_map = {**(ctx.default_map or {}), "out": str(load_sink(value).path)}
+
+
+def _check_snapshot(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    return check_label(value, what="--snapshot")
+
+
+def _configure_logs(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not ctx.resilient_parsing:
+        configure(_level(ctx.params, value), json=ctx.params.get("log_format") == "json")
+    return value
+
+
+def _level(given: dict[str, Any], named: str) -> str:
+    verbose = given.get("verbose", 0)
+    return ("debug" if verbose > 1 else "info") if verbose else named
+
+
+def _config(callback: Callable[..., object]) -> Callable[[Command], Command]:
+    return click.option(
+        "-c",
+        "--config",
+        "settings",
+        metavar="FILE",
+        is_eager=True,
+        callback=callback,
+        envvar="ASYNCEXPORT_CONFIG",
+        show_default="asyncexport.toml here, if there is one",
+        help="The configuration, a TOML file.",
+    )
+
+
+config = _config(_load)
+offline_config = _config(_load_sink)
+out = click.option("--out", metavar="DIR", default="exports", help="The folder that exports go to.")
+entity = click.option(
+    "--entity",
+    metavar="E",
+    multiple=True,
+    type=click.Choice([each.value for each in Entity]),
+    show_default="all four",
+    help="What to export: campaigns, adGroups, targets or ads. May be repeated.",
+)
+profile = click.option(
+    "--profile", metavar="ID", multiple=True, show_default="all", help="Only this profile. May be repeated."
+)
+account = click.option(
+    "--account", metavar="NAME", multiple=True, show_default="all", help="Only this account. May be repeated."
+)
+snapshot = click.option(
+    "--snapshot",
+    metavar="LABEL",
+    default=lambda: f"{datetime.now(UTC):%Y-%m-%d}",
+    callback=_check_snapshot,
+    show_default="today's date in UTC",
+    help="The label of this run's rows. A second run under the same label does only what is missing.",
+)
+workers = click.option(
+    "--workers", metavar="N", type=int, default=0, help="Transfer processes; 0: in this process, the only choice yet."
+)
+json_lines = click.option("--json", "json", is_flag=True, help="Results as JSON Lines on stdout.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and only failures and totals as results.")
+
+
+def logs(command: Command) -> Command:
+    """Add the options about logging and set it up before the command's own body runs."""
+    for decorate in (
+        click.option(
+            "--log-level",
+            type=click.Choice(LEVELS),
+            default="warning",
+            callback=_configure_logs,
+            help="What is logged to stderr.",
+        ),
+        click.option(
+            "--log-format", type=click.Choice(["text", "json"]), default="text", is_eager=True, help="How it is logged."
+        ),
+        click.option(
+            "-v", "--verbose", count=True, is_eager=True, help="Log more: -v is info, -vv is debug with tracebacks."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def view_of(*, quiet: bool, json: bool) -> View | None:
+    """Return how progress is shown: live on a terminal, else as lines; not at all when quiet.
+
+    When results stream to the same terminal as JSON, a live display would be torn, so lines it is.
+    """
+    if quiet:
+        return None
+    if sys.stderr.isatty() and not (json and sys.stdout.isatty()):
+        return LiveView()
+    return LineView(sys.stderr)

@@ -1,0 +1,56 @@
+"""``asyncexport check``: would a run get going?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from asyncexport.app.cli import main
+from tests.app.conftest import Emulate, Emulated
+
+
+def called(emulated: Emulated, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", "-c", emulated.config, *arguments])
+
+
+def test_all_is_well(emulate: Emulate) -> None:
+    """Configuration, each account and the output folder are one line each; no export is asked for."""
+    emulated = emulate(accounts=2, profiles=3, agency=True)
+    result = called(emulated)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        f"ok      configuration: {emulated.config}, 2 accounts",
+        "ok      account account-1/NA: token granted, 2 profiles, 1 agency profile without exports",
+        "ok      account account-2/EU: token granted, 1 profile",
+        f"ok      output: {emulated.folder} can be written to",
+    ]
+    assert set(emulated.server.state.counters.requests) == {"token", "profiles"}
+
+
+def test_what_is_not_well(emulate: Emulate, tmp_path: Path) -> None:
+    """Each trouble is a line with what to do about it, and the worst decides the status."""
+    (tmp_path / "file").write_text("in the way")
+    emulated = emulate(weather="token nth=1: deny-invalid_grant")
+    result = called(emulated, "--out", str(tmp_path / "file"))
+    assert result.exit_code == 74
+    good, account, output = result.stdout.splitlines()
+    assert good.startswith("ok      configuration")
+    assert account.startswith("failed  account account-1/NA: ")
+    assert account.endswith("-> give consent again for this account and put the new refresh token in place")
+    assert output.startswith("failed  output: ")
+
+
+def test_a_profile_that_is_not_listed(emulate: Emulate) -> None:
+    """A profile that the configuration names and the API does not list is a line beside its account's."""
+    emulated = emulate()
+    config = Path(emulated.config)
+    config.write_text(config.read_text().replace("\n[sink]", 'profiles = ["5"]\n\n[sink]'))
+    result = called(emulated)
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        "ok      configuration",
+        "ok      account account-1/NA",
+        "failed  account account-1/NA/5",
+        "ok      output",
+    ]

@@ -1,0 +1,26 @@
+"""``asyncexport demo``: the command around the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from asyncexport.app.cli import main
+from asyncexport.app.demo import query
+
+
+def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is committed in spite of the weather, and the proposed query reads what is left behind."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 0, result.stderr
+    assert "48 exports committed" in result.stdout
+    assert "not met" not in result.stdout
+    assert len(list(Path("demo-exports").glob("entity=*/snapshot=*/profile_id=*/part-0.jsonl.zst"))) == 48
+    assert f'duckdb -c "{query(Path("demo-exports"))}"' in result.stdout
+    rows = duckdb.sql(query(Path("demo-exports")))
+    assert rows is not None
+    assert rows.shape[0] == 3

@@ -1,0 +1,92 @@
+"""The command itself: quick help, commands that are there, and errors that end well."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from asyncexport._version import __version__
+from asyncexport.app.cli import COMMANDS, main
+from tests.app.support import python
+
+
+def command(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
+
+
+def test_help() -> None:
+    """The help lists every command and every exit status."""
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.split("Commands:\n")[1].splitlines()[: len(COMMANDS)]] == list(
+        COMMANDS
+    )
+    assert "75       only temporary failures are left" in result.output
+
+
+def test_completion() -> None:
+    """A shell completes the names of all commands."""
+    assert main.list_commands(click.Context(main)) == list(COMMANDS)
+
+
+def test_help_is_light() -> None:
+    """The help imports nothing heavy: no aiohttp, no rich, no structlog."""
+    code = (
+        "import sys\n"
+        "from asyncexport.app.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print([each for each in ('aiohttp', 'rich', 'structlog') if each in sys.modules])\n"
+    )
+    with python("-c", code) as other:
+        shown, _ = other.communicate()
+    assert shown.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command(name: str) -> None:
+    """Each command exists under its name, and the list says of it what it says of itself."""
+    found = command(name)
+    assert found.name == name
+    assert found.get_short_help_str(limit=200) == COMMANDS[name]
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option(name: str) -> None:
+    """Every option explains itself, and none takes a secret: those are never on a command line."""
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert not {"secret", "token"} & set(str(parameter.name).split("_"))
+
+
+def test_a_command_that_is_none() -> None:
+    """An unknown command is a mistake of usage."""
+    result = CliRunner().invoke(main, ["rnu"])
+    assert result.exit_code == 2
+    assert "No such command 'rnu'" in result.stderr
+
+
+def test_a_mistake_in_the_configuration(tmp_path: pytest.TempPathFactory) -> None:
+    """An error while options are read ends like any other: one line and its status."""
+    result = CliRunner().invoke(main, ["run", "-c", f"{tmp_path}/nowhere.toml"])
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/nowhere.toml: there is no such file\n"
+
+
+def test_the_version() -> None:
+    """Both ways to ask for the version work."""
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"asyncexport {__version__}\n"
+
+
+def test_running_as_a_module() -> None:
+    """``python -m asyncexport`` is the same command."""
+    with python("-m", "asyncexport", "version") as other:
+        shown, _ = other.communicate()
+    assert shown.startswith(f"asyncexport {__version__} (Python ")
+    assert importlib.import_module("asyncexport.__main__").main is main
