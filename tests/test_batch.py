@@ -1,0 +1,84 @@
+"""Batches: text as it is, objects on demand, no number changed in silence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncexport.batch import Batch, parse_exact
+from asyncexport.errors import JsonSyntax
+from tests.support import steady
+
+ROWS = st.dictionaries(
+    st.text(alphabet="ab,\n\u2028", max_size=4),
+    st.none()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet='\\"ü\r\n', max_size=9),
+    max_size=4,
+)
+
+
+def batch(*rows: str, first: int = 0) -> Batch:
+    return Batch("".join(row + "\n" for row in rows).encode(), len(rows), first)
+
+
+@steady
+@given(st.lists(ROWS, min_size=1, max_size=5))
+def test_rows_are_what_the_standard_library_reads(rows: list[dict[str, Any]]) -> None:
+    """Objects equal the standard library's, integers of any size and line breaks in strings included."""
+    assert batch(*(json.dumps(row) for row in rows)).rows() == rows
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**18, 10**30, 123456789012345678901])
+def test_integers_stay_exact(number: int) -> None:
+    """An integer beyond 64 bits is not rounded to a double, and its neighbours are not affected."""
+    (first, second) = batch(f'{{"id":{number},"bid":0.1}}', '{"id":1}').rows()
+    assert first["id"] == number
+    assert type(first["id"]) is int
+    assert (first["bid"], second) == (0.1, {"id": 1})
+
+
+def test_digits_in_strings_do_no_harm() -> None:
+    """Long ids are text and come out as text."""
+    assert batch('{"id":"144158449488730278123"}').rows() == [{"id": "144158449488730278123"}]
+
+
+def test_the_last_of_equal_keys_wins() -> None:
+    """The documented rule, on the fast and on the exact way."""
+    assert batch('{"a":1,"a":2}').rows() == [{"a": 2}]
+    assert batch('{"a":1,"a":12345678901234567890}').rows() == [{"a": 12345678901234567890}]
+
+
+@pytest.mark.parametrize(
+    "row", ['{"a":1e400}', '{"a":-1e400}', '{"a":1e400,"b":12345678901234567890}', '{"a":NaN,"b":12345678901234567890}']
+)
+def test_a_number_that_no_double_holds_is_refused_where_objects_are_built(row: str) -> None:
+    """It is JSON, so it passes as text; as an object it would become infinity. The row is named."""
+    with pytest.raises(JsonSyntax, match="row 8") as caught:
+        batch('{"a":1}', row, first=7).rows()
+    assert caught.value.row == 8
+
+
+def test_an_integer_beyond_the_interpreters_digits_is_refused() -> None:
+    """Converting it would take quadratic time; it is a typed error, not a ValueError."""
+    with pytest.raises(JsonSyntax):
+        batch('{"a":' + "7" * 5000 + "}").rows()
+
+
+def test_a_row_alone_is_parsed_exactly() -> None:
+    """One line, with and without long digits."""
+    assert parse_exact(b'{"a":1.5}') == {"a": 1.5}
+    assert parse_exact(b'{"a":1.5,"b":12345678901234567890}') == {"a": 1.5, "b": 12345678901234567890}
+
+
+def test_errors_hold_nothing_of_the_row() -> None:
+    """The text of a row stays out of messages and of chained exceptions."""
+    with pytest.raises(JsonSyntax) as caught:
+        parse_exact(b'{"canary":"canary",}', row=1)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
