@@ -42,7 +42,7 @@ _CHUNK = 64 * 1024
 
 _API_TIMEOUT = aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
 _STORE_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
-_FOREIGN = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError, ValueError)
+_FOREIGN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class AiohttpTransport:
@@ -191,7 +191,8 @@ def _origin(url: str) -> str:
 
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[AsyncexportError], str], ...] = (
-    ((aiohttp.ClientSSLError, ssl.SSLError), TlsError, "no trustworthy TLS connection (certificate or protocol)"),
+    ((ssl.SSLCertVerificationError,), TlsError, "the host's certificate is not to be trusted"),
+    ((aiohttp.ClientSSLError,), ConnectError, "the TLS handshake failed"),
     ((aiohttp.ConnectionTimeoutError,), ConnectError, f"no connection within {_CONNECT_SECONDS:.0f} s"),
     ((aiohttp.ClientConnectorError,), ConnectError, "cannot connect"),
     ((TimeoutError,), ConnectionLost, "no answer in time"),
