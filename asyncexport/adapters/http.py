@@ -21,6 +21,7 @@ from yarl import URL
 
 from asyncexport.errors import (
     AsyncexportError,
+    ConfigError,
     ConnectError,
     ConnectionLost,
     ProtocolError,
@@ -60,6 +61,8 @@ class AiohttpTransport:
         self._store: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> AiohttpTransport:
+        if self._given is not None and self._given.closed:
+            raise ConfigError("the session that was given is closed: keep it open for as long as it is used here")
         connector = self._given.connector if self._given else None
         if connector is None:
             connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ttl_dns_cache=60)
@@ -187,7 +190,10 @@ def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def _origin(url: str) -> str:
-    return str(URL(url, encoded=True).origin())
+    try:
+        return str(URL(url, encoded=True).origin())
+    except ValueError:
+        return "a URL without a host"
 
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[AsyncexportError], str], ...] = (
@@ -196,7 +202,8 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[AsyncexportError], str]
     ((aiohttp.ConnectionTimeoutError,), ConnectError, f"no connection within {_CONNECT_SECONDS:.0f} s"),
     ((aiohttp.ClientConnectorError,), ConnectError, "cannot connect"),
     ((TimeoutError,), ConnectionLost, "no answer in time"),
-    ((aiohttp.InvalidURL, ValueError), UrlRefused, "not a URL that can be connected to"),
+    ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError), UrlRefused, "not a URL that can be connected to"),
+    ((ValueError,), ConfigError, "ids, credentials or the URL hold what HTTP cannot carry, a line break perhaps"),
     ((aiohttp.ClientResponseError,), ConnectionLost, "the answer is not readable HTTP"),
     ((Exception,), ConnectionLost, "the connection was lost before the answer was whole"),
 )
