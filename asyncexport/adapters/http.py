@@ -14,6 +14,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import cache
 from types import TracebackType
 
 import aiohttp
@@ -65,7 +66,7 @@ class AiohttpTransport:
             raise ConfigError("the session that was given is closed: keep it open for as long as it is used here")
         connector = self._given.connector if self._given else None
         if connector is None:
-            connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ttl_dns_cache=60)
+            connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ttl_dns_cache=60, ssl=_tls())
             self._resources.push_async_callback(connector.close)
         self._api = self._given or await self._resources.enter_async_context(_session(connector, _API_TIMEOUT))
         self._store = await self._resources.enter_async_context(_session(connector, _STORE_TIMEOUT))
@@ -164,6 +165,16 @@ class _AiohttpDownload:
         except _FOREIGN as error:
             failure = _translated(error, self._where)
         raise failure
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Verify certificates and names, speak TLS 1.2 or later, and keep no log of session keys (``SSLKEYLOGFILE``)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_default_certs()
+    return context
 
 
 def _session(connector: aiohttp.BaseConnector, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
