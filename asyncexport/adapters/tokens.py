@@ -9,12 +9,13 @@ before expiry a refresh is only advisable, and if it fails the old token serves 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 
 import anyio
 
 from asyncexport.adapters.retrying import Retrying
-from asyncexport.errors import AsyncexportError, AuthError
+from asyncexport.errors import AsyncexportError, AuthError, RequestRejected, TokenRejected, UrlRefused
 from asyncexport.events import OddityNoticed, TokenRefreshed
 from asyncexport.models import Account, Secret
 from asyncexport.ports import Clock, Listener, Transport
@@ -22,6 +23,9 @@ from asyncexport.sansio import wire
 
 ADVISORY_SECONDS = 300.0
 """So long before its expiry (at most a tenth of its life) a token is refreshed if that works, else used on."""
+
+_FINAL = (AuthError, RequestRejected, TokenRejected, UrlRefused)
+"""What the token host would only say again: no further call is made with this grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class TokenSource:
         self._generation = 0
         self._expires_at = float("-inf")
         self._refresh_at = float("-inf")
-        self._refusal: AuthError | None = None
+        self._refusal: AsyncexportError | None = None
 
     @property
     def client_id(self) -> str:
@@ -66,7 +70,12 @@ class TokenSource:
         return self._grant.client_id
 
     async def token(self) -> Access:
-        """Return a token that is good now. Raises :class:`AuthError` once and for all when the grant is refused."""
+        """Return a token that is good now.
+
+        Raises :class:`AuthError` once and for all when the grant is refused, and what else the token host says that it
+        would only say again; each caller gets an error of its own, for the same one raised in a thousand tasks would
+        keep all their frames.
+        """
         if (current := self._fresh()) is not None:
             return current
         async with self._line:
@@ -79,7 +88,7 @@ class TokenSource:
 
     def _fresh(self) -> Access | None:
         if self._refusal is not None:
-            raise self._refusal
+            raise copy(self._refusal)
         return self._current if self._clock.now() < self._refresh_at else None
 
     async def _refreshed(self) -> Access:
@@ -88,8 +97,8 @@ class TokenSource:
             if old is not None and self._clock.now() < self._expires_at:
                 return await self._early(old)
             return await self._retrying.call(self._ask, what="access token", account=self._account.name)
-        except AuthError as error:
-            self._refusal = error
+        except _FINAL as error:
+            self._refusal = copy(error)
             raise
 
     async def _early(self, old: Access) -> Access:
