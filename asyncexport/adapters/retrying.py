@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from asyncexport.errors import AsyncexportError, Throttled
+from asyncexport.errors import AsyncexportError, ProtocolError, Throttled
 from asyncexport.events import CallRetried
 from asyncexport.ports import Clock, Listener
 from asyncexport.sansio.backoff import Backoff, RetryBudget, Spread, stretched
@@ -51,14 +51,15 @@ class Retrying:
         """
         last_moment = self._clock.now() + self._patience if deadline is None else deadline
         delays = self._backoff.delays(self._spread)
-        failures = 0
+        tried = garbled = 0
         self._budget.earn()
         while True:
             try:
                 return await attempt()
             except AsyncexportError as error:
-                failures += 1
-                if failures >= self._backoff.allowed(error):
+                tried += 1
+                garbled += isinstance(error, ProtocolError)
+                if self._backoff.gives_up(error, tried=tried, garbled=garbled):
                     raise
                 delay = self._delay(error, delays)
                 if self._clock.now() + delay > last_moment:

@@ -28,8 +28,8 @@ def is_passing(error: BaseException) -> bool:
 class Backoff:
     """A policy. ``first`` and ``longest`` in seconds; ``attempts`` counts the first try too.
 
-    ``garbled`` is how often an unusable success (:class:`ProtocolError`) is tried: once more by default, since the same
-    answer will probably come again.
+    ``garbled`` is how many unusable successes (:class:`ProtocolError`) end a call: the second by default, since the
+    same answer will probably come again.
     """
 
     first: float = 1.0
@@ -46,11 +46,13 @@ class Backoff:
         """Return the longest delay that can follow ``tried`` + 1 failures."""
         return min(self.longest, self.first * 2.0 ** min(tried, 64))
 
-    def allowed(self, error: BaseException) -> int:
-        """Return how many attempts a call that meets ``error`` has in all: 1 for what will not pass."""
-        if not is_passing(error):
-            return 1
-        return min(self.garbled, self.attempts) if isinstance(error, ProtocolError) else self.attempts
+    def gives_up(self, error: BaseException, *, tried: int, garbled: int) -> bool:
+        """Tell whether a call that has now met ``error`` is not made again.
+
+        It has been ``tried`` so many times, and ``garbled`` of them were unusable successes.
+        """
+        enough = tried >= self.attempts or (isinstance(error, ProtocolError) and garbled >= self.garbled)
+        return enough or not is_passing(error)
 
 
 def stretched(delay: float, error: BaseException, spread: Spread) -> float:
