@@ -69,11 +69,6 @@ class Piecewise:
         """Whether going on after a break is provably the same object."""
         return self.offset == 0 or (self.etag is not None and self.total is not None)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every byte of a known total is here."""
-        return self.total is not None and self.offset == self.total
-
     def open(self, status: int, headers: Mapping[str, str]) -> None:
         """Judge the head of a successful answer; the body may be fed if nothing is raised.
 
@@ -91,9 +86,10 @@ class Piecewise:
         """Return what of ``chunk`` is new: all of it, or nothing of a prefix that is already known."""
         if self._to_skip:
             chunk = self._skip(chunk)
-        self.offset += len(chunk)
-        if self._ends_at is not None and self.offset > self._ends_at:
+        end = self.offset + len(chunk)
+        if self._ends_at is not None and end > self._ends_at:
             raise TrailingGarbage("the download is longer than its Content-Length", offset=self._ends_at)
+        self.offset = end
         self._crc = zlib.crc32(chunk, self._crc)
         return chunk
 
@@ -111,7 +107,9 @@ class Piecewise:
             raise RangeMismatch(
                 f"asked for bytes {self.offset}-{self.total - 1}/{self.total}, got {match[0]}", status=206
             )
-        if _length(headers) not in {None, total - start} or _coded(headers):
+        if headers.get("content-type", "").lower().startswith("multipart/"):
+            raise RangeMismatch("asked for one piece, got several", status=206)
+        if _length(headers) not in {None, total - start}:
             raise RangeMismatch("the piece is not as long as its Content-Range says", status=206)
         if _strong_etag(headers) != self.etag:
             raise ObjectChanged("the object changed while it was downloaded", status=206)
@@ -205,7 +203,3 @@ def _length(headers: Mapping[str, str]) -> int | None:
 def _strong_etag(headers: Mapping[str, str]) -> str | None:
     etag = headers.get("etag", "")
     return etag if _STRONG_ETAG.fullmatch(etag) else None
-
-
-def _coded(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").lower().startswith("multipart/")
