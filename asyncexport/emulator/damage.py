@@ -54,11 +54,6 @@ class Damage:
     half: bool = False
     chunked: bool = False
 
-    @property
-    def slow(self) -> bool:
-        """Whether any time passes on the way."""
-        return bool(self.stall or self.delay or self.drip)
-
     def length(self, total: int) -> int:
         """Return how many bytes go out when all of ``total`` would, a cut not counted."""
         kept = (total + 1) // 2 if self.half else total

@@ -2,9 +2,9 @@
 
 So a plan holds only faults the contract calls recoverable (``faults.md``), and is careful with what a client may do
 only so often: at most one fault of a job makes it start the download anew, one makes it ask for the export anew, one
-spoils its token. A fault that a client need not even notice (a harmless one) comes last at its stage, because nothing would
-make the client come back for a fault behind it. What only bites a request for a range is left out: whether a client
-resumes or restarts is its own choice.
+spoils its token. A fault that a client need not even notice (a harmless one) comes last at its stage, because nothing
+would make the client come back for a fault behind it. What only bites a request for a range is left out: whether a
+client resumes or restarts is its own choice.
 """
 
 from __future__ import annotations

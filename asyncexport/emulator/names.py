@@ -52,8 +52,8 @@ def title(rng: Random) -> str:
 
 
 def keywords(rng: Random, count: int) -> list[str]:
-    """Draw ``count`` search terms of one to four words, one in sixteen of them hostile."""
-    return [rng.choice(HOSTILE) if rng.getrandbits(4) == 0 else _phrase(rng) for _ in range(count)]
+    """Draw ``count`` search terms of one to four words; each sixteenth is hostile, and those take turns."""
+    return [_phrase(rng) if place % 16 else HOSTILE[place // 16 % len(HOSTILE)] for place in range(count)]
 
 
 def _phrase(rng: Random) -> str:

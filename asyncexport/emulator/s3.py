@@ -17,9 +17,9 @@ from asyncexport.emulator.damage import Damage, damage_of
 from asyncexport.emulator.moments import http_date
 from asyncexport.emulator.objects import ObjectKey, StoredObject
 from asyncexport.emulator.spoil import retry_after
+from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, expired_token
 from asyncexport.emulator.urls import Signer, signature_mismatch
 from asyncexport.emulator.words import Met
-from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, expired_token
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 

@@ -31,12 +31,12 @@ from asyncexport.emulator.profile_list import profile_list, profile_object
 from asyncexport.emulator.rates import Buckets
 from asyncexport.emulator.s3 import StoreAnswer, StorePaper, Wish, plain_answer, store_instead, weathered
 from asyncexport.emulator.spoil import instead, spoil
+from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, two_mechanisms
 from asyncexport.emulator.tokens import Tokens
 from asyncexport.emulator.urls import BUCKETS, Signer
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.words import Met
 from asyncexport.emulator.world import Grant, World
-from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, two_mechanisms
 from asyncexport.errors import ConnectionLost
 from asyncexport.models import Entity, Region
 from asyncexport.ports import Request, Response
