@@ -140,7 +140,11 @@ class Piecewise:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> AsyncexportError:
-    """Return the error that an unsuccessful answer of the store stands for."""
+    """Return the error that an unsuccessful answer of the store stands for.
+
+    A 400 that does not say why is taken for an expired URL: that is what it means in practice, and a fresh one costs
+    one call.
+    """
     said = complaint(body)
     words = f"the object store answered {status}{': ' + said.code if said.code else ''}"
     if 300 <= status < 400:
@@ -149,7 +153,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Asyncexport
         return ObjectChanged(words, status=status, code=said.code)
     if status == 416:
         return RangeMismatch(words, status=status, code=said.code)
-    if status == 429 or status >= 500:
+    if status in {408, 429} or status >= 500:
         kind = Throttled if status == 429 else ServerError
         wait = retry_after(headers)
         return kind(words, status=status, code=said.code, retry_after=wait)
@@ -159,7 +163,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Asyncexport
 def _by_code(status: int, code: str, words: str) -> AsyncexportError:
     if code == "SignatureDoesNotMatch":
         return BadSignature(words, status=status, code=code)
-    if code in _EXPIRED_CODES or status == 403:
+    if code in _EXPIRED_CODES or status == 403 or (status == 400 and not code):
         return UrlExpired(words, status=status, code=code)
     if status in {404, 410}:
         return NoSuchObject(words, status=status, code=code)
