@@ -23,7 +23,7 @@ from asyncexport.app.console import count, duration, size, table
 from asyncexport.app.exits import fix_of
 from asyncexport.app.manifest import Record
 from asyncexport.errors import AsyncexportError
-from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Refused, Summary
+from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Profile, Refused, Summary
 
 MANY_PROFILES = 40
 Write: TypeAlias = Callable[[str], None]
@@ -126,7 +126,7 @@ def overview(record: Record) -> list[str]:
     if not record.jobs:
         return []
     entities = [each for each in Entity if any(job.entity is each for job in record.jobs)]
-    profiles = sorted({job.profile for job in record.jobs}, key=lambda each: (each.account, each.region, each.name))
+    profiles = sorted({job.profile for job in record.jobs}, key=_alphabetically)
     if len(profiles) > MANY_PROFILES:
         return _by_account(record, entities)
     rows = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
@@ -136,6 +136,10 @@ def overview(record: Record) -> list[str]:
         stored = size(sum(_bytes(record.outcomes.get(job)) for job in own.values()))
         rows.append([profile.account, profile.region.value, profile.profile_id, profile.name, *cells, stored])
     return table(rows, right=frozenset(range(4, 5 + len(entities))))
+
+
+def _alphabetically(profile: Profile) -> tuple[str, ...]:
+    return profile.account, profile.region.value, profile.name, profile.profile_id
 
 
 def _by_account(record: Record, entities: list[Entity]) -> list[str]:
