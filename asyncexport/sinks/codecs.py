@@ -17,6 +17,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+__all__ = ["SUFFIXES", "Compression", "Encoder", "check_compression", "encoder", "zstd"]
+
 Compression: TypeAlias = Literal["zstd", "gzip", "none"]
 
 SUFFIXES: Final[dict[str, str]] = {"zstd": ".jsonl.zst", "gzip": ".jsonl.gz", "none": ".jsonl"}

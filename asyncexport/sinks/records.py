@@ -100,7 +100,7 @@ def parse_record(text: bytes) -> Record | None:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(content, dict) or content.get("version") != _VERSION:
+    if not isinstance(content, dict) or _count(content.get("version")) != _VERSION:
         return None
     values: dict[str, Any] = {name: check(content.get(name)) for name, check in _CHECKS.items()}
     return None if None in values.values() else Record(**values)

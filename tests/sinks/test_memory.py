@@ -1,0 +1,92 @@
+"""Sinks without a disk: transactional like the others."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+
+import pytest
+
+from asyncexport.batch import Batch
+from asyncexport.errors import ConfigError
+from asyncexport.models import Filters
+from asyncexport.ports import KeepsManifests
+from asyncexport.sinks import Memory, Null
+from tests.sinks.support import BATCHES, TEXT, order, store
+
+
+async def test_committed_rows_can_be_read() -> None:
+    """As text and as objects, under their job."""
+    sink = Memory()
+    receipt = await store(sink)
+    assert sink.text(order().job) == TEXT
+    assert [row["campaignId"] for row in sink.rows(order().job)] == ["1", "2", "3"]
+    assert (receipt.rows, receipt.bytes, receipt.sha256) == (3, len(TEXT), hashlib.sha256(TEXT).hexdigest())
+    assert receipt.location == "memory:campaigns/night/123/part-0"
+
+
+async def test_the_receipt_is_found_by_job_and_part() -> None:
+    """Not for another part, other filters or another account."""
+    sink = Memory()
+    receipt = await store(sink)
+    assert await sink.find(order()) == receipt
+    for other in (order(part=1), order(account="b"), order(filters=Filters(states=("ENABLED",)))):
+        assert await sink.find(other) is None
+
+
+async def test_parts_of_a_job_are_read_together() -> None:
+    """In the order of the parts, not of the commits."""
+    sink = Memory()
+    await store(sink, order(part=1), BATCHES[1:])
+    await store(sink, order(part=0), BATCHES[:1])
+    assert sink.text(order().job) == TEXT
+
+
+async def test_an_export_without_rows_is_committed() -> None:
+    """No rows is an answer, and is found again."""
+    sink = Memory()
+    await store(sink, batches=())
+    assert sink.rows(order().job) == []
+    assert await sink.find(order()) is not None
+
+
+async def test_a_failed_export_leaves_what_was_there() -> None:
+    """Nothing is seen before the commit."""
+    sink = Memory()
+    await store(sink)
+    with pytest.raises(ZeroDivisionError):
+        async with sink.open(order()) as writer:
+            await writer.write(Batch(b"{}\n", 1))
+            raise ZeroDivisionError
+    assert sink.text(order().job) == TEXT
+
+
+async def test_manifests_are_kept() -> None:
+    """Under a name that could be a file's."""
+    sink = Memory()
+    assert isinstance(sink, KeepsManifests)
+    assert await sink.keep("run-1", b"{}") == "memory:_runs/run-1.json"
+    assert sink.manifests == {"run-1": b"{}"}
+    with pytest.raises(ConfigError):
+        await sink.keep("../x", b"{}")
+
+
+def test_it_can_be_pickled() -> None:
+    """A copy starts from what was stored and is its own from then on."""
+    assert pickle.loads(pickle.dumps(Memory())) == Memory()
+    assert repr(Memory()) == "Memory()"
+
+
+async def test_null_counts_and_hashes_and_stores_nothing() -> None:
+    """The receipt is what a sink of plain text would give; nothing is found."""
+    receipt = await store(Null())
+    assert (receipt.rows, receipt.bytes, receipt.sha256) == (3, len(TEXT), hashlib.sha256(TEXT).hexdigest())
+    assert receipt.location == "null:campaigns/night/123/part-0"
+    assert await Null().find(order()) is None
+
+
+async def test_null_gives_up_quietly() -> None:
+    """There is nothing to discard."""
+    with pytest.raises(ZeroDivisionError):
+        async with Null().open(order()):
+            raise ZeroDivisionError

@@ -1,0 +1,111 @@
+"""Blocking work is waited for, whatever is cancelled meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from asyncexport.sinks.threads import in_thread
+
+
+class Work:
+    """Work that goes on until it is allowed to end."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        self.ended = False
+
+    def __call__(self) -> str:
+        self.begun.set()
+        self.may_end.wait()
+        self.ended = True
+        return "done"
+
+
+async def begun(work: Work) -> None:
+    await asyncio.to_thread(work.begun.wait)
+
+
+async def test_the_result_comes_back() -> None:
+    """What the work returns is returned."""
+    assert await in_thread(lambda: 42) == 42
+
+
+async def test_an_error_comes_back() -> None:
+    """What the work raises is raised, as itself."""
+
+    def fail() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        await in_thread(fail)
+
+
+async def test_the_loop_goes_on_meanwhile() -> None:
+    """The work blocks its thread and nothing else."""
+    work = Work()
+    task = asyncio.create_task(in_thread(work))
+    await begun(work)
+    work.may_end.set()
+    assert await task == "done"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_cancelled_task_waits_for_the_end(times: int) -> None:
+    """Cancelled once or several times, it ends as cancelled, but not before the work has ended."""
+    work = Work()
+    task = asyncio.create_task(in_thread(work))
+    await begun(work)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert not task.done()
+    work.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert work.ended
+
+
+async def test_a_cancelled_scope_waits_for_the_end() -> None:
+    """An anyio scope is obeyed in the same way."""
+    work = Work()
+    with anyio.CancelScope() as scope:
+        async with asyncio.TaskGroup() as group:
+
+            async def cancel() -> None:
+                await begun(work)
+                scope.cancel()
+                await _after_the_loop_turned(work.may_end.set)
+
+            group.create_task(cancel())
+            await in_thread(work)
+            await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    assert work.ended
+
+
+async def _after_the_loop_turned(action: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(action)
+
+
+async def test_cancellation_wins_over_an_error() -> None:
+    """Who was cancelled is not told of a failure that nobody asks for any more."""
+    work = Work()
+
+    def fail() -> None:
+        work()
+        raise OSError("no")
+
+    task = asyncio.create_task(in_thread(fail))
+    await begun(work)
+    task.cancel()
+    await asyncio.sleep(0)
+    work.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
