@@ -8,6 +8,7 @@ module of its name under :mod:`asyncexport.app.commands` as ``command``. Whateve
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import click
@@ -39,20 +40,37 @@ STATUSES = (
 )
 
 
+class LazyCommands(MutableMapping[str, click.Command]):
+    """The commands by name: their names are known, each is imported when it is looked up for the first time."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, click.Command | None] = dict.fromkeys(COMMANDS)
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._loaded[name]
+        if found is None:
+            found = self._loaded[name] = importlib.import_module(f"asyncexport.app.commands.{name}").command
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports only the one that is called."""
+    """A group that lists its commands in their own order and imports only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command; None for a name that is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"asyncexport.app.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing any."""
@@ -66,7 +84,10 @@ class LazyGroup(click.Group):
 
 
 @click.command(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog="\b\n" + "\n".join(STATUSES)
+    cls=LazyGroup,
+    commands=LazyCommands(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\n" + "\n".join(STATUSES),
 )
 @click.version_option(__version__, prog_name="asyncexport", message="%(prog)s %(version)s", help="Print the version.")
 def main() -> None:

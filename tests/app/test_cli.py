@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from asyncexport._version import __version__
-from asyncexport.app.cli import COMMANDS, main
+from asyncexport.app.cli import COMMANDS, LazyCommands, main
 from tests.app.support import python
 
 
@@ -32,6 +32,17 @@ def test_help() -> None:
 def test_completion() -> None:
     """A shell completes the names of all commands."""
     assert main.list_commands(click.Context(main)) == list(COMMANDS)
+
+
+def test_the_commands_as_a_mapping() -> None:
+    """The group's commands behave as click expects: looked up once, listed, replaced, removed."""
+    commands = LazyCommands()
+    assert (len(commands), list(commands)) == (len(COMMANDS), list(COMMANDS))
+    assert commands["version"] is commands["version"]
+    commands["version"] = commands["status"]
+    assert commands["version"].name == "status"
+    del commands["version"]
+    assert "version" not in commands
 
 
 def test_help_is_light() -> None:

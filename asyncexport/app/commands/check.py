@@ -28,7 +28,8 @@ from asyncexport.models import Account, Discovery
 def command(ctx: click.Context, /, *, settings: Settings, out: str, account: tuple[str, ...], **_logs: object) -> None:
     """Try configuration, credentials, profiles and output folder.
 
-    One line each; no export is asked for. The exit status is the one a run would end with.
+    One line each; no export is asked for. The output folder is made if it is not there. The exit status is the one a
+    run would end with.
     """
     ctx.exit(asyncio.run(_check(settings.choose(out=out, accounts=account))))
 
