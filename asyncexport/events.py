@@ -46,6 +46,15 @@ class ExportRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportAdopted:
+    """An export that an earlier run asked for is watched from here on: the slot is in use, as if asked for now."""
+
+    name: ClassVar[str] = "export.adopted"
+    job: Job
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExportFinished:
     """A terminal status was seen ``seconds`` after the request; the slot is free. ``file_size`` is in bytes."""
 
@@ -151,6 +160,7 @@ Event: TypeAlias = (
     | ProfilesDiscovered
     | RunStarted
     | ExportRequested
+    | ExportAdopted
     | ExportFinished
     | UrlRenewed
     | TransferStarted

@@ -382,6 +382,49 @@ Outcome: TypeAlias = Exported | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Intended:
+    """A POST for the job is about to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The API took the job and called its export ``export_id``."""
+
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The sink has the job's rows."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The job failed. ``keep``: its export, if it has one, is still worth collecting by a later run."""
+
+    error: AsyncexportError
+    keep: bool
+
+
+Note: TypeAlias = Intended | Requested | Committed | Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal says of a job.
+
+    ``state`` is ``intended``, ``requested``, ``committed`` or ``failed``; ``export_id`` is empty where none is worth
+    collecting; ``age_seconds`` is how long ago the export was asked for.
+    """
+
+    state: str
+    export_id: str
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Something that was asked for and could not become jobs: a whole account, or one profile of it."""
 

@@ -6,14 +6,14 @@ the fakes of :mod:`asyncexport.testing`, by a caller's own sink, by another plac
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from asyncexport.batch import Batch
 from asyncexport.events import Event
-from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
+from asyncexport.models import Evidence, Job, Known, Note, Receipt, SignedUrl, TransferOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,18 @@ class KeepsManifests(Protocol):
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store the manifest (JSON) of one run under ``name``; return where."""
+        ...
+
+
+class Journal(Protocol):
+    """What is known of jobs beyond the run that learned it."""
+
+    async def recall(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Known]:
+        """Return what is known of these jobs, by job key."""
+        ...
+
+    async def note(self, job: Job, note: Note) -> None:
+        """Write one note; it is on the disk when this returns."""
         ...
 
 

@@ -14,7 +14,7 @@ from asyncexport.engine.export import ExportMaker, Located
 from asyncexport.engine.tally import Tally
 from asyncexport.errors import AsyncexportError, ConfigError
 from asyncexport.models import Account, Job, Limits, Secret, SecretSource, SignedUrl, TransferOrder
-from asyncexport.ports import Clock, Listener, Transport
+from asyncexport.ports import Clock, Journal, Listener, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.bucket import Bucket
@@ -35,6 +35,7 @@ class World:
     backoff: Backoff
     deadline: float
     tally: Tally
+    journal: Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Desks:
             listener=world.listener,
             schedule=world.schedule,
             deadline=world.deadline,
+            journal=world.journal,
         )
         return Desk(account, api, exports)
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 from asyncexport.engine.api import AdsApi
 from asyncexport.errors import ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
-from asyncexport.events import ExportFinished, ExportOrphaned, ExportRequested, OddityNoticed
-from asyncexport.models import Export, ExportStatus, Job, SignedUrl
-from asyncexport.ports import Clock, Listener
+from asyncexport.events import ExportAdopted, ExportFinished, ExportOrphaned, ExportRequested, OddityNoticed
+from asyncexport.models import Export, ExportStatus, Intended, Job, Known, Requested, SignedUrl
+from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Spread
 from asyncexport.sansio.polling import Schedule
 
 _REREQUESTS = 2
 _SETTLING_SECONDS = 60.0
+_KEPT_SECONDS = 86_400.0
 _LOOKS_FOR_URL = 3
 _URL_SECONDS = 300.0
 _URL_MARGIN = 60.0
@@ -54,6 +55,7 @@ class ExportMaker:
         listener: Listener,
         schedule: Schedule,
         deadline: float,
+        journal: Journal,
     ) -> None:
         self._api = api
         self._clock = clock
@@ -61,13 +63,14 @@ class ExportMaker:
         self._listener = listener
         self._schedule = schedule
         self._deadline = deadline
+        self._journal = journal
 
-    async def make(self, job: Job) -> Ready:
-        """Request the export and watch it until it is complete.
+    async def make(self, job: Job, known: Known | None = None) -> Ready:
+        """Request the export, or take up the one that is ``known`` from an earlier run; watch it until it is complete.
 
         Raises :class:`ExportFailed`, :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a call for good.
         """
-        ready = await self._once(job)
+        ready = await self._adopted(job, known) or await self._once(job)
         rerequests = 0
         while ready.export.error_code == "INTERNAL_ERROR" and rerequests < _REREQUESTS:
             rerequests += 1
@@ -96,20 +99,37 @@ class ExportMaker:
             await self._clock.sleep(delay)
         raise ProtocolError(f"{job}: export {export_id} is complete, but the API gives no URL for it")
 
+    async def _adopted(self, job: Job, known: Known | None) -> Ready | None:
+        """Watch an earlier run's export; None if there is none, or the server does not have it any more."""
+        if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= _KEPT_SECONDS:
+            return None
+        began = self._clock.now()
+        export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
+        self._listener(ExportAdopted(job, known.export_id))
+        try:
+            return await self._watched(job, export, began, settling=0.0)
+        except ExportExpired:
+            return None
+
     async def _once(self, job: Job) -> Ready:
         began = self._clock.now()
         deadline = began + self._deadline
+        await self._journal.note(job, Intended())
         export = await self._api.request_export(
             job, deadline=deadline, on_lost=lambda: self._listener(ExportOrphaned(job))
         )
+        await self._journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
-        ready = await self._watch(job, export, began, deadline)
+        return await self._watched(job, export, began, settling=_SETTLING_SECONDS)
+
+    async def _watched(self, job: Job, export: Export, began: float, *, settling: float) -> Ready:
+        ready = await self._watch(job, export, began, settling)
         seconds = ready.seen_at - began
         self._listener(ExportFinished(job, export.export_id, seconds, ready.export.file_size))
         return ready
 
-    async def _watch(self, job: Job, export: Export, began: float, deadline: float) -> Ready:
-        export_id = export.export_id
+    async def _watch(self, job: Job, export: Export, began: float, settling: float) -> Ready:
+        export_id, deadline = export.export_id, began + self._deadline
         delays = self._schedule.delays(self._spread)
         while export.status is ExportStatus.RUNNING:
             self._notice(export)
@@ -117,14 +137,14 @@ class ExportMaker:
             if now >= deadline:
                 raise _too_slow(job, export_id, now - began)
             await self._clock.sleep(min(next(delays), deadline - now))
-            export = await self._look_early(job, export, began, deadline)
+            export = await self._look_early(job, export, deadline, settled_at=began + settling)
         return Ready(export, self._clock.now())
 
-    async def _look_early(self, job: Job, export: Export, began: float, deadline: float) -> Export:
+    async def _look_early(self, job: Job, export: Export, deadline: float, *, settled_at: float) -> Export:
         try:
             return await self._look(job, export.export_id, deadline)
         except ExportExpired:
-            if self._clock.now() - began < _SETTLING_SECONDS:
+            if self._clock.now() < settled_at:
                 return export
             raise
 

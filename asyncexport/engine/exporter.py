@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from asyncexport.adapters.clock import SystemClock
+from asyncexport.adapters.journal import NoJournal, SqliteJournal
 from asyncexport.adapters.lock import StateLock
 from asyncexport.batch import Batch
 from asyncexport.engine.channel import Channel
@@ -55,11 +56,12 @@ Batches = AbstractAsyncContextManager[AsyncIterator[Batch]]
 class Exporter:
     """Pulls the exports of all profiles of ``accounts``; an async context manager.
 
-    ``state_dir``: a folder that only one run may use at a time (None: no lock). ``workers``: 0, transfers run in this
-    process. ``deadline``: seconds from the request of an export until it must be ready. ``listener`` is told of every
-    event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API calls, left open afterwards. ``schedule``
-    and ``backoff`` are the policies of looking and of trying again; ``transport``, ``clock`` and ``random`` (evenly
-    from 0 to 1) replace the world.
+    ``state_dir``: the folder of the journal, through which an interrupted run is resumed; only one run may use it at
+    a time (None: no journal, no lock). ``rebuild`` begins a new journal where the old one cannot be used.
+    ``workers``: 0, transfers run in this process. ``deadline``: seconds from the request of an export until it must
+    be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
+    calls, left open afterwards. ``schedule`` and ``backoff`` are the policies of looking and of trying again;
+    ``transport``, ``clock`` and ``random`` (evenly from 0 to 1) replace the world.
 
     Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and
     :class:`StateError`.
@@ -80,11 +82,13 @@ class Exporter:
         transport: Transport | None = None,
         clock: Clock | None = None,
         random: Spread | None = None,
+        rebuild: bool = False,
     ) -> None:
         self._accounts = _checked(accounts)
         if workers != 0:
             raise ConfigError(f"workers = {workers}: transfers run in this process for now; use 0")
         self._lock = StateLock(state_dir) if state_dir is not None else None
+        self._kept = SqliteJournal(state_dir, rebuild=rebuild) if state_dir is not None else None
         self._limits = limits or Limits()
         self._deadline = deadline
         self._listener = _once_each(_nobody if listener is None else listener)
@@ -108,6 +112,8 @@ class Exporter:
             if self._lock is not None:
                 self._lock.acquire()
                 stack.callback(self._lock.release)
+            if self._kept is not None:
+                await stack.enter_async_context(self._kept)
             if self._transport is None:
                 self._transport = await stack.enter_async_context(_aiohttp(self._session, self._limits))
             desks = Desks(self._world(self._transport))
@@ -194,6 +200,7 @@ class Exporter:
             clock=self._clock,
             listener=self._listener,
             tally=self._tally,
+            journal=self._kept or NoJournal(),
             again=again,
         )
 
@@ -208,6 +215,7 @@ class Exporter:
             backoff=self._backoff,
             deadline=self._deadline,
             tally=self._tally,
+            journal=self._kept or NoJournal(),
         )
 
     def _runner(self) -> InProcess:

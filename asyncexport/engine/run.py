@@ -13,6 +13,7 @@ it; the caller's code never runs inside its task group, so the caller's exceptio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -22,10 +23,24 @@ from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
 from asyncexport.engine.tally import Tally
-from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired
-from asyncexport.events import JobFinished, RunFinished, RunStarted
-from asyncexport.models import Exported, Failed, Job, Limits, Outcome, Receipt, SignedUrl, Summary, TransferOrder
-from asyncexport.ports import Clock, Listener, Runner, Sink
+from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, StateError
+from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
+from asyncexport.models import (
+    Committed,
+    Dropped,
+    Exported,
+    Failed,
+    Job,
+    Known,
+    Limits,
+    Outcome,
+    Receipt,
+    SignedUrl,
+    Summary,
+    TransferOrder,
+)
+from asyncexport.ports import Clock, Journal, Listener, Runner, Sink
+from asyncexport.sansio.recovery import is_worth_collecting
 from asyncexport.sansio.slots import Slots
 
 _LOOKUPS = 8
@@ -35,10 +50,19 @@ DeskOf = Callable[[Job], Desk]
 
 @dataclass(frozen=True, slots=True)
 class _Pursuit:
-    """A job on its way; ``lost_before`` when its first export vanished from the server."""
+    """A job on its way.
+
+    ``known`` is what an earlier run left in the journal; ``lost_before`` when its first export vanished from the
+    server.
+    """
 
     job: Job
+    known: Known | None = None
     lost_before: bool = False
+
+    @property
+    def was_asked_for(self) -> bool:
+        return self.lost_before or (self.known is not None and bool(self.known.export_id))
 
 
 class Run:
@@ -55,6 +79,7 @@ class Run:
         clock: Clock,
         listener: Listener,
         tally: Tally,
+        journal: Journal,
         again: bool,
     ) -> None:
         self._jobs: Mapping[tuple[str, ...], Job] = {job.key: job for job in jobs}
@@ -65,6 +90,8 @@ class Run:
         self._clock = clock
         self._listener = listener
         self._tally = tally
+        self._journal = journal
+        self._known: Mapping[tuple[str, ...], Known] = {}
         self._again = again
         self._deliver: Callable[[Outcome], None] = _nowhere
         self._slots: dict[tuple[str, str, str], Slots[_Pursuit]] = {}
@@ -99,6 +126,8 @@ class Run:
         """Run every job to its outcome; ``deliver`` is given each as it comes about."""
         self._deliver = deliver
         self._listener(RunStarted(len(self._jobs)))
+        if not self._again:
+            self._known = await self._journal.recall(self._jobs.values())
         async with anyio.create_task_group() as tasks:
             for job in self._waiting():
                 await self._lookups.acquire()
@@ -124,14 +153,26 @@ class Run:
             elif self._stopped_by is not None:
                 self._finish(Failed(job, self._stopped_by))
             elif self._open:
-                slots = self._slots_of(job)
-                slots.offer(_Pursuit(job), job.profile.account)
-                self._admit(tasks, slots)
+                self._offer(tasks, _Pursuit(job, self._known.get(job.key)))
         finally:
             self._lookups.release()
 
     async def _find(self, job: Job) -> Receipt | None:
-        return await GuardedSink(self._sink).find(TransferOrder(job, export_id="", url=SignedUrl("")))
+        """Ask the sink; what it has and the journal does not know is noted."""
+        receipt = await GuardedSink(self._sink).find(TransferOrder(job, export_id="", url=SignedUrl("")))
+        known = self._known.get(job.key)
+        if receipt is not None and (known is None or known.state != "committed"):
+            await self._journal.note(job, Committed(receipt))
+        return receipt
+
+    def _offer(self, tasks: TaskGroup, pursuit: _Pursuit) -> None:
+        """Let a job wait for a slot; one whose export may be running already comes before those not asked for."""
+        slots = self._slots_of(pursuit.job)
+        slots.offer(pursuit, pursuit.job.profile.account, first=pursuit.was_asked_for)
+        if pursuit.known is not None and pursuit.known.state == "intended":
+            self._tally.possibly_orphaned += 1
+            self._listener(ExportOrphaned(pursuit.job))
+        self._admit(tasks, slots)
 
     def _admit(self, tasks: TaskGroup, slots: Slots[_Pursuit]) -> None:
         for pursuit in slots.admit():
@@ -144,7 +185,7 @@ class Run:
         failure: AsyncexportError | None = None
         ready: Ready | None = None
         try:
-            ready = await desk.exports.make(job)
+            ready = await desk.exports.make(job, pursuit.known)
         except AsyncexportError as error:
             failure = error
         slots.release()
@@ -154,24 +195,25 @@ class Run:
                 self._finish(Exported(job, await self._collect(desk, job, ready)))
             except AsyncexportError as error:
                 failure = error
-        if failure is not None and not self._pursued_again(tasks, slots, pursuit, failure):
-            self._fail(job, failure)
+        if failure is not None and not self._pursued_again(tasks, pursuit, failure):
+            await self._fail(job, failure)
 
     async def _collect(self, desk: Desk, job: Job, ready: Ready) -> Receipt:
         async with self._transfers:
             export = await desk.exports.locate(job, ready)
-            return await self._runner.run(desk.order(job, export), self._sink)
+            receipt = await self._runner.run(desk.order(job, export), self._sink)
+            await self._journal.note(job, Committed(receipt))
+            return receipt
 
-    def _pursued_again(
-        self, tasks: TaskGroup, slots: Slots[_Pursuit], pursuit: _Pursuit, failure: AsyncexportError
-    ) -> bool:
+    def _pursued_again(self, tasks: TaskGroup, pursuit: _Pursuit, failure: AsyncexportError) -> bool:
         if not isinstance(failure, ExportExpired) or pursuit.lost_before or not self._open:
             return False
-        slots.offer(_Pursuit(pursuit.job, lost_before=True), pursuit.job.profile.account, first=True)
-        self._admit(tasks, slots)
+        self._offer(tasks, _Pursuit(pursuit.job, lost_before=True))
         return True
 
-    def _fail(self, job: Job, error: AsyncexportError) -> None:
+    async def _fail(self, job: Job, error: AsyncexportError) -> None:
+        with suppress(StateError, DiskFull):  # the failure that is told is the first one
+            await self._journal.note(job, Dropped(error, keep=is_worth_collecting(error)))
         self._finish(Failed(job, error))
         if isinstance(error, DiskFull) and self._stopped_by is None:
             self._stop(DiskFull(f"not started, because storage ran out: {error}"))

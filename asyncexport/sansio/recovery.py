@@ -15,7 +15,9 @@ from enum import Enum
 from asyncexport.errors import (
     AsyncexportError,
     ConnectError,
+    DecodeError,
     ExportExpired,
+    ExportFailed,
     GzipCorrupt,
     GzipTruncated,
     JsonTruncated,
@@ -27,6 +29,7 @@ from asyncexport.errors import (
     TlsError,
     TrailingGarbage,
     UrlExpired,
+    UrlRefused,
 )
 from asyncexport.sansio.downloads import BadSignature, NoSuchObject, Piecewise
 
@@ -113,6 +116,14 @@ class Recovery:
                 self._furthest = self._strikes = self._renewed = 0
                 return Step.RESTART
         return Step.GIVE_UP
+
+
+_USELESS = (ExportFailed, ExportExpired, DecodeError, NotAnExport, UrlRefused)
+
+
+def is_worth_collecting(error: AsyncexportError) -> bool:
+    """Tell whether a later run should look at the export that met ``error`` instead of asking for another one."""
+    return not isinstance(error, _USELESS)
 
 
 def final(error: AsyncexportError, export_id: str) -> AsyncexportError:

@@ -140,7 +140,7 @@ def read_export(response: Response, what: str) -> Export:
         raise failure(response, what)
     document = _object(response, what)
     export_id = document.get("exportId")
-    if not isinstance(export_id, str) or not _is_usable_id(export_id):
+    if not isinstance(export_id, str) or not is_usable_id(export_id):
         raise _protocol(response, what, "the answer holds no usable exportId")
     word = document.get("status")
     word = word if isinstance(word, str) else ""
@@ -275,7 +275,7 @@ def _shown(value: object) -> str:
     return printable(scrub(_text(value), EXCERPT))
 
 
-def _is_usable_id(export_id: str) -> bool:
+def is_usable_id(export_id: str) -> bool:
     """Ids are opaque, but go into a path: none may leave its place there, whoever decodes it on the way."""
     climbs = "/" in export_id or "\\" in export_id or export_id.strip(".") == ""
     return len(export_id) <= _LONGEST_ID and export_id.isprintable() and not climbs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 import orjson
@@ -13,7 +13,19 @@ from asyncexport.batch import Batch
 from asyncexport.emulator.data import rows as emulated_rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.events import Event
-from asyncexport.models import Account, Entity, Evidence, Job, Profile, Receipt, Region, SignedUrl, TransferOrder
+from asyncexport.models import (
+    Account,
+    Entity,
+    Evidence,
+    Job,
+    Known,
+    Note,
+    Profile,
+    Receipt,
+    Region,
+    SignedUrl,
+    TransferOrder,
+)
 from asyncexport.ports import Response, SinkWriter
 from asyncexport.testing import FakeDownload, json_response
 
@@ -171,3 +183,24 @@ def true_text(server: EmulatorServer, job: Job) -> bytes:
     world = server.state.world
     rows = emulated_rows(world.profiles[job.profile.profile_id], job.entity, job.filters, world.seed)
     return b"".join(row + b"\n" for row in rows)
+
+
+class Notebook:
+    """A journal in memory: ``notes`` in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[Job, Note]] = []
+        self.known: dict[tuple[str, ...], Known] = {}
+
+    async def recall(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Known]:
+        """Return what the test has put into ``known``."""
+        return {job.key: self.known[job.key] for job in jobs if job.key in self.known}
+
+    async def note(self, job: Job, note: Note) -> None:
+        """Keep it."""
+        self.notes.append((job, note))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of notes."""
+        return [type(note).__name__ for _, note in self.notes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asyncexport.engine.desk import Desk, Desks, World
@@ -20,12 +22,21 @@ from asyncexport.errors import (
     Throttled,
     UrlRefused,
 )
-from asyncexport.models import ExportStatus, Limits, SignedUrl
+from asyncexport.models import ExportStatus, Known, Limits, Requested, SignedUrl
 from asyncexport.ports import Response
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 from asyncexport.testing import Answer, FakeClock, FakeTransport, json_response
-from tests.engine.support import ACCOUNT, JOB, URL, Events, export_response, order, token_response
+from tests.engine.support import (
+    ACCOUNT,
+    JOB,
+    URL,
+    Events,
+    Notebook,
+    export_response,
+    order,
+    token_response,
+)
 
 RUNNING = export_response("PROCESSING")
 DONE = export_response("COMPLETED", url=URL)
@@ -40,6 +51,7 @@ class Counter:
         self.clock = FakeClock()
         self.events = Events()
         self.tally = Tally()
+        self.notebook = Notebook()
         self.world = World(
             transport=self.transport,
             clock=self.clock,
@@ -50,15 +62,16 @@ class Counter:
             backoff=Backoff(),
             deadline=deadline,
             tally=self.tally,
+            journal=self.notebook,
         )
 
     async def desk(self) -> Desk:
         """Open the account."""
         return await Desks(self.world).open(ACCOUNT)
 
-    async def make(self) -> Ready:
-        """Make JOB's export."""
-        return await (await self.desk()).exports.make(JOB)
+    async def make(self, known: Known | None = None) -> Ready:
+        """Make JOB's export, or take up the one that is known."""
+        return await (await self.desk()).exports.make(JOB, known)
 
     @property
     def sent(self) -> list[str]:
@@ -282,3 +295,62 @@ async def test_a_url_to_another_host_makes_no_order() -> None:
         desk.order(JOB, located)
     with pytest.raises(UrlRefused):
         await desk.renew(order())
+
+
+async def test_the_journal_hears_of_a_post_before_and_after_it() -> None:
+    """The intent is on the disk before the POST, the export id before anything else is done."""
+    counter = Counter(RUNNING, DONE)
+    sent_when_noted: list[int] = []
+    write = counter.notebook.note
+
+    async def note(*noted: Any) -> None:
+        sent_when_noted.append(sum("POST api" in line for line in counter.sent))
+        await write(*noted)
+
+    counter.notebook.note = note  # type: ignore[method-assign, assignment]
+    await counter.make()
+    assert counter.notebook.kinds == ["Intended", "Requested"]
+    assert counter.notebook.notes[1] == (JOB, Requested("export-1"))
+    assert sent_when_noted == [0, 1]
+
+
+async def test_an_export_of_an_earlier_run_is_watched_and_not_asked_for_again() -> None:
+    """What was asked for within a day is collected: no POST, and the next look comes at once."""
+    counter = Counter(RUNNING, DONE)
+    ready = await counter.make(Known("requested", "export-1", 3600.0))
+    assert ready.export.status is ExportStatus.COMPLETED
+    assert not any("POST api" in line for line in counter.sent)
+    assert counter.notebook.notes == []
+    assert [event.name for event in counter.events] == ["export.adopted", "token.refreshed", "export.finished"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Known("requested", "export-0", 86_400.0),
+        Known("intended", "", 1.0),
+        Known("failed", "", 1.0),
+        Known("requested", "../../v2/profiles", 1.0),
+    ],
+)
+async def test_an_export_that_cannot_be_collected_is_asked_for_anew(known: Known) -> None:
+    """Too old, never answered, given up, or an id that nobody gave us."""
+    counter = Counter(RUNNING, DONE)
+    await counter.make(known)
+    assert sum("POST api" in line for line in counter.sent) == 1
+
+
+async def test_an_adopted_export_that_the_server_has_forgotten_is_asked_for_anew_at_once() -> None:
+    """A known id that is not found is no look that came too early."""
+    unknown = json_response('{"message":"not found"}', 404)
+    counter = Counter(unknown, RUNNING, DONE)
+    await counter.make(Known("requested", "export-0", 3600.0))
+    assert counter.clock.now() < 5
+    assert counter.notebook.kinds == ["Intended", "Requested"]
+
+
+async def test_an_adopted_export_that_failed_inside_the_server_is_asked_for_anew() -> None:
+    """INTERNAL_ERROR of an earlier run's export is treated like our own."""
+    counter = Counter(export_response("FAILED", error="INTERNAL_ERROR"), RUNNING, DONE)
+    ready = await counter.make(Known("requested", "export-1", 3600.0))
+    assert ready.export.status is ExportStatus.COMPLETED

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Job, Outcome, Schedule, plan
+from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
+from asyncexport.emulator.weather import Weather
 from asyncexport.errors import DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
-from asyncexport.models import Profile, Receipt, Region, TransferOrder
+from asyncexport.models import Intended, Profile, Receipt, Region, TransferOrder
 from asyncexport.ports import Sink
 from asyncexport.sansio.backoff import Backoff
-from tests.engine.support import Events, Library, true_text
+from tests.engine.support import Events, Library, Notebook, true_text
 
 QUICK = Schedule(first=0.005, growth=1.2, longest=0.05)
 BRISK = Backoff(first=0.01, longest=0.02)
@@ -250,6 +253,98 @@ async def test_jobs_of_two_accounts_go_out_under_their_own_profile_and_token(emu
     }
 
 
+def resuming(server: EmulatorServer, state: Path) -> Exporter:
+    """Return an exporter with a journal."""
+    return Exporter(server.accounts(), schedule=QUICK, backoff=BRISK, state_dir=state)
+
+
+@pytest.mark.emulator(profiles=2, accounts=1, generation=Constant(0.05))
+async def test_a_run_that_was_left_is_resumed_without_asking_twice(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """Exports that were asked for are collected by the next run; every job has asked exactly once."""
+    library = Library()
+    async with resuming(emulator, tmp_path) as pulling:
+        jobs = await planned(pulling)
+        async with pulling.run(jobs, sink=library) as outcomes:
+            async for _ in outcomes:
+                break
+    asked = len(emulator.state.journal)
+    assert asked == 8
+    assert len(library.committed) < 8
+    async with resuming(emulator, tmp_path) as pulling:
+        outcomes_of_second = await pulled(pulling, jobs, library)
+        assert pulling.summary.possibly_orphaned == 0
+    assert len(emulator.state.journal) == asked
+    assert all(isinstance(outcome, Exported) for outcome in outcomes_of_second)
+    assert library.committed == {job.key: true_text(emulator, job) for job in jobs}
+    assert {row["state"] for row in read(tmp_path)} == {"committed"}
+
+
+async def test_what_the_sink_has_and_the_journal_does_not_know_is_noted(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    """A kill between the sink's commit and the journal's entry costs no download."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        await pulled(pulling, jobs, library)
+    served = emulator.state.counters.requests["store"]
+    async with resuming(emulator, tmp_path) as pulling:
+        assert all(outcome.found for outcome in await pulled(pulling, jobs, library) if isinstance(outcome, Exported))
+    assert emulator.state.counters.requests["store"] == served
+    assert {row["state"] for row in read(tmp_path)} == {"committed"}
+
+
+async def test_a_post_without_a_noted_answer_counts_as_possibly_orphaned(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    """A kill between the POST and the note of its answer leaves an intent; the job is asked for anew."""
+    async with exporter(emulator) as pulling:
+        job = (await planned(pulling))[0]
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(job, Intended())
+    async with resuming(emulator, tmp_path) as pulling:
+        assert [type(outcome) for outcome in await pulled(pulling, [job], Library())] == [Exported]
+        assert pulling.summary.possibly_orphaned == 1
+
+
+@pytest.mark.emulator(weather="download times=99: return-403")
+async def test_an_export_that_could_not_be_downloaded_is_kept_for_the_next_run(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    """A failure that passes keeps the export: the next run downloads it and asks for nothing."""
+    library = Library()
+    async with resuming(emulator, tmp_path) as pulling:
+        job = (await planned(pulling))[0]
+        (outcome,) = await pulled(pulling, [job], library)
+    assert isinstance(outcome, Failed)
+    assert [(row["state"], bool(row["export_id"])) for row in read(tmp_path)] == [("failed", True)]
+    emulator.state.weather = Weather()
+    async with resuming(emulator, tmp_path) as pulling:
+        assert [type(outcome) for outcome in await pulled(pulling, [job], library)] == [Exported]
+    assert len(emulator.state.journal) == 1
+
+
+@pytest.mark.emulator(weather="poll: fail-TIMED_OUT")
+async def test_an_export_that_failed_for_good_is_not_kept(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """There is nothing to collect, so the next run asks anew."""
+    async with resuming(emulator, tmp_path) as pulling:
+        job = (await planned(pulling))[0]
+        await pulled(pulling, [job], Library())
+    assert [(row["state"], row["export_id"], row["error"]) for row in read(tmp_path)] == [
+        ("failed", "", "ExportFailed")
+    ]
+
+
+async def test_again_ignores_the_journal(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """Pulling anew asks anew."""
+    library = Library()
+    async with resuming(emulator, tmp_path) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        await pulled(pulling, jobs, library)
+        await pulled(pulling, jobs, library, again=True)
+    assert len(emulator.state.journal) == 8
+
+
 def test_a_run_tells_about_itself() -> None:
     """The repr is one true line."""
     from asyncexport.engine.run import Run
@@ -267,6 +362,7 @@ def test_a_run_tells_about_itself() -> None:
         clock=FakeClock(),
         listener=Events(),
         tally=Tally(),
+        journal=Notebook(),
         again=False,
     )
     assert repr(run) == "<Run 1 jobs, no slots yet>"

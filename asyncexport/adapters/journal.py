@@ -1,0 +1,253 @@
+"""What is known of jobs beyond the run that learned it: one SQLite file in the state folder.
+
+Contract: a note is on the disk when :meth:`SqliteJournal.note` returns. The order of notes makes a kill harmless at any
+moment: *intended* before the POST, *requested* with the export id right after it, *committed* after the sink's own
+commit, *failed* with whether the export is still worth collecting. So after a kill an export whose id is known is
+collected and not asked for again; only a POST whose answer was never noted is made twice.
+
+Plan: a single writer. Notes queue up, and all that wait are written in one transaction, so that forty thousand jobs
+cost a few thousand fsyncs and not a hundred thousand. WAL with ``synchronous=FULL``: what was acknowledged survives a
+power cut. The journal is an index, never the truth: what is committed is asked of the sink, what the server still has
+of the server. A damaged or foreign file is refused with the way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
+from asyncexport.models import Committed, Dropped, Intended, Job, Known, Note, Requested
+
+FILE = "journal.sqlite3"
+KEPT_SECONDS = 35 * 86_400.0
+"""So long a job is remembered."""
+
+_APPLICATION_ID = 0x61787031
+_VERSION = 1
+_SCHEMA = """
+create table job (
+    snapshot text not null, account text not null, region text not null, profile_id text not null,
+    entity text not null, filters text not null,
+    state text not null, export_id text not null, asked_at real not null, noted_at real not null,
+    rows integer not null, location text not null, error text not null,
+    primary key (snapshot, account, region, profile_id, entity, filters)
+) without rowid
+"""
+_UPSERT = """
+insert into job values (:snapshot, :account, :region, :profile_id, :entity, :filters,
+                        :state, :export_id, :now, :now, :rows, :location, :error)
+on conflict do update set
+    state = :state, noted_at = :now, rows = :rows, location = :location, error = :error,
+    export_id = case when :keep then export_id else :export_id end,
+    asked_at = case when :state = 'requested' then :now else asked_at end
+"""
+_KEY = ("snapshot", "account", "region", "profile_id", "entity", "filters")
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+
+Waiting = tuple[Mapping[str, object], "asyncio.Future[None]"]
+
+
+class SqliteJournal:
+    """A :class:`asyncexport.ports.Journal` in ``state_dir``; an async context manager.
+
+    ``wall`` gives seconds since 1970: used only for the age of exports, which the server has the last word on.
+    ``rebuild`` puts a journal that cannot be used aside (``journal.sqlite3.unusable-N``) and begins a new one. Entering
+    raises :class:`StateCorrupt` for a damaged or foreign file, :class:`StateError` for an unusable folder.
+    """
+
+    def __init__(
+        self, state_dir: str | os.PathLike[str], *, wall: Callable[[], float] = time.time, rebuild: bool = False
+    ) -> None:
+        self._path = Path(state_dir) / FILE
+        self._wall = wall
+        self._rebuild = rebuild
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: list[Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> SqliteJournal:
+        self._connection = await asyncio.to_thread(self._open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+        if self._connection is not None:
+            self._connection.close()
+
+    async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:
+        """Return what is known of these jobs, by job key."""
+        keys: set[tuple[str, ...]] = {job.key for job in jobs}
+        return await asyncio.to_thread(_recall, self._path, keys, self._wall())
+
+    async def note(self, job: Job, note: Note) -> None:
+        """Write one note; it is on the disk when this returns. Raises :class:`StateError` or :class:`DiskFull`."""
+        done = asyncio.get_running_loop().create_future()
+        row = {**dict(zip(_KEY, job.key, strict=True)), **_columns(note), "now": self._wall()}
+        self._waiting.append((row, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        """Write everything that waits, in one transaction after the other, until nothing does."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            error = await asyncio.to_thread(self._write_batch, [row for row, _ in batch])
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None) if error is None else done.set_exception(error)
+
+    def _write_batch(self, rows: list[Mapping[str, object]]) -> AsyncexportError | None:
+        if self._connection is None:
+            return StateError(f"{self._path}: the journal is not open")
+        try:
+            with _translated(self._path), self._connection:
+                self._connection.executemany(_UPSERT, rows)
+        except (StateError, DiskFull) as error:
+            return error
+        return None
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _checked(self._path, self._wall())
+        except StateCorrupt:
+            if not self._rebuild:
+                raise
+        _put_aside(self._path)
+        return _checked(self._path, self._wall())
+
+    def __repr__(self) -> str:
+        return f"<SqliteJournal {self._path}>"
+
+
+class NoJournal:
+    """A :class:`asyncexport.ports.Journal` that forgets everything: for runs without a state folder."""
+
+    async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:  # noqa: ARG002
+        """Know nothing."""
+        return {}
+
+    async def note(self, job: Job, note: Note) -> None:
+        """Forget it."""
+
+
+def read(state_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return every job that a state folder knows, the newest note last; empty when there is no journal.
+
+    Raises :class:`StateCorrupt` for a damaged or foreign file.
+    """
+    path = Path(state_dir) / FILE
+    if not path.exists():
+        return []
+    with _translated(path), closing(_connect(path)) as connection:
+        _refuse_foreign(connection, path)
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("select * from job order by noted_at")]
+
+
+def _recall(path: Path, keys: set[tuple[str, ...]], now: float) -> dict[tuple[str, ...], Known]:
+    known = {}
+    with _translated(path), closing(_connect(path)) as connection:
+        for snapshot in {key[0] for key in keys}:
+            for row in connection.execute("select * from job where snapshot = ?", (snapshot,)):
+                if row[:6] in keys:
+                    known[row[:6]] = Known(str(row[6]), str(row[7]), now - float(row[8]))
+    return known
+
+
+def _columns(note: Note) -> dict[str, object]:
+    columns: dict[str, object] = {"export_id": "", "rows": 0, "location": "", "error": "", "keep": False}
+    match note:
+        case Intended():
+            return columns | {"state": "intended"}
+        case Requested(export_id=export_id):
+            return columns | {"state": "requested", "export_id": export_id}
+        case Committed(receipt=receipt):
+            return columns | {
+                "state": "committed",
+                "export_id": receipt.export_id,
+                "rows": receipt.rows,
+                "location": receipt.location,
+            }
+        case Dropped(error=error, keep=keep):
+            return columns | {"state": "failed", "keep": keep, "error": type(error).__name__}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=30.0, check_same_thread=False)
+
+
+def _checked(path: Path, now: float) -> sqlite3.Connection:
+    """Open the journal for writing, made if it is not there."""
+    with _translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        connection = _connect(path)
+        try:
+            _make_or_refuse(connection, path)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            with connection:
+                connection.execute("delete from job where noted_at < ?", (now - KEPT_SECONDS,))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make_or_refuse(connection: sqlite3.Connection, path: Path) -> None:
+    if not connection.execute("select count(*) from sqlite_master").fetchone()[0]:
+        with connection:
+            connection.execute(_SCHEMA)
+            connection.execute(f"pragma application_id = {_APPLICATION_ID}")
+            connection.execute(f"pragma user_version = {_VERSION}")
+    _refuse_foreign(connection, path)
+    if (verdict := connection.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
+        raise StateCorrupt(_advice(path, f"it is damaged ({verdict})"))
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("pragma application_id").fetchone()[0] != _APPLICATION_ID:
+        raise StateCorrupt(_advice(path, "it is no journal of asyncexport"))
+    if (version := connection.execute("pragma user_version").fetchone()[0]) != _VERSION:
+        raise StateCorrupt(_advice(path, f"it has version {version}, and this program reads version {_VERSION}"))
+
+
+def _put_aside(path: Path) -> None:
+    number = len(list(path.parent.glob(f"{path.name}.unusable-*")))
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        if file.exists():
+            file.rename(file.with_name(f"{file.name}.unusable-{number}"))
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Say in our own words what SQLite and the file system complain about."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull(f"{path}: no space left for the journal; free some and run again") from None
+        if code in _DAMAGED:
+            raise StateCorrupt(_advice(path, f"it is damaged ({error})")) from None
+        raise StateError(f"{path}: {error}; check the folder, or choose another state_dir") from None
+    except (ValueError, TypeError):
+        raise StateCorrupt(_advice(path, "it holds what a journal never holds")) from None
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}; choose another state_dir") from None
+
+
+def _advice(path: Path, why: str) -> str:
+    return f"{path} cannot be used: {why}. Run with --rebuild to begin a new one; what is committed is found again"

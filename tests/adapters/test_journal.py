@@ -1,0 +1,268 @@
+"""The journal: on the disk when it says so, found again by the next run, and never trusted blindly."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asyncexport.adapters import journal as journal_module
+from asyncexport.adapters.journal import FILE, KEPT_SECONDS, NoJournal, SqliteJournal, read
+from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
+from asyncexport.models import (
+    Committed,
+    Dropped,
+    Entity,
+    Filters,
+    Intended,
+    Job,
+    Known,
+    Note,
+    Profile,
+    Receipt,
+    Region,
+    Requested,
+)
+
+PROFILE = Profile("acme", Region.EU, "1234567890")
+JOB = Job(PROFILE, Entity.ADS, snapshot="night")
+RECEIPT = Receipt("export-1", rows=7, bytes=70, sha256="00", location="exports/x")
+
+
+class Wall:
+    """A clock on the wall that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Read it."""
+        return self.now
+
+
+async def known_after(folder: Path, *notes: Note, wall: Wall | None = None, later: float = 0.0) -> Known | None:
+    """Note in one run, and recall in another that comes later."""
+    wall = wall or Wall()
+    async with SqliteJournal(folder, wall=wall) as journal:
+        for note in notes:
+            await journal.note(JOB, note)
+    wall.now += later
+    async with SqliteJournal(folder, wall=wall) as journal:
+        return (await journal.recall([JOB])).get(JOB.key)
+
+
+@pytest.mark.parametrize(
+    ("notes", "state", "export_id"),
+    [
+        ([Intended()], "intended", ""),
+        ([Intended(), Requested("export-1")], "requested", "export-1"),
+        ([Intended(), Requested("export-1"), Committed(RECEIPT)], "committed", "export-1"),
+        ([Requested("export-1"), Dropped(ConnectionLost("x"), keep=True)], "failed", "export-1"),
+        ([Requested("export-1"), Dropped(ExportFailed("x"), keep=False)], "failed", ""),
+        ([Requested("export-1"), Intended()], "intended", ""),
+        ([Dropped(ConnectionLost("x"), keep=True)], "failed", ""),
+        ([Committed(RECEIPT)], "committed", "export-1"),
+    ],
+)
+async def test_the_last_note_is_what_the_next_run_knows(
+    tmp_path: Path, notes: list[Note], state: str, export_id: str
+) -> None:
+    """Each state of a job says whether there is an export to collect."""
+    known = await known_after(tmp_path, *notes, later=60.0)
+    assert known == Known(state, export_id, 60.0)
+
+
+async def test_the_age_counts_from_the_request_not_from_later_notes(tmp_path: Path) -> None:
+    """An export lives a day from its own beginning, whatever was noted since."""
+    wall = Wall()
+    async with SqliteJournal(tmp_path, wall=wall) as journal:
+        await journal.note(JOB, Requested("export-1"))
+        wall.now += 3600
+        await journal.note(JOB, Dropped(ConnectionLost("x"), keep=True))
+        assert (await journal.recall([JOB]))[JOB.key].age_seconds == 3600
+
+
+async def test_jobs_differ_by_every_part_of_their_key(tmp_path: Path) -> None:
+    """Label, account, region, profile, entity and filters each tell two jobs apart."""
+    others = [
+        Job(PROFILE, Entity.ADS, snapshot="other"),
+        Job(Profile("other", Region.EU, "1234567890"), Entity.ADS, snapshot="night"),
+        Job(Profile("acme", Region.NA, "1234567890"), Entity.ADS, snapshot="night"),
+        Job(Profile("acme", Region.EU, "1"), Entity.ADS, snapshot="night"),
+        Job(PROFILE, Entity.TARGETS, snapshot="night"),
+        Job(PROFILE, Entity.ADS, Filters(states=("ENABLED",)), snapshot="night"),
+    ]
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(JOB, Requested("export-1"))
+        assert await journal.recall(others) == {}
+        assert set(await journal.recall([*others, JOB])) == {JOB.key}
+
+
+async def test_many_notes_that_wait_are_written_in_few_transactions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty thousand jobs must not cost forty thousand fsyncs."""
+    batches: list[int] = []
+    original = SqliteJournal._write_batch
+
+    def counted(self: SqliteJournal, rows: list[dict[str, object]]) -> object:
+        batches.append(len(rows))
+        return original(self, rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SqliteJournal, "_write_batch", counted)
+    jobs = [Job(PROFILE, Entity.ADS, snapshot=str(at)) for at in range(2000)]
+    async with SqliteJournal(tmp_path) as journal:
+        await asyncio.gather(*(journal.note(job, Intended()) for job in jobs))
+        assert len(await journal.recall(jobs)) == 2000
+    assert sum(batches) == 2000
+    assert len(batches) < 10
+
+
+async def test_a_caller_that_is_cancelled_loses_no_note_of_the_others(tmp_path: Path) -> None:
+    """Cancelling one waiter leaves the transaction alone."""
+    other = Job(PROFILE, Entity.TARGETS, snapshot="night")
+    async with SqliteJournal(tmp_path) as journal:
+        cancelled = asyncio.create_task(journal.note(JOB, Intended()))
+        kept = asyncio.create_task(journal.note(other, Intended()))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await kept
+    async with SqliteJournal(tmp_path) as journal:
+        assert set(await journal.recall([JOB, other])) == {JOB.key, other.key}
+
+
+async def test_old_jobs_are_forgotten(tmp_path: Path) -> None:
+    """The file does not grow for ever."""
+    assert await known_after(tmp_path, Committed(RECEIPT), later=KEPT_SECONDS - 1) is not None
+    assert await known_after(tmp_path / "2", Committed(RECEIPT), later=KEPT_SECONDS + 1) is None
+
+
+async def test_the_file_is_for_us_only(tmp_path: Path) -> None:
+    """Nobody else reads which profiles are managed, whatever the umask says."""
+    await known_after(tmp_path / "state", Intended())
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
+
+
+def foreign(path: Path) -> None:
+    """Write another program's database."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table t (x)")
+    connection.close()
+
+
+def newer(path: Path) -> None:
+    """Write a journal of a later version."""
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"pragma application_id = {journal_module._APPLICATION_ID}")
+        connection.execute("pragma user_version = 99")
+        connection.execute("create table job (x)")
+    connection.close()
+
+
+def damaged(path: Path) -> None:
+    """Write something that is no database."""
+    path.write_bytes(b"SQLite format 3\0" + b"nonsense" * 1000)
+
+
+@pytest.mark.parametrize("spoil", [foreign, newer, damaged])
+async def test_an_unusable_journal_is_refused_with_its_path_and_the_way_out(tmp_path: Path, spoil: object) -> None:
+    """Nothing is guessed out of a file that is not ours; --rebuild puts it aside and begins anew."""
+    assert callable(spoil)
+    spoil(tmp_path / FILE)
+    with pytest.raises(StateCorrupt, match=rf"{FILE} cannot be used: .*--rebuild"):
+        await SqliteJournal(tmp_path).__aenter__()
+    with pytest.raises(StateCorrupt):
+        read(tmp_path)
+    async with SqliteJournal(tmp_path, rebuild=True) as journal:
+        await journal.note(JOB, Intended())
+    assert (tmp_path / f"{FILE}.unusable-0").exists()
+    assert [row["state"] for row in read(tmp_path)] == ["intended"]
+
+
+async def test_rebuild_keeps_a_journal_that_is_well(tmp_path: Path) -> None:
+    """What can be used is not thrown away."""
+    await known_after(tmp_path, Requested("export-1"))
+    async with SqliteJournal(tmp_path, rebuild=True, wall=Wall()) as journal:
+        assert (await journal.recall([JOB]))[JOB.key].export_id == "export-1"
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_a_mutated_journal_is_refused_or_read_but_never_a_crash(tmp_path: Path, data: st.DataObject) -> None:
+    """The file is input: any change of its bytes ends in a typed error or in facts of the right types."""
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    await known_after(folder, Requested("export-1"))
+    file = folder / FILE
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content)
+    try:
+        async with SqliteJournal(folder) as journal:
+            for known in (await journal.recall([JOB])).values():
+                assert isinstance(known.export_id, str)
+                assert isinstance(known.age_seconds, float)
+            await journal.note(JOB, Intended())
+    except StateError as error:
+        assert str(folder) in str(error)  # noqa: PT017  either outcome is right
+
+
+async def test_an_unusable_folder_is_told(tmp_path: Path) -> None:
+    """A file in the way, a link, a folder nobody may write."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="choose another state_dir"):
+        await SqliteJournal(tmp_path / "file").__aenter__()
+    (tmp_path / "elsewhere").write_text("")
+    (tmp_path / FILE).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateError):
+        await SqliteJournal(tmp_path).__aenter__()
+
+
+async def test_a_disk_that_fills_up_is_told_as_such(tmp_path: Path) -> None:
+    """The note fails, typed, and the journal stays usable."""
+    async with SqliteJournal(tmp_path) as journal:
+        assert journal._connection is not None
+        journal._connection.execute("pragma max_page_count = 8")
+        with pytest.raises(DiskFull, match="no space left for the journal"):
+            for at in range(1000):
+                await journal.note(Job(PROFILE, Entity.ADS, snapshot=f"{at:0200}"), Intended())
+        journal._connection.execute("pragma max_page_count = 100000")
+        await journal.note(JOB, Intended())
+
+
+async def test_a_journal_that_is_not_open_says_so(tmp_path: Path) -> None:
+    """Misuse is an error, not a note that is lost."""
+    with pytest.raises(StateError, match="not open"):
+        await SqliteJournal(tmp_path).note(JOB, Intended())
+    assert repr(SqliteJournal(tmp_path)) == f"<SqliteJournal {tmp_path / FILE}>"
+
+
+async def test_a_run_without_a_state_folder_knows_and_keeps_nothing(tmp_path: Path) -> None:
+    """The null journal answers like one that is empty."""
+    await NoJournal().note(JOB, Intended())
+    assert await NoJournal().recall([JOB]) == {}
+    assert read(tmp_path) == []
+
+
+def descriptors() -> set[str]:
+    """Return what this process has open."""
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
+async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """Opening and closing a thousand times would end in EMFILE otherwise."""
+    await known_after(tmp_path, Intended())
+    before = descriptors()
+    await known_after(tmp_path, Intended())
+    (tmp_path / "bad").mkdir()
+    damaged(tmp_path / "bad" / FILE)
+    with pytest.raises(StateCorrupt):
+        await SqliteJournal(tmp_path / "bad").__aenter__()
+    assert descriptors() == before
