@@ -106,10 +106,12 @@ async def _begin(request: web.BaseRequest, out: Outgoing) -> web.StreamResponse:
 
 def _sever(request: web.BaseRequest, how: str) -> web.StreamResponse:
     transport = request.transport
-    if transport is not None and how == RESET:
+    if transport is None:
+        return web.Response(status=_SEVERED)
+    if how == RESET:
         raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    elif transport is not None:
+    else:
         transport.close()
     return web.Response(status=_SEVERED)

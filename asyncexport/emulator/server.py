@@ -104,7 +104,8 @@ class EmulatorServer:
             self.state.use(self._spool)
             await self._employ(stack)
             closing = asyncio.Event()
-            self._sender = Sender(closing, self._served)
+            self._api_sender = Sender(closing, _nothing)
+            self._store_sender = Sender(closing, self._served)
             self.api_url = await self._listen(stack, self._api, self._ports[0])
             self.store_url = await self._listen(stack, self._store, self._ports[1])
             self.state.store_url = self.store_url
@@ -143,19 +144,23 @@ class EmulatorServer:
         call = Request(request.method, request.raw_path, dict(request.headers), body)
         answer = self.state.answer(call, self.now)
         out = Outgoing(answer.status, answer.headers, [answer.body], len(answer.body), answer.damage)
-        return await self._sender.send(request, out)
+        return await self._api_sender.send(request, out)
 
     async def _store(self, request: web.BaseRequest) -> web.StreamResponse:
         answer = self.state.store(request.method, request.raw_path, request.headers, self.now)
         chunks: Iterable[bytes] = [answer.body]
         if answer.key is not None:
             chunks = self._spool.read(answer.key, answer.start, answer.stop, plain=answer.plain)
-        return await self._sender.send(
+        return await self._store_sender.send(
             request, Outgoing(answer.status, answer.headers, chunks, answer.size, answer.damage)
         )
 
     def _served(self, size: int) -> None:
         self.state.counters.bytes_served += size
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 async def serve(server: EmulatorServer, ready: Callable[[EmulatorServer], object]) -> None:

@@ -57,16 +57,19 @@ class Spool:
         return None if place is None else place[1]
 
     async def work(self) -> None:
-        """Make what is ordered, until cancelled."""
-        while True:
-            await self._wake.wait()
-            while self._orders:
-                await self._make(heapq.heappop(self._orders)[2])
-            self._wake.clear()
+        """Make what is ordered, until cancelled or until something cannot be made."""
+        try:
+            while True:
+                await self._wake.wait()
+                while self._orders:
+                    await self._make(heapq.heappop(self._orders)[2])
+                self._wake.clear()
+                self._idle.set()
+        finally:
             self._idle.set()
 
     async def filled(self) -> None:
-        """Wait until everything that was ordered is there."""
+        """Wait until everything that was ordered is there, or the work has ended."""
         await self._idle.wait()
 
     def read(self, key: ObjectKey, start: int, stop: int, *, plain: bool = False) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ before the URL's own end) and the signature (403 AccessDenied).
 from __future__ import annotations
 
 import hmac
+import math
 from base64 import b64encode
 from hashlib import sha256
 from random import Random
@@ -28,7 +29,11 @@ _MARK = "&X-Amz-Signature="
 
 
 class Signer:
-    """Mints and checks URLs. ``url_seconds``: the signature's life; ``credentials_seconds``: that of what signed it."""
+    """Mints and checks URLs.
+
+    ``url_seconds`` is the signature's life, ``credentials_seconds`` that of what signed it. URLs of an earlier server
+    with the same seed are told that their credentials are dead.
+    """
 
     def __init__(self, *, seed: int, epoch: float, url_seconds: float, credentials_seconds: float) -> None:
         self._rng = Random(f"urls/{seed}")
@@ -49,7 +54,7 @@ class Signer:
             f"&X-Amz-Expires={self._url_seconds:.0f}&X-Amz-Credential={_escaped(key)}"
             f"&X-Amz-Security-Token={_escaped(token)}"
         )
-        signature = self._sign("GET", f"{path}?{query}")
+        signature = self._sign("GET", f"{path}?{query}").decode()
         self._minted[signature] = now
         if dead:
             self._dead[signature] = dead
@@ -60,9 +65,9 @@ class Signer:
         signed, mark, signature = target.rpartition(_MARK)
         if not mark and "X-Amz-Signature" not in target:
             raise access_denied("Access Denied")
-        if not hmac.compare_digest(self._sign(method, signed), signature):
+        if not hmac.compare_digest(self._sign(method, signed), signature.encode(errors="replace")):
             raise signature_mismatch()
-        age = now - self._minted[signature]
+        age = now - self._minted.get(signature, -math.inf)
         dead = self._dead.get(signature, "")
         if dead == "token" or age >= self._credentials_seconds:
             raise expired_token()
@@ -81,8 +86,9 @@ class Signer:
             },
         )
 
-    def _sign(self, method: str, target: str) -> str:
-        return hmac.new(self._secret, f"{method}\n{target}".encode(), sha256).hexdigest()
+    def _sign(self, method: str, target: str) -> bytes:
+        text = f"{method}\n{target}".encode(errors="surrogateescape")
+        return hmac.new(self._secret, text, sha256).hexdigest().encode()
 
 
 def _escaped(text: str) -> str:
