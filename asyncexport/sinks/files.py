@@ -23,7 +23,7 @@ from asyncexport.sinks.disk import Files, is_regular
 
 _TRIES = 8
 _NO_FOLDER = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
-_NO_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
+NO_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
 
 
 def open_path(files: Files, root: str, parts: tuple[str, ...]) -> int:
@@ -149,7 +149,7 @@ class NewFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno in _NO_FILE:
+            if error.errno in NO_FILE:
                 raise self._not_ours() from None
             raise
         try:

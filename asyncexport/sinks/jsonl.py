@@ -29,6 +29,7 @@ Source: ``faults.md`` (Commit, S1-S10, C1-C9, X12, X13).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
@@ -41,7 +42,7 @@ from asyncexport.models import Evidence, Receipt, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.codecs import SUFFIXES, Compression, check_compression, encoder
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
+from asyncexport.sinks.files import NO_FILE, NewFile, make_path, open_path, write_whole
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.records import LARGEST, Record, parse_record, record_text
 from asyncexport.sinks.threads import in_thread
@@ -232,10 +233,13 @@ def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferO
 def _read_record(files: Files, folder: int, name: str) -> Record | None:
     try:
         file = files.open_file(folder, name)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in NO_FILE or error.errno == errno.ENOENT:
+            return None
+        raise
     try:
-        plain = is_regular(files.look_at(file))
+        found = files.look_at(file)
+        plain = is_regular(found) and found.st_size <= LARGEST
         return parse_record(files.read(file, LARGEST)) if plain else None
     finally:
         files.close(file)

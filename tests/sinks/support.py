@@ -37,14 +37,15 @@ class FaultyFiles(Files):
         self.failure = failure
         self.log: list[tuple[str, str]] = []
         self.opened: set[int] = set()
-        self.unsynced: dict[int, int] = {}
+        self.unsynced: dict[int, int] = {}  # by descriptor, a copy that stays open when it is closed
         self.dead = False
 
     def end(self, *, power_lost: bool = False) -> None:
         """Close everything; if the power was lost, what was written and not synced is gone."""
-        for file in self.unsynced if power_lost else ():
-            os.ftruncate(file, 0)
-            os.close(file)
+        for copy in self.unsynced.values():
+            if power_lost:
+                os.ftruncate(copy, 0)
+            os.close(copy)
         for file in self.opened:
             os.close(file)
 

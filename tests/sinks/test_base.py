@@ -22,6 +22,7 @@ class Recorder(Writer):
     def __init__(self, failing: str = "", failure: BaseException | None = None) -> None:
         super().__init__(order())
         self.steps: list[str] = []
+        self.stored: list[Batch] = []
         self.failing = failing
         self.failure = failure or SinkError("no")
 
@@ -35,6 +36,7 @@ class Recorder(Writer):
 
     async def _store(self, batch: Batch) -> None:
         self.step("store")
+        self.stored.append(batch)
 
     async def _commit(self, evidence: Evidence) -> Receipt:
         self.step("commit")
@@ -56,6 +58,7 @@ async def test_a_sealed_block_commits() -> None:
     writer = Recorder()
     await run(writer)
     assert writer.steps == ["begin", "store", "store", "commit"]
+    assert writer.stored == list(BATCHES)
     assert writer.receipt == Receipt("export-1", 3, 7, "ab", "here", 99, "gzip", ("an oddity",), "2026-11-23T02:00:00Z")
 
 
