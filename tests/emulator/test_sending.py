@@ -191,3 +191,27 @@ async def test_a_peer_that_leaves_ends_the_sending() -> None:
         await wire.head()
         await wire.reader.readexactly(1)
     assert wire.counted == [1]
+
+
+async def test_a_peer_that_has_left_cannot_be_reset() -> None:
+    """A client that goes away while its reset is still to come is no error of the server."""
+    closing = asyncio.Event()
+    asked: asyncio.Future[web.BaseRequest] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        asked.set_result(request)
+        sender = Sender(closing, lambda _: None)
+        response = await sender.send(request, Outgoing(200, {}, [BODY], len(BODY), Damage(cut=RESET, delay=3_600.0)))
+        done.set()
+        return response
+
+    async with _listening(handler) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST)
+        request = await asked
+        writer.close()
+        while request.transport is not None:  # noqa: ASYNC110  aiohttp has no event for it
+            await asyncio.sleep(0)
+        closing.set()
+        await done.wait()
