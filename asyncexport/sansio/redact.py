@@ -29,7 +29,7 @@ def _any_spelling(char: str) -> str:
 
 _NAMES = rf"""
     (?: {_spelt("x-amz-signature x-amz-credential x-amz-security-token")}
-      | \b (?: {_spelt("client_secret refresh_token access_token")} | signatureprovided | token-\d ) )
+      | {_spelt("client_secret refresh_token access_token")} | signatureprovided | token-\d )
     (?: \\* ["'] | %(?:25)*22 )? \s* (?: = | : | > | %(?:25)*3[ad] )
 """
 _BARE = r"""[^\s"'<>&,;)\\][^\s"'<>&,;)]*"""
@@ -40,7 +40,7 @@ _SECRETS = tuple(
         rf"( {_NAMES} \s* ( \\* [\"'] ) ) (?: (?!\2) (?: \\. | . ) )+",
         rf"( {_NAMES} \s* ) {_BARE}",
         rf"( atz[ar] (?: \| | %(?:25)*7c | \\+u007c | &\#124; | &\#x7c; ) ) {_BARE}",
-        rf"( \b bearer (?: \s | \+ | %(?:25)*20 )+ ) {_BARE}",
+        rf"( bearer (?: \s | \+ | %(?:25)*20 )+ ) {_BARE}",
         rf"( amzn1\.oa2-cs\. ) {_BARE}",
     )
 )
