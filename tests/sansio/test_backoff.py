@@ -1,0 +1,124 @@
+"""When to try again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncexport import errors
+from asyncexport.errors import AsyncexportError, ConnectError, ProtocolError, RequestRejected, ServerError, Throttled
+from asyncexport.sansio.backoff import Backoff, RetryBudget, is_passing, stretched
+
+PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
+
+FRACTIONS = st.floats(0, 1, exclude_max=True)
+POLICIES = st.builds(Backoff, first=st.floats(0.01, 100), longest=st.floats(0.01, 1000), attempts=st.integers(1, 200))
+
+
+@pytest.mark.parametrize("kind", [getattr(errors, name) for name in errors.__all__])
+def test_what_passes(kind: type[AsyncexportError]) -> None:
+    """Throttling, server errors, lost connections and garbled answers pass; a bad certificate and all else do not."""
+    assert is_passing(kind("m")) == (kind.__name__ in PASSING)
+
+
+def test_a_foreign_exception() -> None:
+    """What is not ours is never tried again."""
+    assert not is_passing(OSError("reset"))
+    assert not is_passing(KeyboardInterrupt())
+
+
+@given(POLICIES, st.data())
+def test_delays(policy: Backoff, data: st.DataObject) -> None:
+    """There is a delay between any two attempts, evenly from nothing to a ceiling that doubles up to the longest."""
+    fractions = [data.draw(FRACTIONS) for _ in range(policy.attempts - 1)]
+    delays = list(policy.delays(iter(fractions).__next__))
+
+    assert len(delays) == policy.attempts - 1
+    for tried, (delay, fraction) in enumerate(zip(delays, fractions, strict=True)):
+        ceiling = policy.ceiling(tried)
+        assert delay == fraction * ceiling
+        assert ceiling == min(policy.longest, policy.first * 2.0**tried)
+
+
+def test_delays_by_default() -> None:
+    """By default the ceilings go from one second to a minute, and there are ten attempts."""
+    policy = Backoff()
+
+    assert [policy.ceiling(tried) for tried in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert len(list(policy.delays(lambda: 0.5))) == 9
+
+
+def test_the_ceiling_after_very_many_failures() -> None:
+    """However many failures there were, the ceiling is a number."""
+    assert Backoff(attempts=10**6).ceiling(10**6) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("error", "tried", "garbled", "over"),
+    [
+        (Throttled("m"), 1, 0, False),
+        (Throttled("m"), 9, 1, False),
+        (Throttled("m"), 10, 0, True),
+        (ConnectError("m"), 9, 0, False),
+        (RequestRejected("m"), 1, 0, True),
+        (errors.TlsError("m"), 1, 0, True),
+        (ProtocolError("m"), 1, 1, False),
+        (ProtocolError("m"), 5, 1, False),
+        (ProtocolError("m"), 5, 2, True),
+        (ProtocolError("m"), 10, 1, True),
+    ],
+)
+def test_when_a_call_is_given_up(error: AsyncexportError, tried: int, garbled: int, over: bool) -> None:
+    """A call ends with the last attempt, with what does not pass, and with the second garbled answer."""
+    assert Backoff().gives_up(error, tried=tried, garbled=garbled) is over
+
+
+def test_a_policy_that_takes_garbled_answers_never_again() -> None:
+    """Without patience for garbled answers other faults are tried again as before."""
+    policy = Backoff(garbled=0)
+
+    assert policy.gives_up(ProtocolError("m"), tried=1, garbled=1)
+    assert not policy.gives_up(ServerError("m"), tried=1, garbled=0)
+
+
+@given(st.floats(0, 100), st.floats(0, 10**9), FRACTIONS)
+def test_a_delay_that_the_server_asked_for(delay: float, asked: float, fraction: float) -> None:
+    """What the server asked for is obeyed in full, and lengthened by at most a second so that not all come at once."""
+    wait = stretched(delay, Throttled("m", retry_after=asked), lambda: fraction)
+
+    assert max(delay, asked) <= wait <= max(delay, asked) + min(1.0, 0.1 * asked)
+
+
+def test_a_delay_that_nobody_asked_for() -> None:
+    """Without a Retry-After the delay is the policy's own."""
+    assert stretched(3.0, ServerError("m"), lambda: 0.9) == 3.0
+    assert stretched(3.0, ConnectError("m"), lambda: 0.9) == 3.0
+
+
+@given(st.floats(0.01, 1), st.integers(1, 50), st.lists(st.booleans(), max_size=300))
+def test_a_budget(ratio: float, reserve: int, calls: list[bool]) -> None:
+    """Retries never exceed the reserve and their share of the first tries."""
+    budget = RetryBudget(ratio, float(reserve))
+    firsts = retries = 0
+    for is_first in calls:
+        if is_first:
+            budget.earn()
+            firsts += 1
+        else:
+            retries += budget.spend()
+
+    assert retries <= reserve + firsts * ratio + 1e-6
+
+
+def test_a_budget_that_is_spent() -> None:
+    """An empty budget says so, and a few first tries fill it again, never above the reserve."""
+    budget = RetryBudget(ratio=0.5, reserve=2.0)
+
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    budget.earn()
+    assert not budget.spend()
+    for _ in range(10):
+        budget.earn()
+    assert repr(budget) == "<RetryBudget 2.0 of 2 left>"
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
