@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Job, Outcome, Schedule, plan
+from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Job, Outcome, plan
 from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
@@ -17,28 +16,8 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.errors import DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Intended, Profile, Receipt, Region, TransferOrder
-from asyncexport.ports import Sink
-from asyncexport.sansio.backoff import Backoff
+from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
 from tests.engine.support import Events, Library, Notebook, true_text
-
-QUICK = Schedule(first=0.005, growth=1.2, longest=0.05)
-BRISK = Backoff(first=0.01, longest=0.02)
-
-
-def exporter(server: EmulatorServer, events: Events | None = None) -> Exporter:
-    """Return an exporter for the emulator's accounts that does not wait long."""
-    return Exporter(server.accounts(), schedule=QUICK, backoff=BRISK, listener=events)
-
-
-async def pulled(pulling: Exporter, jobs: Iterable[Job], sink: Sink, *, again: bool = False) -> list[Outcome]:
-    """Run the jobs to their outcomes."""
-    async with pulling.run(jobs, sink=sink, again=again) as outcomes:
-        return [outcome async for outcome in outcomes]
-
-
-async def planned(pulling: Exporter, entities: Iterable[Entity] = Entity) -> list[Job]:
-    """Plan everything there is."""
-    return plan(await pulling.profiles(), entities=entities, snapshot="night")
 
 
 async def test_every_export_of_every_profile_is_committed_row_for_row(emulator: EmulatorServer) -> None:

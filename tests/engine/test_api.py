@@ -1,0 +1,97 @@
+"""The API as one account sees it: tokens, limits and retries around each call."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncexport.errors import (
+    ConnectionLost,
+    ProfileAccessDenied,
+    ProtocolError,
+    RequestRejected,
+    ServerError,
+    Throttled,
+)
+from asyncexport.testing import json_response
+from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails
+from tests.engine.support import (
+    token_response,
+)
+
+
+async def test_a_429_is_obeyed_and_slows_the_profile() -> None:
+    """Retry-After is waited for in full, before any other call of that profile."""
+    counter = Counterpart(json_response("{}", 429, retry_after="42"), RUNNING, DONE)
+    await counter.make()
+    assert counter.clock.now() >= 42
+    assert counter.tally.throttled == 1
+
+
+async def test_a_retry_after_beyond_the_deadline_fails_now() -> None:
+    """Sleeping longer than the job may last helps nobody."""
+    counter = Counterpart(json_response("{}", 429, retry_after="1000000000"))
+    assert isinstance(await fails(counter), Throttled)
+    assert counter.clock.now() < 1
+
+
+async def test_a_server_that_stays_down_ends_the_call_after_ten_attempts() -> None:
+    """Retries are bounded, and the waits between them are jittered and growing."""
+    counter = Counterpart(*[json_response("<html>", 503)] * 10)
+    assert isinstance(await fails(counter), ServerError)
+    assert counter.clock.now() == pytest.approx(0.5 * (1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60))
+    retries = counter.events.of("call.retried")
+    assert len(retries) == 9
+
+
+async def test_a_lost_answer_is_asked_again_and_counted_as_possibly_orphaned() -> None:
+    """A POST is not idempotent; what may run unseen is at least counted."""
+    counter = Counterpart(ConnectionLost("gone"), RUNNING, DONE)
+    await counter.make()
+    assert counter.tally.possibly_orphaned == 1
+    assert len(counter.events.of("export.orphaned")) == 1
+
+
+async def test_an_answer_without_an_id_is_asked_once_more_and_then_is_the_error() -> None:
+    """A garbled 202 comes again, so it is not tried ten times."""
+    counter = Counterpart(json_response('{"status":"PROCESSING"}', 202), json_response('{"exportId":""}', 202))
+    assert isinstance(await fails(counter), ProtocolError)
+    assert counter.tally.possibly_orphaned == 2
+
+
+@pytest.mark.parametrize("status", [400, 406, 415, 422])
+async def test_a_rejected_request_is_final(status: int) -> None:
+    """The same request would be refused again."""
+    counter = Counterpart(json_response('{"code":"BAD","details":"filter"}', status, x_amz_rid="RID1"))
+    error = await fails(counter)
+    assert isinstance(error, RequestRejected)
+    assert (error.code, error.request_id, error.status) == ("BAD", "RID1", status)
+
+
+async def test_a_401_about_the_token_fetches_one_and_replays_the_call() -> None:
+    """A token may die early; the call then goes through with the next."""
+    counter = Counterpart(json_response('{"code":"UNAUTHORIZED"}', 401), token_response("Atza|two"), RUNNING, DONE)
+    await counter.make()
+    used = [request.headers.get("Authorization") for request in counter.transport.requests]
+    assert used == [None, "Bearer Atza|one", None, "Bearer Atza|two", "Bearer Atza|two"]
+
+
+async def test_a_401_with_a_fresh_token_is_the_profiles_fault() -> None:
+    """It does not loop through tokens."""
+    refused = json_response('{"code":"UNAUTHORIZED"}', 401)
+    counter = Counterpart(refused, token_response("Atza|two"), refused)
+    assert isinstance(await fails(counter), ProfileAccessDenied)
+
+
+async def test_a_401_about_the_profile_touches_no_token() -> None:
+    """Texts that name scope or advertiser are about the profile."""
+    counter = Counterpart(json_response('{"code":"401","details":"Not authorized to access scope 1234567890"}', 401))
+    assert isinstance(await fails(counter), ProfileAccessDenied)
+    assert len(counter.sent) == 2
+
+
+async def test_a_token_host_that_is_down_is_not_multiplied_by_the_call() -> None:
+    """The token source has tried ten times; the call that needed the token does not try ten times that."""
+    down = json_response("", 503)
+    counter = Counterpart(*[down] * 9, token=down)
+    assert isinstance(await fails(counter), ServerError)
+    assert counter.tally.requests == 10

@@ -1,0 +1,79 @@
+"""Rows handed straight to the caller."""
+
+from __future__ import annotations
+
+import gzip
+
+import orjson
+import pytest
+
+from asyncexport import Entity, Exporter
+from asyncexport.emulator.server import EmulatorServer
+from asyncexport.errors import (
+    ConnectionLost,
+    ExportFailed,
+    SinkError,
+)
+from asyncexport.testing import FakeClock, FakeTransport
+from tests.engine.pulling import exporter, planned
+from tests.engine.support import (
+    ACCOUNT,
+    JOB,
+    ROWS,
+    URL,
+    cut,
+    export_response,
+    token_response,
+    true_text,
+    whole,
+)
+
+
+async def test_batches_stream_one_export_and_store_nothing(emulator: EmulatorServer) -> None:
+    """Rows come as objects, equal to the server's."""
+    async with exporter(emulator) as pulling:
+        jobs = [job for job in await planned(pulling, [Entity.TARGETS]) if true_text(emulator, job)]
+        async with pulling.batches(jobs[0]) as batches:
+            text = b"".join([batch.text async for batch in batches])
+    assert text == true_text(emulator, jobs[0])
+
+
+@pytest.mark.emulator(weather="poll: fail-TIMED_OUT")
+async def test_a_stream_that_fails_raises_in_the_loop(emulator: EmulatorServer) -> None:
+    """There is no outcome to look at, so the error is raised where the rows are awaited."""
+    async with exporter(emulator) as pulling:
+        job = (await planned(pulling))[0]
+        with pytest.raises(ExportFailed):
+            async with pulling.batches(job) as batches:
+                async for _ in batches:
+                    pass
+
+
+def scripted(*downloads: object) -> FakeTransport:
+    """Return a transport for one export with these downloads."""
+    return FakeTransport(
+        token_response(),
+        export_response("PROCESSING"),
+        export_response("COMPLETED", url=URL),
+        downloads=list(downloads),  # type: ignore[arg-type]
+    )
+
+
+async def test_a_stream_never_hands_out_a_row_twice() -> None:
+    """A new beginning would repeat rows that the caller already has, so it is an error instead."""
+    large = gzip.compress(orjson.dumps(ROWS * 200), mtime=0)
+    transport = scripted(cut(len(large) - 9, ConnectionLost("gone"), large, etag=None), whole(large, etag=None))
+    async with Exporter([ACCOUNT], transport=transport, clock=FakeClock()) as pulling:
+        got = 0
+        with pytest.raises(SinkError, match="rows had been handed out"):
+            async with pulling.batches(JOB) as batches:
+                async for batch in batches:
+                    got += batch.count
+    assert got > 0
+
+
+async def test_a_stream_that_breaks_before_its_first_row_begins_again_unseen() -> None:
+    """Nothing was handed out, so nothing can be repeated."""
+    transport = scripted(cut(5, ConnectionLost("gone"), etag=None), whole(etag=None))
+    async with Exporter([ACCOUNT], transport=transport, clock=FakeClock()) as pulling, pulling.batches(JOB) as batches:
+        assert sum([batch.count async for batch in batches]) == 50
