@@ -62,6 +62,9 @@ class Damage:
 
 def damaged(chunks: Iterable[bytes], total: int, damage: Damage) -> Iterator[bytes]:
     """Yield the body with its bytes changed as the damage says; ``total`` is the length of what ``chunks`` yields."""
+    if damage.flip is None and damage.drop is None and not damage.extra and not damage.half:
+        yield from chunks
+        return
     kept = (total + 1) // 2 if damage.half else total
     flip = damage.flip.of(kept * 8) if damage.flip is not None else -1
     drop = damage.drop.of(kept) if damage.drop is not None else -1

@@ -43,6 +43,11 @@ def test_bytes_are_added_at_the_end() -> None:
     assert after(Damage(extra=3)) == BODY + b"\xa5" * 3
 
 
+def test_a_dropped_byte_is_not_made_good_by_an_added_one() -> None:
+    """Two kinds of damage that keep the length both happen."""
+    assert after(Damage(drop=Amount(33), extra=1)) == BODY[:33] + BODY[34:] + b"\xa5"
+
+
 def test_half_of_the_body_is_left_out() -> None:
     """The first half goes out, the rest does not."""
     assert after(Damage(half=True)) == BODY[:50]
