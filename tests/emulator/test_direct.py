@@ -1,0 +1,49 @@
+"""The emulator without sockets."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncexport import Entity, Exported, Exporter, Failed, plan
+from asyncexport.emulator.direct import DirectTransport
+from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.weather import Weather
+from asyncexport.emulator.world import World
+from asyncexport.models import SignedUrl
+from asyncexport.sinks import Null
+from asyncexport.testing import FakeClock
+
+
+async def test_a_night_passes_on_the_clock_that_is_given() -> None:
+    """Generation takes simulated time, exports are empty, and the real engine gets them all."""
+    clock = FakeClock()
+    state = AdsState(World.generate(profiles=10, accounts=2, rows=0), generation=Constant(60.0))
+    transport = DirectTransport(state, clock)
+    async with Exporter(transport.accounts(), transport=transport, clock=clock) as exporter:
+        jobs = plan(await exporter.profiles(), entities=[Entity.ADS], snapshot="s")
+        async with exporter.run(jobs, sink=Null()) as outcomes:
+            done = [outcome async for outcome in outcomes]
+    assert len(done) == 10
+    assert {outcome.receipt.rows for outcome in done if isinstance(outcome, Exported)} == {0}
+    assert 60 < clock.now() < 120
+
+
+async def test_an_answer_of_the_store_that_is_no_object_is_passed_on() -> None:
+    """A download that the weather refuses is refused here too."""
+    clock = FakeClock()
+    weather = Weather.parse("download times=99: not-found")
+    state = AdsState(World.generate(profiles=1, accounts=1, rows=0), generation=Constant(0.0), weather=weather)
+    transport = DirectTransport(state, clock)
+    async with Exporter(transport.accounts(), transport=transport, clock=clock) as exporter:
+        jobs = plan(await exporter.profiles(), entities=[Entity.ADS], snapshot="s")
+        async with exporter.run(jobs, sink=Null()) as outcomes:
+            (outcome,) = [outcome async for outcome in outcomes]
+    assert isinstance(outcome, Failed)
+
+
+def test_a_part_of_a_simulated_export_is_refused() -> None:
+    """There is nothing to resume in 22 bytes."""
+    transport = DirectTransport(AdsState(World.generate(profiles=1, accounts=1)), FakeClock())
+    with pytest.raises(ValueError, match="whole"):
+        transport.download(SignedUrl("https://x"), offset=1, etag=None)
