@@ -5,6 +5,7 @@ It reads and prints as one line, ``STAGE CONDITIONS: WORDS``; :mod:`asyncexport.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,12 @@ from asyncexport.models import Entity
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the server knows of a call that is about to succeed."""
+    """What the server knows of a call that is about to succeed; ``now`` is the time on its clock."""
 
     stage: str
     profile_id: str = ""
     entity: Entity | None = None
+    now: float = 0.0
     ready: bool = False
     ranged: bool = False
 
@@ -35,6 +37,7 @@ class Fault:
     nth: int = 1
     times: int = 1
     every: int = 0
+    until: float = math.inf
 
     @classmethod
     def parse(cls, line: str) -> Fault:
@@ -62,6 +65,8 @@ class Fault:
         if self.entity is not None:
             parts.append(f"entity={self.entity.value}")
         parts += [f"{name}={value}" for name, value in self._turns() if value]
+        if self.until < math.inf:
+            parts.append(f"until={self.until:g}")
         return f"{' '.join(parts)}: {' '.join(map(str, self.words))}"
 
     def _turns(self) -> list[tuple[str, int]]:
@@ -70,7 +75,9 @@ class Fault:
         return [("nth", self.nth if self.nth > 1 else 0), ("times", self.times if self.times > 1 else 0)]
 
     def fits(self, call: Call) -> bool:
-        """Whether the call is of the sort that all its words need."""
+        """Whether the call comes in time and is of the sort that all its words need."""
+        if call.now >= self.until:
+            return False
         have = {ANY, READY if call.ready else ANY, RANGED if call.ranged else ANY}
         return all(word.needs in have for word in self.words)
 
@@ -85,6 +92,9 @@ def _conditions(texts: Iterable[str]) -> dict[str, Any]:
             found["entity"] = Entity(value)
         elif name in {"nth", "times", "every"} and value.isdecimal() and int(value) > 0:
             found[name] = int(value)
+        elif name == "until" and value.isdecimal():
+            found["until"] = float(value)
         else:
-            raise ValueError(f"weather: {text!r} is none of profile=ID, entity=NAME, nth=K, times=N, every=K")
+            known = "profile=ID, entity=NAME, nth=K, times=N, every=K, until=SECONDS"
+            raise ValueError(f"weather: {text!r} is none of {known}")
     return found

@@ -77,9 +77,8 @@ class StorePaper:
         """Make the answer that a refusal stands for; the answer to HEAD has no body."""
         headers = self.headers(now)
         body = refusal.body(headers["x-amz-request-id"], headers["x-amz-id-2"])
-        return StoreAnswer(
-            refusal.status, headers | {"Content-Type": "application/xml"}, b"" if method == "HEAD" else body
-        )
+        headers |= {"Content-Type": "application/xml", **refusal.headers}
+        return StoreAnswer(refusal.status, headers, b"" if method == "HEAD" else body)
 
 
 def plain_answer(wish: Wish, headers: dict[str, str], met: Met) -> StoreAnswer:
@@ -118,6 +117,7 @@ def byte_range(header: str, total: int) -> tuple[int, int] | None:
     if first >= total or match[0] == "bytes=-0":
         refusal = by_store_status(416)
         refusal.more = {"RangeRequested": header, "ActualObjectSize": str(total)}
+        refusal.headers = {"Content-Range": f"bytes */{total}"}
         raise refusal
     return first, min(last, total - 1) + 1
 
@@ -140,14 +140,13 @@ def weathered(answer: StoreAnswer, met: Met, wall: float) -> StoreAnswer:
         return answer
     headers = retry_after(dict(answer.headers), met, wall)
     _retag(headers, met)
-    if "redirect" in met:
-        headers["Location"] = met["redirect"][0]
-    if "content-encoding" in met:
-        headers["Content-Encoding"] = met["content-encoding"][0]
-    if "media-type" in met:
-        headers["Content-Type"] = met["media-type"][0]
     if "wrong-range" in met and "Content-Range" in headers:
         headers["Content-Range"] = f"bytes {answer.start + 1}-{answer.stop}/{answer.stop + 1}"
+    for word, name in _HEADERS.items():
+        if word in met:
+            headers[name] = met[word][0]
+    if headers.get("Content-Range") == "none":
+        del headers["Content-Range"]
     status = int(met["status"][0]) if "status" in met else answer.status
     return _rewritten(replace(answer, status=status, headers=headers, damage=damage_of(met)), met)
 
@@ -170,6 +169,12 @@ def _rewritten(answer: StoreAnswer, met: Met) -> StoreAnswer:
     return answer
 
 
+_HEADERS = {
+    "redirect": "Location",
+    "content-encoding": "Content-Encoding",
+    "content-range": "Content-Range",
+    "media-type": "Content-Type",
+}
 _REFUSALS: dict[str, Callable[[], StoreRefusal]] = {
     "reset": lambda: by_store_status(503),
     "slow-down": lambda: by_store_status(503),

@@ -147,7 +147,7 @@ class AdsState:
 
     def _token(self, _: Heard, request: Request, now: float) -> Answer:
         grant = self.tokens.grant_for(request)
-        met = self.weather.meet(Call("token"))
+        met = self.weather.meet(Call("token", now=now))
 
         def act() -> Answer:
             refresh = self.tokens.rotate(grant) if "rotate-token" in met else grant.refresh_token
@@ -167,7 +167,7 @@ class AdsState:
         self._throttle(grant.client_id, now)
         if heard.route.name:
             return self._one_profile(heard.route.name, grant, now)
-        met = self._meet(Call("profiles"), token)
+        met = self._meet(Call("profiles", now=now), token)
         return self._under(met, now, lambda: self._json(now, profile_list(grant, heard.query, met)))
 
     def _one_profile(self, name: str, grant: Grant, now: float) -> Answer:
@@ -187,7 +187,7 @@ class AdsState:
         if self._cap is not None and self.exports.busy(grant, entity, now) >= self._cap:
             self.counters.throttled["cap"] += 1
             raise too_many()
-        met = self._meet(Call("request", profile.profile_id, entity), token)
+        met = self._meet(Call("request", profile.profile_id, entity, now), token)
 
         def act() -> Answer:
             record = self.exports.request(grant, key, now)
@@ -210,7 +210,7 @@ class AdsState:
         ready = self.exports.ended(record, now) and not record.failure
         if record.ended_at is not None and now - record.ended_at > KEPT:
             raise Refusal(400, {"message": "Snapshot requested is older than 24 hours"})
-        met = self._meet(Call("poll", profile.profile_id, record.key.entity, ready=ready), token)
+        met = self._meet(Call("poll", profile.profile_id, record.key.entity, now, ready=ready), token)
         return self._under(
             met, now, lambda: self._letters.answer(now, 200, orjson.dumps(self._look(record, met, now)), media)
         )
@@ -235,7 +235,9 @@ class AdsState:
     def _store(self, method: str, target: str, headers: dict[str, str], now: float) -> StoreAnswer:
         try:
             record = self._signed_for(method, target, headers, now)
-            call = Call("download", record.key.profile_id, record.key.entity, ready=True, ranged="range" in headers)
+            call = Call(
+                "download", record.key.profile_id, record.key.entity, now, ready=True, ranged="range" in headers
+            )
             wish = Wish(record.key, self._stored(record), headers, self.epoch + (record.ended_at or now))
         except StoreRefusal as refusal:
             return self._paper.refusal(now, refusal, method)

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 
 class StoreRefusal(Exception):
-    """An error answer of the store: status, code, message, and the further elements of its XML."""
+    """An error answer of the store: status, code, message, the further elements of its XML, further headers."""
 
     def __init__(self, status: int, code: str, message: str, more: Mapping[str, str] | None = None) -> None:
         super().__init__(status, code)
@@ -15,6 +15,7 @@ class StoreRefusal(Exception):
         self.code = code
         self.message = message
         self.more = dict(more or {})
+        self.headers: dict[str, str] = {}
 
     def body(self, request_id: str, host_id: str) -> bytes:
         """Write the XML."""

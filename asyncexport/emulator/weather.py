@@ -8,10 +8,10 @@ One fault a line (or between semicolons)::
     token: reset
 
 that is, a stage, what a call must match, and what then happens. ``nth=K`` means the K-th matching call (default the
-first), ``times=N`` that one and so many in all, ``every=K`` each K-th for ever. Only calls that would otherwise have
-succeeded count, so that no fault is wasted on a call that fails anyway. One fault bites a call at most: another that
-was due too keeps waiting for the next. Faults are filed by stage, profile and entity, so that a call looks at those
-that concern it and no others.
+first), ``times=N`` that one and so many in all, ``every=K`` each K-th for ever, ``until=S`` only those before second S
+of the server's clock. Only calls that would otherwise have succeeded count, so that no fault is wasted on a call that
+fails anyway. One fault bites a call at most: another that was due too keeps waiting for the next. Faults are filed by
+stage, profile and entity, so that a call looks at those that concern it and no others.
 """
 
 from __future__ import annotations

@@ -135,6 +135,7 @@ VOCABULARY = (
     _entry("content-encoding-TEXT", "download"),
     _entry("identity", "download"),
     _entry("chunked", "download"),
+    _entry("content-range-TEXT", "download"),
     _entry("wrong-length", "download"),
     _entry("flip-bit-BYTES", "download"),
     _entry("drop-byte-BYTES", "download"),

@@ -13,6 +13,7 @@ LINES = [
     "poll profile=1234567890 entity=ads: no-url",
     "download every=5: broken-after-40% no-etag",
     "profiles nth=2 times=3: return-503",
+    "request profile=7 every=1 until=600: return-429",
 ]
 
 
@@ -40,6 +41,7 @@ def test_conditions_become_fields() -> None:
         ("download nth=0: reset", "nth=0"),
         ("download profile=: reset", "profile="),
         ("download loudly: reset", "loudly"),
+        ("download until=noon: reset", "until=noon"),
         ("download: explode", "unknown word 'explode'"),
     ],
 )
@@ -54,6 +56,13 @@ def test_words_about_a_finished_export_wait_for_one() -> None:
     fault = Fault.parse("poll: no-url")
     assert not fault.fits(Call("poll"))
     assert fault.fits(Call("poll", ready=True))
+
+
+def test_a_fault_can_end_with_the_time() -> None:
+    """From the named second on it fits no call."""
+    fault = Fault.parse("request every=1 until=600: return-429")
+    assert fault.fits(Call("request", now=599.9))
+    assert not fault.fits(Call("request", now=600.0))
 
 
 def test_words_about_ranges_wait_for_a_range() -> None:

@@ -66,6 +66,7 @@ def test_a_range_beyond_the_end_is_refused_with_the_size(asked: str) -> None:
         answer(range=asked)
     assert (caught.value.status, caught.value.code) == (416, "InvalidRange")
     assert caught.value.more == {"RangeRequested": asked, "ActualObjectSize": "1000"}
+    assert StorePaper(1, WALL).refusal(0.0, caught.value).headers["Content-Range"] == "bytes */1000"
 
 
 @pytest.mark.parametrize("etag", [f'"{ETAG}"', "*", f'"other", "{ETAG}"'])
@@ -100,6 +101,8 @@ def test_a_changed_object_has_another_etag_and_fails_the_expectation() -> None:
         ({"media-type": ("text/html",)}, "Content-Type", "text/html"),
         ({"wrong-range": ()}, "Content-Range", "bytes 401-1000/1001"),
         ({"ignore-range": ()}, "Content-Range", None),
+        ({"content-range": ("none",)}, "Content-Range", None),
+        ({"content-range": ("items 0-1/2",)}, "Content-Range", "items 0-1/2"),
         ({"retry-after": ("5",)}, "Retry-After", "5"),
     ],
 )

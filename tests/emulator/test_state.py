@@ -403,6 +403,14 @@ def test_faults_can_be_aimed_at_a_profile_and_an_entity() -> None:
     assert caller.request(Entity.ADS, profile_id=profile).status == 500
 
 
+def test_the_weather_can_clear_up_with_the_time() -> None:
+    """A profile that is throttled for ten minutes is served in the eleventh."""
+    caller = Caller(a_state("request every=1 until=600: return-429"))
+    assert [caller.request().status for _ in range(3)] == [429] * 3
+    caller.now = 600.0
+    assert caller.request().status == 202
+
+
 def test_the_store_meets_the_weather() -> None:
     """Errors, lies about ETags and damage reach the download they are aimed at."""
     caller = Caller(a_state("download: slow-down; download: weak-etag; download: flip-bit-5; download: change-etag"))
