@@ -23,10 +23,10 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from asyncexport.adapters.redaction import HIDDEN, redact
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAdopted,
     ExportOrphaned,
     JobFinished,
     OddityNoticed,
@@ -38,7 +38,7 @@ from asyncexport.events import (
     UrlRenewed,
 )
 from asyncexport.models import Discovery, Exported, Failed, Job, Summary
-from asyncexport.sansio.redact import printable
+from asyncexport.sansio.redact import HIDDEN, printable, scrub
 
 NAME = "asyncexport"
 THIRD_PARTIES = ("aiohttp", "asyncio")
@@ -48,7 +48,16 @@ _SECRET_KEY = re.compile(
     r"authorization|cookie|signature|credential|password|passwd|secret|token$|_token_|^token_|x_amz_security"
 )
 _WARNINGS = (TransferRestarted, ExportOrphaned, OddityNoticed)
-_NEWS = (ProfilesDiscovered, RunStarted, UrlRenewed, TransferResumed, CallRetried, JobFinished, RunFinished)
+_NEWS = (
+    ProfilesDiscovered,
+    RunStarted,
+    ExportAdopted,
+    UrlRenewed,
+    TransferResumed,
+    CallRetried,
+    JobFinished,
+    RunFinished,
+)
 
 
 def redact_entry(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
@@ -62,10 +71,10 @@ def _clean(key: str, value: object, depth: int) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth and isinstance(value, Mapping):
-        return {redact(str(name)): _clean(str(name), each, depth - 1) for name, each in value.items()}
+        return {scrub(str(name)): _clean(str(name), each, depth - 1) for name, each in value.items()}
     if depth and isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return [_clean("", each, depth - 1) for each in value]
-    return redact(value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value))
+    return scrub(value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value))
 
 
 def render_line(_logger: WrappedLogger, _method: str, entry: EventDict) -> str:

@@ -28,7 +28,6 @@ from types import TracebackType
 
 import click
 
-from asyncexport.adapters.redaction import redact, safe_line
 from asyncexport.errors import (
     AsyncexportError,
     AuthError,
@@ -38,7 +37,7 @@ from asyncexport.errors import (
     SinkError,
     StateError,
 )
-from asyncexport.sansio.redact import printable
+from asyncexport.sansio.redact import printable, safe_line, scrub
 
 
 class Exit(IntEnum):
@@ -132,7 +131,7 @@ def _end(error: BaseException) -> Exit | None:
 def _bug(error: Exception) -> Exit:
     say(f"internal error: {type(error).__name__}: {error}")
     if logging.getLogger().isEnabledFor(logging.DEBUG):
-        for line in redact("".join(traceback.format_exception(error))).splitlines():
+        for line in scrub("".join(traceback.format_exception(error))).splitlines():
             click.echo(printable(line), err=True)
     else:
         say("This is a bug in asyncexport; the same command with -vv shows where.")

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from asyncexport._version import __version__
-from asyncexport.adapters.redaction import redact
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt
 from asyncexport.events import Event, ExportFinished, ExportRequested
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Refused, Summary
+from asyncexport.sansio.redact import scrub
 
 FORMAT = 1
 FOLDER = "_runs"
@@ -152,7 +152,7 @@ def _refusal(refused: Refused) -> dict[str, Any]:
 
 def _error(error: AsyncexportError) -> dict[str, Any]:
     facts = {name: value for name in ("export_id", "request_id") if (value := getattr(error, name, ""))}
-    return {"error": type(error).__name__, "message": redact(str(error)), "temporary": error.temporary, **facts}
+    return {"error": type(error).__name__, "message": scrub(str(error)), "temporary": error.temporary, **facts}
 
 
 def _profile(profile: Profile) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
-from asyncexport.adapters.redaction import redact, safe_line
 from asyncexport.app.console import count, duration, size, table
 from asyncexport.app.exits import fix_of
 from asyncexport.app.manifest import Record
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Profile, Refused, Summary
+from asyncexport.sansio.redact import safe_line, scrub
 
 MANY_PROFILES = 40
 Write: TypeAlias = Callable[[str], None]
@@ -118,7 +118,7 @@ def job_facts(job: Job) -> dict[str, Any]:
 def _error_facts(error: AsyncexportError) -> dict[str, Any]:
     export_id = getattr(error, "export_id", "")
     known = {"export_id": export_id} if export_id else {}
-    return {**known, "error": type(error).__name__, "message": redact(str(error))}
+    return {**known, "error": type(error).__name__, "message": scrub(str(error))}
 
 
 def overview(record: Record) -> list[str]:

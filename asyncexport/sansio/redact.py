@@ -1,11 +1,12 @@
 """Text that may hold secrets, made fit for a person, a log or an error.
 
-Two dangers, two functions. :func:`scrub` blanks what grants access: tokens (``Atza|``, ``Atzr|``, bearer), client
-secrets, and whatever signs an S3 URL; in any letter case, percent-encoded once or more, in form bodies, headers, JSON
-(also JSON within JSON) and XML, since S3 echoes bearer tokens and session tokens in its error bodies. Of a URL the
-whole query goes. Patterns are generous: wrongly blanked text costs a look at the documentation, a leaked token an
-account. :func:`printable` escapes what a terminal or a log file would act on: control characters, line breaks and
-marks that turn the direction of writing.
+Two dangers, two functions, and nowhere else are secrets looked for by their shape. :func:`scrub` blanks what grants
+access: tokens (``Atza|``, ``Atzr|``, bearer), client secrets, and whatever signs an S3 URL; in any letter case,
+percent-encoded once or more, in form bodies, headers, JSON (also JSON within JSON) and XML, since S3 echoes bearer
+tokens and session tokens in its error bodies. Of a URL the whole query goes. Patterns are generous: wrongly blanked
+text costs a look at the documentation, a leaked token an account. :func:`printable` escapes what a terminal or a log
+file would act on: control characters, line breaks and marks that turn the direction of writing. :func:`safe_line`
+does both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import unicodedata
 
 EXCERPT = 500
 """So many characters of a foreign body are kept in an error."""
+
+HIDDEN = "***"
+"""What stands where a secret stood."""
 
 
 def _spelt(words: str) -> str:
@@ -54,7 +58,7 @@ def scrub(text: str, limit: int | None = None) -> str:
     """
     text = _URL.sub(lambda url: f"{url[1]}?<redacted>" if url[2] else url[1], text)
     for pattern in _SECRETS:
-        text = pattern.sub(r"\1***", text)
+        text = pattern.sub(rf"\1{HIDDEN}", text)
     if limit is not None and len(text) > limit:
         return text[:limit] + "…"
     return text
@@ -65,6 +69,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(char) for char in text)
+
+
+def safe_line(text: str) -> str:
+    """Return ``text`` fit for one line of a terminal or a log: scrubbed, then printable."""
+    return printable(scrub(text))
 
 
 def _escaped(char: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncexport.sansio.redact import printable, scrub
+from asyncexport.sansio.redact import printable, safe_line, scrub
 
 TOKEN_TEXT = st.text(
     alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=8, max_size=60
@@ -41,6 +41,10 @@ CARRIERS: dict[str, Callable[[str], str]] = {
     "repr of a dict": lambda secret: repr({"client_secret": secret, "b": 1}),
     "signed URL": lambda secret: f"GET https://b.s3.amazonaws.com/k?X-Amz-Expires=1&X-Amz-Signature={secret} failed",
     "signed URL with encoded names": lambda secret: f"https://b.example/k?%58%2DAmz%2DSignatur%65={secret}",
+    "signed URL, encoded": lambda secret: quote(f"https://b.example/k?X-Amz-Signature={secret}&x=1", safe=""),
+    "name encoded in part and twice": lambda secret: f"X%252DAmz-Signature%253D{secret}",
+    "repr of a header": lambda secret: repr({"X-Amz-Security-Token": secret}),
+    "repr of raw headers": lambda secret: repr(((b"Authorization", f"Bearer {secret}".encode()),)),
     "any URL's query": lambda secret: f"<https://b.example/k?whatever={secret}>",
     "URL in a query": lambda secret: f"to={quote(f'https://b.example/k?X-Amz-Credential={secret}&x=1', safe='')}",
     "signature": lambda secret: f"X-AMZ-SIGNATURE={secret}&X-Amz-Date=1",
@@ -170,3 +174,8 @@ def test_any_text_for_a_terminal(text: str) -> None:
 def test_what_a_terminal_would_act_on(text: str, shown: str) -> None:
     """Control characters, line breaks, and marks that turn the writing are escaped; other text is left alone."""
     assert printable(text) == shown
+
+
+def test_a_line_for_people() -> None:
+    """What a terminal would act on is escaped and secrets are blanked in the same step."""
+    assert safe_line("a\x1b[31m\nb\u202e Atza|x") == "a\\x1b[31m\\nb\\u202e Atza|***"

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import click
 
-from asyncexport.adapters.redaction import safe_line
 from asyncexport.app import options
 from asyncexport.app.console import count
 from asyncexport.app.exits import fix_of, worst
@@ -17,6 +16,7 @@ from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Account, Discovery
+from asyncexport.sansio.redact import safe_line
 
 
 @click.command("check", context_settings=options.CONTEXT)

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from asyncexport.adapters.redaction import safe_line
 from asyncexport.app import options
 from asyncexport.app.console import count
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import newest
+from asyncexport.sansio.redact import safe_line
 
 DONE = ("exported", "found")
 
