@@ -14,11 +14,13 @@ of the server. A damaged or foreign file is refused with the way out.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,7 +51,19 @@ on conflict do update set
     export_id = case when :keep then export_id else :export_id end,
     asked_at = case when :state = 'requested' then :now else asked_at end
 """
+_READ = """
+select * from job where snapshot = coalesce(:snapshot, snapshot) and state = coalesce(:state, state) order by noted_at
+"""
+_TALLY = """
+select snapshot, max(noted_at) as noted_at,
+       sum(state = 'committed') as committed, sum(state = 'failed') as failed,
+       sum(state = 'requested') as requested, sum(state = 'intended') as intended,
+       sum(worth) as collectable, min(case when worth then asked_at end) as oldest_at
+from (select *, state in ('requested', 'failed') and export_id <> '' and asked_at > :since as worth from job)
+group by snapshot order by max(noted_at)
+"""
 _KEY = ("snapshot", "account", "region", "profile_id", "entity", "filters")
+_TEXTS = {*_KEY, "state", "export_id", "location", "error"}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
 
 Waiting = tuple[Mapping[str, object], "asyncio.Future[None]"]
@@ -142,18 +156,62 @@ class NoJournal:
         """Forget it."""
 
 
-def read(state_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Return every job that a state folder knows, the newest note last; empty when there is no journal.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The jobs of one label, counted by state.
 
+    ``collectable`` exports were asked for, are not committed, and the API still keeps them; the oldest of them was
+    asked for at ``oldest_at``. ``noted_at`` is the time of the last note. Both are in seconds since 1970.
+    """
+
+    snapshot: str
+    committed: int
+    failed: int
+    requested: int
+    intended: int
+    collectable: int
+    oldest_at: float | None
+    noted_at: float
+
+
+def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[Tally]:
+    """Count the jobs of every label that a state folder knows, the label with the newest note last.
+
+    The API keeps what was asked for after ``kept_since`` (seconds since 1970). Works while a run holds the lock.
     Raises :class:`StateCorrupt` for a damaged or foreign file.
     """
-    path = Path(state_dir) / FILE
+    return [Tally(**row) for row in _select(Path(state_dir) / FILE, _TALLY, {"since": kept_since})]
+
+
+def read(
+    state_dir: str | os.PathLike[str], *, snapshot: str | None = None, state: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the jobs that a state folder knows, the newest note last; empty when there is no journal.
+
+    Only those of a label or in a state, where one is given. Works while a run holds the lock. Raises
+    :class:`StateCorrupt` for a damaged or foreign file.
+    """
+    return _select(Path(state_dir) / FILE, _READ, {"snapshot": snapshot, "state": state})
+
+
+def _select(path: Path, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with _translated(path), closing(_connect(path)) as connection:
+        if _is_empty(connection):
+            return []
         _refuse_foreign(connection, path)
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("select * from job order by noted_at")]
+        return [_typed(dict(row)) for row in connection.execute(statement, values)]
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """Hold a row to the types of the schema, which SQLite itself does not; raises :class:`ValueError`."""
+    for name, value in row.items():
+        right = isinstance(value, str) if name in _TEXTS else value is None or math.isfinite(value)
+        if not right:
+            raise ValueError(name)
+    return row
 
 
 def _recall(path: Path, keys: set[tuple[str, ...]], now: float) -> dict[tuple[str, ...], Known]:
@@ -207,14 +265,20 @@ def _checked(path: Path, now: float) -> sqlite3.Connection:
 
 
 def _make_or_refuse(connection: sqlite3.Connection, path: Path) -> None:
-    if not connection.execute("select count(*) from sqlite_master").fetchone()[0]:
+    if _is_empty(connection):
         with connection:
+            connection.execute("begin immediate")  # without it each of the three would commit by itself
             connection.execute(_SCHEMA)
             connection.execute(f"pragma application_id = {_APPLICATION_ID}")
             connection.execute(f"pragma user_version = {_VERSION}")
     _refuse_foreign(connection, path)
     if (verdict := connection.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
         raise StateCorrupt(_advice(path, f"it is damaged ({verdict})"))
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Tell a file that a killed run had just made from one that holds something."""
+    return not connection.execute("select count(*) from sqlite_master").fetchone()[0]
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:

@@ -18,10 +18,10 @@ from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Spread
 from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
 _REREQUESTS = 2
 _SETTLING_SECONDS = 60.0
-_KEPT_SECONDS = 86_400.0
 _LOOKS_FOR_URL = 3
 _URL_SECONDS = 300.0
 _URL_MARGIN = 60.0
@@ -101,7 +101,7 @@ class ExportMaker:
 
     async def _adopted(self, job: Job, known: Known | None) -> Ready | None:
         """Watch an earlier run's export; None if there is none, or the server does not have it any more."""
-        if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= _KEPT_SECONDS:
+        if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= EXPORT_KEPT_SECONDS:
             return None
         began = self._clock.now()
         export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")

@@ -118,6 +118,9 @@ class Recovery:
         return Step.GIVE_UP
 
 
+EXPORT_KEPT_SECONDS = 86_400.0
+"""So long the API keeps an export, counted from its request."""
+
 _USELESS = (ExportFailed, ExportExpired, DecodeError, NotAnExport, UrlRefused)
 
 

@@ -6,14 +6,16 @@ import asyncio
 import sqlite3
 import stat
 import tempfile
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncexport.adapters import journal as journal_module
-from asyncexport.adapters.journal import FILE, KEPT_SECONDS, NoJournal, SqliteJournal, read
+from asyncexport.adapters.journal import FILE, KEPT_SECONDS, NoJournal, SqliteJournal, Tally, read, tally
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
 from asyncexport.models import (
     Committed,
@@ -148,6 +150,86 @@ async def test_the_file_is_for_us_only(tmp_path: Path) -> None:
     await known_after(tmp_path / "state", Intended())
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
+
+
+class Dying(sqlite3.Connection):
+    """A connection whose process is killed before a statement."""
+
+    before = ""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Execute, or die."""
+        if self.before in sql:
+            self.close()
+            raise sqlite3.OperationalError("killed")
+        return super().execute(sql, *values)
+
+
+@pytest.mark.parametrize("statement", ["create table", "application_id =", "user_version =", "journal_mode"])
+async def test_a_run_that_was_killed_while_it_made_the_journal_leaves_one_that_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """The table and the marks that say whose it is come into being together."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Dying, "before", statement)
+        patch.setattr(journal_module, "_connect", Dying)
+        with pytest.raises(StateError):
+            await SqliteJournal(tmp_path).__aenter__()
+    assert (read(tmp_path), tally(tmp_path, kept_since=0.0)) == ([], [])
+    assert await known_after(tmp_path, Intended()) is not None
+
+
+async def test_jobs_are_read_by_label_and_by_state(tmp_path: Path) -> None:
+    """What a person asks about is found without reading all that is remembered."""
+    other = Job(PROFILE, Entity.ADS, snapshot="other")
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(JOB, Committed(RECEIPT))
+        await journal.note(other, Requested("export-2"))
+    assert [row["snapshot"] for row in read(tmp_path)] == ["night", "other"]
+    assert [row["rows"] for row in read(tmp_path, snapshot="night")] == [7]
+    assert [row["export_id"] for row in read(tmp_path, state="requested")] == ["export-2"]
+    assert read(tmp_path, snapshot="night", state="requested") == []
+
+
+async def test_labels_are_counted_by_state(tmp_path: Path) -> None:
+    """What can still be collected is what was asked for within a day and is not committed."""
+    wall = Wall()
+    jobs = [Job(PROFILE, entity, snapshot="night") for entity in Entity]
+    async with SqliteJournal(tmp_path, wall=wall) as journal:
+        await journal.note(Job(PROFILE, Entity.ADS, snapshot="later"), Intended())
+        for job in jobs[:3]:
+            await journal.note(job, Requested("export-1"))
+            wall.now += 10.0
+        await journal.note(jobs[2], Dropped(ConnectionLost("x"), keep=True))
+        await journal.note(jobs[3], Committed(RECEIPT))
+        wall.now += 10.0
+        await journal.note(Job(PROFILE, Entity.ADS, snapshot="later"), Dropped(ExportFailed("x"), keep=False))
+    began = 1_000_000.0
+    assert tally(tmp_path, kept_since=began) == [
+        Tally("night", 1, 1, 2, 0, collectable=2, oldest_at=began + 10, noted_at=began + 30),
+        Tally("later", 0, 1, 0, 0, collectable=0, oldest_at=None, noted_at=began + 40),
+    ]
+
+
+async def test_a_journal_is_read_while_a_run_writes_it(tmp_path: Path) -> None:
+    """Looking needs no lock and holds nobody up."""
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(JOB, Intended())
+        assert [row["state"] for row in read(tmp_path)] == ["intended"]
+        await journal.note(JOB, Requested("export-1"))
+        assert [row["state"] for row in read(tmp_path)] == ["requested"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("error", b"\xff"), ("asked_at", "soon"), ("noted_at", float("inf"))])
+async def test_a_journal_that_holds_what_a_journal_never_holds_is_refused(
+    tmp_path: Path, column: str, value: object
+) -> None:
+    """SQLite keeps any type in any column; a person must not meet it."""
+    await known_after(tmp_path, Requested("export-1"))
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute(f"update job set {column} = ?", (value,))  # noqa: S608
+    with pytest.raises(StateCorrupt, match="never holds"):
+        read(tmp_path)
 
 
 def foreign(path: Path) -> None:
