@@ -3,8 +3,9 @@
 Progress pays: any new byte forgives the faults before it, so a download that advances a little on every connection goes
 on for as long as it takes. What never advances is bounded: five lost connections in a row, eight answers of an
 overloaded store, three fresh URLs, and for each kind of damage a number of passes from byte 0 that says how likely it
-is to have happened on the way (a flipped bit: likely, twice; half an array behind a good checksum: hardly, once; bad
-JSON behind a good checksum: not at all, since the same file would come again).
+is to have happened on the way (a flipped bit: likely, twice; half an array behind a good checksum: hardly, once). Bad
+JSON is met before the checksum that would tell whose fault it is, so it is read once more: the same fault at the same
+place is the server's and final, anything else was the network's.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ from enum import Enum
 
 from asyncexport.errors import (
     AsyncexportError,
+    BombLimit,
     ConnectError,
     DecodeError,
     ExportExpired,
     ExportFailed,
     GzipCorrupt,
     GzipTruncated,
+    JsonEncoding,
+    JsonSyntax,
     JsonTruncated,
     NotAnExport,
     ObjectChanged,
     RangeMismatch,
+    RowTooLarge,
     ServerError,
     Throttled,
     TlsError,
     TrailingGarbage,
+    UnexpectedShape,
     UrlExpired,
     UrlRefused,
 )
@@ -60,6 +66,8 @@ class Recovery:
         (ObjectChanged, 2),
         (BadSignature, 1),
         (ConnectError, 4),
+        (BombLimit, 0),
+        (DecodeError, 2),
     )
 
     def __init__(self, *, idle: int = 5, busy: int = 8, renewals: int = 3) -> None:
@@ -71,6 +79,7 @@ class Recovery:
         self._resigned = False
         self._furthest = 0
         self._restarted: Counter[type[AsyncexportError]] = Counter()
+        self._seen: set[tuple[type[AsyncexportError], int]] = set()
 
     @property
     def strikes(self) -> int:
@@ -96,9 +105,18 @@ class Recovery:
                 step = self._again(self._busy)
             case ConnectError() if state.can_resume:
                 step = self._again(self._idle)
+            case JsonSyntax() | JsonEncoding() | UnexpectedShape() | RowTooLarge() if self._is_repeated(error):
+                step = Step.GIVE_UP
             case _:
                 step = self._restart(error)
         return step
+
+    def _is_repeated(self, error: DecodeError) -> bool:
+        place = (type(error), error.offset)
+        if place in self._seen:
+            return True
+        self._seen.add(place)
+        return False
 
     def _again(self, allowed: int) -> Step:
         return Step.AGAIN if self._strikes < allowed else Step.GIVE_UP

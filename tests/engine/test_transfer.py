@@ -331,10 +331,22 @@ async def test_an_open_array_behind_a_good_checksum_is_tried_once_more() -> None
     assert isinstance(await bench.fails(), JsonTruncated)
 
 
-async def test_bad_json_behind_a_good_checksum_is_final_at_once() -> None:
-    """The same file would come again."""
-    bench = Bench(whole(gzip.compress(b'[{"a":1},,{"b":2}]', mtime=0)))
+async def test_bad_json_that_comes_again_is_final() -> None:
+    """Bad JSON is met before the checksum: the same fault in the same place a second time is the server's."""
+    bad = gzip.compress(b'[{"a":1},,{"b":2}]', mtime=0)
+    bench = Bench(whole(bad), whole(bad))
     assert isinstance(await bench.fails(), JsonSyntax)
+    assert bench.shelf.opened == 2
+
+
+@pytest.mark.parametrize("at", range(11, len(FILE), 7))
+async def test_a_flipped_bit_anywhere_costs_one_more_pass_and_no_row(at: int) -> None:
+    """Whatever damage on the way looks like first, bad gzip or bad JSON, a clean pass after it is accepted."""
+    flipped = bytearray(FILE)
+    flipped[at] ^= 4
+    bench = Bench(whole(bytes(flipped)), whole())
+    await bench.run()
+    assert bench.shelf.rows == ROWS
 
 
 async def test_a_bomb_is_refused() -> None:
