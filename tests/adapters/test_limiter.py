@@ -1,0 +1,137 @@
+"""Who waits for a bucket."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from asyncexport.adapters.limiter import Limiter
+from asyncexport.errors import Throttled
+from asyncexport.sansio.bucket import Bucket
+from asyncexport.testing import FakeClock
+
+
+def made(rate: float = 1.0, burst: int = 1) -> tuple[Limiter, FakeClock]:
+    clock = FakeClock(start=100.0)
+    return Limiter(Bucket(rate, burst), clock), clock
+
+
+async def test_callers_that_come_together() -> None:
+    """Callers get their permits in the order they came, the burst at once and then at the rate."""
+    limiter, clock = made(rate=2.0, burst=2)
+    got: list[tuple[int, float]] = []
+
+    async def caller(number: int) -> None:
+        await limiter.acquire()
+        got.append((number, clock.now()))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(caller, number)
+
+    assert got == [(0, 100.0), (1, 100.0), (2, 100.5), (3, 101.0), (4, 101.5)]
+
+
+async def test_a_429_while_others_wait() -> None:
+    """A 429 that one caller met is heard by all who wait behind it."""
+    limiter, clock = made(rate=1.0, burst=1)
+    got: list[float] = []
+
+    async def caller() -> None:
+        await limiter.acquire()
+        got.append(clock.now())
+
+    await limiter.acquire()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller)
+        tasks.start_soon(caller)
+        await anyio.lowlevel.checkpoint()
+        limiter.throttled(30.0)
+
+    assert got == [132.0, 134.0]
+
+
+async def test_a_success_after_a_429() -> None:
+    """Successes win the rate back."""
+    limiter, clock = made(rate=2.0)
+    limiter.throttled(None)
+    for _ in range(20):
+        limiter.succeeded()
+
+    await limiter.acquire()
+
+    assert clock.now() == 100.5
+
+
+async def test_a_pause_that_outlasts_patience() -> None:
+    """A long pause is told to each caller at once, with what is left of it, so that none sleeps past its deadline."""
+    limiter, clock = made()
+    limiter.throttled(86_400.0)
+
+    for _ in range(2):
+        with pytest.raises(Throttled, match=r"asked to be left alone for another 86400 s \(Retry-After\)") as caught:
+            await limiter.acquire()
+        assert (caught.value.status, caught.value.retry_after) == (429, 86_400.0)
+
+    assert clock.now() == 100.0
+
+
+async def test_a_long_pause_while_others_wait() -> None:
+    """Who already waits in line hears of a long pause when it wakes, and the line goes on."""
+    limiter, clock = made(rate=1.0, burst=1)
+    heard: list[float] = []
+
+    async def caller() -> None:
+        with pytest.raises(Throttled) as caught:
+            await limiter.acquire()
+        heard.append(caught.value.retry_after or 0.0)
+
+    await limiter.acquire()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller)
+        tasks.start_soon(caller)
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        limiter.throttled(3600.0)
+
+    assert heard == [3599.0, 3599.0]
+    assert clock.now() == 101.0
+
+
+async def test_a_slow_rate() -> None:
+    """A rate of one call in five minutes is waited for: it is no pause."""
+    limiter, clock = made(rate=1 / 300, burst=1)
+    await limiter.acquire()
+    await limiter.acquire()
+
+    assert clock.now() == pytest.approx(400.0)
+
+
+async def test_the_end_of_a_pause() -> None:
+    """A pause that is over is forgotten."""
+    limiter, clock = made()
+    limiter.throttled(86_400.0)
+    clock.advance(86_400.0)
+
+    await limiter.acquire()
+
+    assert clock.now() == pytest.approx(86_502.0)
+
+
+async def test_a_caller_that_is_cancelled() -> None:
+    """A caller that leaves while it waits takes no permit with it."""
+    limiter, clock = made(rate=1.0, burst=1)
+    await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(limiter.acquire)
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    await limiter.acquire()
+
+    assert clock.now() == 101.0
+
+
+def test_a_limiter_in_words() -> None:
+    """It says what its bucket says."""
+    assert repr(made()[0]) == "<Limiter <Bucket 1.0/1 permits, 1.00 of 1.00 a second>>"

@@ -1,0 +1,182 @@
+"""The one place where a call is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from asyncexport.adapters.retrying import Retrying
+from asyncexport.errors import (
+    AsyncexportError,
+    ConnectError,
+    ConnectionLost,
+    ProtocolError,
+    RequestRejected,
+    ServerError,
+    Throttled,
+    TlsError,
+)
+from asyncexport.events import CallRetried, Event
+from asyncexport.sansio.backoff import Backoff
+from asyncexport.testing import FakeClock
+
+
+class Desk:
+    """A retrying with a clock, a spread in the middle, and ears."""
+
+    def __init__(self, *, patience: float = 1800.0, backoff: Backoff | None = None) -> None:
+        self.clock = FakeClock()
+        self.events: list[Event] = []
+        self.retrying = Retrying(
+            backoff or Backoff(),
+            clock=self.clock,
+            spread=lambda: 0.5,
+            listener=self.events.append,
+            patience=patience,
+        )
+        self.tried: list[float] = []
+
+    def script(self, *errors: AsyncexportError) -> Callable[[], Awaitable[str]]:
+        """Return a call that fails with each of ``errors`` and then succeeds."""
+        waiting = list(errors)
+
+        async def attempt() -> str:
+            self.tried.append(self.clock.now())
+            if waiting:
+                raise waiting.pop(0)
+            return "done"
+
+        return attempt
+
+    async def call(self, *errors: AsyncexportError, deadline: float | None = None) -> str:
+        return await self.retrying.call(
+            self.script(*errors), what="profiles", account="acme", profile_id="1", deadline=deadline
+        )
+
+
+async def test_a_call_that_succeeds() -> None:
+    """A call that succeeds is made once and nobody is told."""
+    desk = Desk()
+
+    assert await desk.call() == "done"
+    assert (desk.tried, desk.events) == ([0.0], [])
+
+
+async def test_a_call_that_fails_for_a_while() -> None:
+    """Between attempts the policy's delays are waited for, and each is told with its reason."""
+    desk = Desk()
+
+    assert await desk.call(ServerError("m"), ConnectionLost("m"), Throttled("m"), ConnectError("m")) == "done"
+    assert desk.tried == [0.0, 0.5, 1.5, 3.5, 7.5]
+    assert desk.events[0] == CallRetried("acme", "1", "profiles", "ServerError", 0.5, throttled=False)
+    assert desk.events[2] == CallRetried("acme", "1", "profiles", "Throttled", 2.0, throttled=True)
+
+
+@pytest.mark.parametrize("error", [RequestRejected("m"), TlsError("m")])
+async def test_a_call_that_fails_for_good(error: AsyncexportError) -> None:
+    """What does not pass comes out at once, as it is."""
+    desk = Desk()
+
+    with pytest.raises(AsyncexportError) as caught:
+        await desk.call(error)
+    assert caught.value is error
+    assert desk.tried == [0.0]
+
+
+async def test_a_foreign_exception() -> None:
+    """What is not ours is a mistake of ours: it comes out as it is."""
+
+    async def attempt() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Desk().retrying.call(attempt, what="w", account="a")
+
+
+async def test_a_call_that_never_succeeds() -> None:
+    """After the last attempt the last error comes out."""
+    desk = Desk()
+    errors = [ServerError(str(number)) for number in range(20)]
+
+    with pytest.raises(ServerError, match="9"):
+        await desk.call(*errors)
+    assert len(desk.tried) == 10
+    assert len(desk.events) == 9
+
+
+async def test_garbled_answers() -> None:
+    """A garbled answer has one more try, however many failures of another kind came before it."""
+    desk = Desk()
+    busy = [Throttled("m")] * 3
+
+    assert await desk.call(*busy, ProtocolError("cut"), *busy) == "done"
+    with pytest.raises(ProtocolError, match="again"):
+        await desk.call(*busy, ProtocolError("cut"), Throttled("m"), ProtocolError("again"))
+
+
+async def test_a_retry_after() -> None:
+    """What the server asked for is waited for in full, and a little longer."""
+    desk = Desk()
+
+    assert await desk.call(Throttled("m", retry_after=100.0)) == "done"
+    assert desk.tried == [0.0, 100.5]
+
+
+@pytest.mark.parametrize("asked", [1e9, 61.0])
+async def test_a_retry_after_beyond_the_deadline(asked: float) -> None:
+    """A wait that would end after the deadline is not begun: the error comes out now."""
+    desk = Desk()
+
+    with pytest.raises(Throttled):
+        await desk.call(Throttled("m", retry_after=asked), deadline=60.0)
+    assert desk.clock.now() == 0.0
+    assert desk.events == []
+
+
+async def test_a_deadline_that_is_reached() -> None:
+    """No attempt is made after the deadline, however many are left."""
+    desk = Desk()
+
+    with pytest.raises(ServerError):
+        await desk.call(*[ServerError("m")] * 9, deadline=5.0)
+    assert desk.tried == [0.0, 0.5, 1.5, 3.5]
+
+
+async def test_patience_without_a_deadline() -> None:
+    """A call without a deadline has its patience, counted from its beginning."""
+    desk = Desk(patience=10.0)
+    desk.clock.advance(1000.0)
+
+    with pytest.raises(ServerError):
+        await desk.call(*[ServerError("m")] * 9)
+    assert desk.tried == [1000.0, 1000.5, 1001.5, 1003.5, 1007.5]
+
+
+async def test_an_outage() -> None:
+    """When the retry budget is spent each further retry waits as long as the policy can make it wait."""
+    desk = Desk(backoff=Backoff(attempts=2))
+
+    for _ in range(30):
+        with pytest.raises(ServerError):
+            await desk.call(ServerError("m"), ServerError("m"))
+
+    delays = [event.delay for event in desk.events if isinstance(event, CallRetried)]
+    assert delays[:20] == [0.5] * 20
+    assert set(delays[20:]) == {0.5, 45.0}
+    assert delays[20:].count(0.5) <= 30 * 0.2
+
+
+async def test_calls_after_an_outage() -> None:
+    """First tries that succeed fill the budget again."""
+    desk = Desk(backoff=Backoff(attempts=2))
+    for _ in range(30):
+        with pytest.raises(ServerError):
+            await desk.call(ServerError("m"), ServerError("m"))
+    for _ in range(10):
+        await desk.call()
+    before = desk.clock.now()
+
+    await desk.call(ServerError("m"))
+
+    assert desk.clock.now() - before == 0.5
