@@ -1,9 +1,11 @@
-"""HTTP by aiohttp: the only module of the library that imports it.
+"""HTTP by aiohttp: with :mod:`asyncexport.adapters.connecting` the only module of the library that imports it.
 
-Two sessions over one connector. The API session sends exactly the headers it is given. The store session knows no
-default header, no cookie and no credential, because a signed URL carries its own; the URL goes out byte for byte
-(``encoded=True``). Neither follows redirects, reads ``.netrc`` or proxy variables, or decodes bodies. aiohttp's total
-timeout, which would kill long downloads, is off; connecting and each read have their own.
+Two sessions. The API session sends exactly the headers it is given. The store session knows no default header, no
+cookie and no credential, because a signed URL carries its own; the URL goes out byte for byte (``encoded=True``), and
+only to public addresses (:mod:`asyncexport.adapters.connecting`). Neither follows redirects, reads ``.netrc`` or proxy
+variables, or decodes bodies. aiohttp's total timeout, which would kill long downloads, is off; connecting, the head of
+an answer and each piece of a body have their own, so that endless headers, interim answers (1xx) or chunk extensions
+end as well.
 
 aiohttp's exceptions carry headers and URLs, so none gets out: each is translated into one of our own, raised outside
 the ``except`` block so that not even ``__context__`` leads back.
@@ -11,15 +13,19 @@ the ``except`` block so that not even ``__context__`` leads back.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import cache
 from types import TracebackType
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 from yarl import URL
 
+from asyncexport.adapters.connecting import Patience, PublicResolver, tls
 from asyncexport.errors import (
     AsyncexportError,
     ConfigError,
@@ -36,14 +42,10 @@ from asyncexport.ports import Download, Request, Response
 LARGEST_ANSWER = 1 << 20
 """Bytes of a small JSON answer; the rest is not read."""
 
-_CONNECT_SECONDS = 15.0
-_ANSWER_SECONDS = 60.0
-_CALL_SECONDS = 120.0
-_SILENCE_SECONDS = 30.0
-_CHUNK = 64 * 1024
+LARGEST_HEAD = 64 * 1024
+"""Bytes of names and values of an answer's headers."""
 
-_API_TIMEOUT = aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
-_STORE_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+_CHUNK = 64 * 1024
 _FOREIGN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
@@ -51,12 +53,27 @@ class AiohttpTransport:
     """A :class:`asyncexport.ports.Transport`. An async context manager that owns its sessions.
 
     With a caller's ``session``, API calls go through it as it is (its connector, proxies and traces), downloads through
-    its connector only: its default headers must not reach the object store. It is not closed.
+    its connector only: its default headers must not reach the object store. It is not closed. Which addresses and
+    certificates are good is then the connector's business, and ``ca_file`` and ``resolver`` are not used.
+
+    ``ca_file``: certificate authorities trusted besides the system's. ``resolver`` finds the object store's addresses,
+    which are checked whoever finds them.
     """
 
-    def __init__(self, session: aiohttp.ClientSession | None = None, *, connections: int = 100) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        connections: int = 100,
+        ca_file: str | os.PathLike[str] | None = None,
+        resolver: AbstractResolver | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self._given = session
         self._connections = connections
+        self._ca_file = ca_file
+        self._resolver = resolver
+        self._patience = patience or Patience()
         self._resources = AsyncExitStack()
         self._api: aiohttp.ClientSession | None = None
         self._store: aiohttp.ClientSession | None = None
@@ -64,18 +81,34 @@ class AiohttpTransport:
     async def __aenter__(self) -> AiohttpTransport:
         if self._given is not None and self._given.closed:
             raise ConfigError("the session that was given is closed: keep it open for as long as it is used here")
-        connector = self._given.connector if self._given else None
-        if connector is None:
-            connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ttl_dns_cache=60, ssl=_tls())
-            self._resources.push_async_callback(connector.close)
-        self._api = self._given or await self._resources.enter_async_context(_session(connector, _API_TIMEOUT))
-        self._store = await self._resources.enter_async_context(_session(connector, _STORE_TIMEOUT))
+        if self._given is not None and self._given.connector is not None:
+            self._api, connector = self._given, self._given.connector
+        else:
+            trust = tls(self._ca_file)
+            self._api = await self._open(self._connector(trust, None))
+            connector = self._connector(trust, PublicResolver(self._resolver or self._default_resolver()))
+        self._store = await self._open(connector)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._resources.aclose()
+
+    def _connector(self, trust: ssl.SSLContext, resolver: AbstractResolver | None) -> aiohttp.TCPConnector:
+        connector = aiohttp.TCPConnector(
+            limit=self._connections, limit_per_host=0, ttl_dns_cache=60, ssl=trust, resolver=resolver
+        )
+        self._resources.push_async_callback(connector.close)
+        return connector
+
+    def _default_resolver(self) -> AbstractResolver:
+        resolver = aiohttp.DefaultResolver()
+        self._resources.push_async_callback(resolver.close)
+        return resolver
+
+    async def _open(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+        return await self._resources.enter_async_context(_session(connector, self._patience))
 
     async def send(self, request: Request) -> Response:
         """Send one small call and read its answer whole."""
@@ -93,7 +126,7 @@ class AiohttpTransport:
             headers["Range"] = f"bytes={offset}-"
             if etag is not None:
                 headers["If-Match"] = etag
-        return _Opening(_entered(self._store), url, headers)
+        return _Opening(_entered(self._store), url, headers, self._patience.silence)
 
     async def _exchange(self, request: Request) -> Response:
         async with _entered(self._api).request(
@@ -104,7 +137,9 @@ class AiohttpTransport:
             skip_auto_headers=("Content-Type", "Accept"),
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_API_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(
+                total=self._patience.call, sock_connect=self._patience.connect, sock_read=self._patience.head
+            ),
         ) as answer:
             body = await answer.content.read(LARGEST_ANSWER + 1)
             while not answer.content.at_eof() and len(body) <= LARGEST_ANSWER:
@@ -117,23 +152,33 @@ class AiohttpTransport:
 class _Opening:
     """``async with``: the head of the answer is there on entry, the connection is given back or cut on exit."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: SignedUrl, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: SignedUrl, headers: Mapping[str, str], silence: float
+    ) -> None:
         self._session = session
         self._url = url
         self._headers = headers
+        self._silence = silence
         self._answer: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> _AiohttpDownload:
         failure: AsyncexportError
         try:
-            self._answer = await self._session.get(
+            answer = self._answer = await self._session.get(
                 URL(self._url.reveal(), encoded=True), headers=self._headers, allow_redirects=False
             )
         except _FOREIGN as error:
             failure = _translated(error, str(self._url))
         else:
-            return _AiohttpDownload(self._answer, str(self._url))
+            return self._begun(answer)
         raise failure
+
+    def _begun(self, answer: aiohttp.ClientResponse) -> _AiohttpDownload:
+        try:
+            return _AiohttpDownload(answer, str(self._url), self._silence)
+        except ProtocolError:
+            answer.close()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -143,9 +188,10 @@ class _Opening:
 
 
 class _AiohttpDownload:
-    def __init__(self, answer: aiohttp.ClientResponse, where: str) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, where: str, silence: float) -> None:
         self._answer = answer
         self._where = where
+        self._silence = silence
         self.status = answer.status
         self.headers = _headers(answer)
 
@@ -159,35 +205,41 @@ class _AiohttpDownload:
     async def _next(self) -> bytes:
         failure: AsyncexportError
         try:
-            return await self._answer.content.read(_CHUNK)
-        except aiohttp.SocketTimeoutError:
-            failure = Stalled(f"{self._where}: no byte for {_SILENCE_SECONDS:.0f} s")
+            async with asyncio.timeout(self._silence):
+                return await self._answer.content.read(_CHUNK)
+        except TimeoutError:
+            failure = Stalled(f"{self._where}: no byte for {self._silence:.0f} s")
         except _FOREIGN as error:
             failure = _translated(error, self._where)
         raise failure
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Verify certificates and names, speak TLS 1.2 or later, and keep no log of session keys (``SSLKEYLOGFILE``)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_default_certs()
-    return context
-
-
-def _session(connector: aiohttp.BaseConnector, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+def _session(connector: aiohttp.BaseConnector, patience: Patience) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        timeout=timeout,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect, sock_read=patience.head),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         read_bufsize=_CHUNK,
+        response_class=_answering_within(patience.head),
     )
+
+
+def _answering_within(seconds: float) -> type[aiohttp.ClientResponse]:
+    """Return a kind of answer whose head must be whole in time, however busily it is being sent.
+
+    Waiting for a connection does not count: a caller's connector may have few of them.
+    """
+
+    class Answer(aiohttp.ClientResponse):
+        async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+            async with asyncio.timeout(seconds):
+                return await super().start(connection)
+
+    return Answer
 
 
 def _entered(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
@@ -197,6 +249,9 @@ def _entered(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    size = sum(len(name) + len(value) for name, value in answer.raw_headers)
+    if size > LARGEST_HEAD:
+        raise ProtocolError("the headers of the answer are larger than 64 KiB", status=answer.status)
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
@@ -210,7 +265,7 @@ def _origin(url: str) -> str:
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[AsyncexportError], str], ...] = (
     ((ssl.SSLCertVerificationError,), TlsError, "the host's certificate is not to be trusted"),
     ((aiohttp.ClientSSLError,), ConnectError, "the TLS handshake failed"),
-    ((aiohttp.ConnectionTimeoutError,), ConnectError, f"no connection within {_CONNECT_SECONDS:.0f} s"),
+    ((aiohttp.ConnectionTimeoutError,), ConnectError, "no connection in time"),
     ((aiohttp.ClientConnectorError,), ConnectError, "cannot connect"),
     ((TimeoutError,), ConnectionLost, "no answer in time"),
     ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError), UrlRefused, "not a URL that can be connected to"),

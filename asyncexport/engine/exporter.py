@@ -60,7 +60,8 @@ class Exporter:
     a time (None: no journal, no lock). ``rebuild`` begins a new journal where the old one cannot be used.
     ``workers``: 0, transfers run in this process. ``deadline``: seconds from the request of an export until it must
     be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
-    calls, left open afterwards. ``schedule`` and ``backoff`` are the policies of looking and of trying again;
+    calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
+    ``session``. ``schedule`` and ``backoff`` are the policies of looking and of trying again;
     ``transport``, ``clock`` and ``random`` (evenly from 0 to 1) replace the world.
 
     Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and
@@ -77,6 +78,7 @@ class Exporter:
         deadline: float = 1800.0,
         listener: Listener | None = None,
         session: aiohttp.ClientSession | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         schedule: Schedule | None = None,
         backoff: Backoff | None = None,
         transport: Transport | None = None,
@@ -93,6 +95,7 @@ class Exporter:
         self._deadline = deadline
         self._listener = _once_each(_nobody if listener is None else listener)
         self._session = session
+        self._ca_file = ca_file
         self._schedule = schedule or Schedule()
         self._backoff = backoff or Backoff()
         self._transport = transport
@@ -115,7 +118,7 @@ class Exporter:
             if self._kept is not None:
                 await stack.enter_async_context(self._kept)
             if self._transport is None:
-                self._transport = await stack.enter_async_context(_aiohttp(self._session, self._limits))
+                self._transport = await stack.enter_async_context(self._aiohttp())
             desks = Desks(self._world(self._transport))
             for account in self._accounts:
                 self._desks[account.name, account.region.value] = await desks.open(account)
@@ -247,14 +250,13 @@ class Exporter:
             raise ConfigError(f"{job}: this exporter has no account {key[0]!r} in {key[1]}")
         return self._desks[key]
 
+    def _aiohttp(self) -> AbstractAsyncContextManager[Transport]:
+        from asyncexport.adapters.http import AiohttpTransport  # noqa: PLC0415  importing aiohttp costs 0.3 s
+
+        return AiohttpTransport(self._session, connections=100 + self._limits.downloads, ca_file=self._ca_file)
+
     def __repr__(self) -> str:
         return f"<Exporter {len(self._accounts)} accounts, {self._tally.requests} requests so far>"
-
-
-def _aiohttp(session: aiohttp.ClientSession | None, limits: Limits) -> AbstractAsyncContextManager[Transport]:
-    from asyncexport.adapters.http import AiohttpTransport  # noqa: PLC0415  importing aiohttp costs 0.3 s
-
-    return AiohttpTransport(session, connections=100 + limits.downloads)
 
 
 def _checked(accounts: Sequence[Account]) -> tuple[Account, ...]:

@@ -4,7 +4,7 @@ The URL of an export comes out of a JSON body, so it is input: without a guard, 
 connect anywhere, from inside the user's network. Admitted is https on the default port to a host below one of the
 allowed suffixes; plain http only when the API itself is a loopback address (the emulator, a test) and the host is that
 same address. No user names, no IP addresses otherwise, no characters that parsers disagree about. The URL is never
-normalised: what is admitted goes out byte for byte.
+normalised: what is admitted goes out byte for byte. Where the host's name leads is checked when it is connected to.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from asyncexport.models import SignedUrl
 _PLAIN = re.compile(r"[!-~]{1,8192}")
 _CONFUSING = set('\\^`{|}<>"')
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def check_download_url(url: SignedUrl, *, allowed: Sequence[str], api_url: str) -> None:
@@ -49,6 +51,32 @@ def is_loopback(url: str) -> bool:
         return False
     address = _address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_loopback_address(address: str) -> bool:
+    """Tell whether a numeric address is this machine's own."""
+    found = _address(address)
+    return found is not None and found.is_loopback
+
+
+def is_public_address(address: str) -> bool:
+    """Tell whether a numeric address lies in the public internet.
+
+    So must an IPv4 address that an IPv6 one carries inside (mapped, 6to4, NAT64), because that is where it leads.
+    """
+    found = _address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        carried = _carried(found)
+        if carried is None:
+            return found in _GLOBAL_UNICAST and found.is_global
+        found = carried
+    return found is not None and found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _parts(url: SignedUrl) -> SplitResult:
