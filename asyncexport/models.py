@@ -131,6 +131,9 @@ SecretSource: TypeAlias = (
 )
 """A text, or something that fetches it once when the exporter is entered (a vault)."""
 
+SecretKeeper: TypeAlias = Callable[["Secret"], Awaitable[None] | None]
+"""Stores a secret where the next run will find it; returns when it is safe there, raises when it could not be."""
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Account:
@@ -139,6 +142,8 @@ class Account:
     ``profiles`` restricts discovery to these ids (None: every seller and vendor profile of the region). ``api_url`` and
     ``token_url`` replace the region's own (emulator, tests, proxies). ``download_hosts`` lists the host suffixes that
     signed URLs may point to; plain http is admitted only towards a loopback ``api_url``'s own host.
+    ``on_new_refresh_token`` is given the refresh token that replaces this one, should the token host ever send one,
+    before it is used.
 
     Raises :class:`ConfigError` for an empty name, a region that does not exist, a URL that cannot be connected to, or a
     single text where several are meant.
@@ -153,6 +158,7 @@ class Account:
     api_url: str
     token_url: str
     download_hosts: tuple[str, ...]
+    on_new_refresh_token: SecretKeeper | None = field(repr=False)
 
     def __init__(
         self,
@@ -166,6 +172,7 @@ class Account:
         api_url: str | None = None,
         token_url: str | None = None,
         download_hosts: Sequence[str] = (".amazonaws.com",),
+        on_new_refresh_token: SecretKeeper | None = None,
     ) -> None:
         if not name:
             raise ConfigError("an account needs a name")
@@ -186,6 +193,7 @@ class Account:
             "api_url": _checked_url(name, "api_url", api_url or where.api_url).rstrip("/"),
             "token_url": _checked_url(name, "token_url", token_url or where.token_url),
             "download_hosts": tuple(download_hosts),
+            "on_new_refresh_token": on_new_refresh_token,
         }.items():
             object.__setattr__(self, key, value)
 

@@ -4,10 +4,15 @@ Callers ask :meth:`TokenSource.token` for each call and get the current token. T
 while the others wait in line; whoever is cancelled while refreshing simply leaves the line to the next. Tokens carry a
 generation: a 401 retires the generation that was refused, so a thousand simultaneous 401s cost one refresh. Shortly
 before expiry a refresh is only advisable, and if it fails the old token serves on.
+
+Should the token host answer with another refresh token, it is kept in memory first and handed to the account's keeper
+next, before the access token beside it is used: from then on the old one may be worthless. A keeper that fails is told
+loudly and stops nothing, because this run has what it needs; it is the next one that would not.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
@@ -15,7 +20,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from asyncexport.adapters.retrying import Retrying
-from asyncexport.errors import AsyncexportError, AuthError, RequestRejected, TokenRejected, UrlRefused
+from asyncexport.errors import AsyncexportError, AuthError, RequestRejected, StateError, TokenRejected, UrlRefused
 from asyncexport.events import OddityNoticed, TokenRefreshed
 from asyncexport.models import Account, Secret
 from asyncexport.ports import Clock, Listener, Transport
@@ -23,6 +28,9 @@ from asyncexport.sansio import wire
 
 ADVISORY_SECONDS = 300.0
 """So long before its expiry (at most a tenth of its life) a token is refreshed if that works, else used on."""
+
+_KEEPING_SECONDS = 30.0
+"""So long a new refresh token may take to be stored, even if the run is cancelled meanwhile."""
 
 _FINAL = (AuthError, RequestRejected, TokenRejected, UrlRefused)
 """What the token host would only say again: no further call is made with this grant."""
@@ -115,12 +123,39 @@ class TokenSource:
         self._count()
         asked_at = self._clock.now()
         response = await self._transport.send(wire.token_request(self._account.token_url, self._grant))
-        return self._take(wire.read_token(response, self._grant, self._account.name), asked_at)
-
-    def _take(self, answer: wire.Token, asked_at: float) -> Access:
+        answer = wire.read_token(response, self._grant, self._account.name)
         if answer.refresh != self._grant.refresh_token:
             self._grant = replace(self._grant, refresh_token=answer.refresh)
-            self._listener(OddityNoticed(f"account {self._account.name!r}: the token host gave another refresh token"))
+            await self._keep(answer.refresh)
+        return self._take(answer, asked_at)
+
+    async def _keep(self, refresh: Secret) -> None:
+        news = f"account {self._account.name!r}: the token host gave another refresh token"
+        try:
+            news += await self._stored(refresh)
+        except StateError as error:
+            news += f", which could not be stored ({error}): the next run may be refused and need consent again"
+        self._listener(OddityNoticed(news))
+
+    async def _stored(self, refresh: Secret) -> str:
+        """Hand the token to the keeper; it is the caller's code, so whatever it raises is told as ours."""
+        keeper = self._account.on_new_refresh_token
+        if keeper is None:
+            return ", and nothing is there to store it: use { file = PATH } or on_new_refresh_token"
+        try:
+            with anyio.move_on_after(_KEEPING_SECONDS, shield=True) as scope:
+                done = keeper(refresh)
+                if inspect.isawaitable(done):
+                    await done
+        except AsyncexportError as error:
+            raise StateError(str(error)) from None
+        except Exception as error:
+            raise StateError(type(error).__name__) from error
+        if scope.cancelled_caught:
+            raise StateError(f"not done within {_KEEPING_SECONDS:.0f} s")
+        return ", and it was stored"
+
+    def _take(self, answer: wire.Token, asked_at: float) -> Access:
         self._generation += 1
         self._current = Access(answer.access, self._generation)
         self._expires_at = asked_at + answer.seconds

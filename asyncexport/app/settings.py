@@ -22,6 +22,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from asyncexport.app.credentials import refuse_readable, secret
+from asyncexport.app.rotation import keeper_of
 from asyncexport.app.table import Table, suggestion
 from asyncexport.errors import ConfigError
 from asyncexport.models import Account, Entity, Filters, Limits, Region
@@ -260,6 +261,7 @@ def _account(table: Table, environ: Mapping[str, str], folder: Path) -> Account:
         profiles=_profile_ids(table),
         api_url=_url(table, "api_url"),
         token_url=_url(table, "token_url"),
+        on_new_refresh_token=keeper_of(table.get("refresh_token"), folder),
         **({} if hosts is None else {"download_hosts": hosts}),
     )
 
