@@ -28,6 +28,7 @@ from asyncexport.models import (
     Summary,
     TransferOrder,
 )
+from tests.support import steady
 
 CANARY = "canary-5f2e"
 PROFILE = Profile("acme", Region.EU, "123", type="seller")
@@ -102,6 +103,7 @@ def test_a_signed_url_shown(text: str, shown: str) -> None:
     assert SignedUrl(text).reveal() == text
 
 
+@steady
 @given(st.text())
 def test_any_text_as_a_signed_url(query: str) -> None:
     """Showing a URL never fails, and its query is not in what is shown."""
@@ -240,6 +242,7 @@ def test_filters_of_other_entities(entity: Entity) -> None:
     assert filters.of(Entity.TARGETS) is filters
 
 
+@steady
 @given(st.permutations(STATES), st.permutations(AD_PRODUCTS))
 def test_the_order_of_the_words(states: list[str], products: list[str]) -> None:
     """Filters for the same rows have the same fingerprint, whatever the order of their words."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asyncexport import errors
 from asyncexport.errors import AsyncexportError, ConnectError, ProtocolError, RequestRejected, ServerError, Throttled
 from asyncexport.sansio.backoff import Backoff, RetryBudget, is_passing, stretched
+from tests.support import steady
 
 PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
 
@@ -28,6 +29,7 @@ def test_a_foreign_exception() -> None:
     assert not is_passing(KeyboardInterrupt())
 
 
+@steady
 @given(POLICIES, st.data())
 def test_delays(policy: Backoff, data: st.DataObject) -> None:
     """There is a delay between any two attempts, evenly from nothing to a ceiling that doubles up to the longest."""
@@ -82,6 +84,7 @@ def test_a_policy_that_takes_garbled_answers_never_again() -> None:
     assert not policy.gives_up(ServerError("m"), tried=1, garbled=0)
 
 
+@steady
 @given(st.floats(0, 100), st.floats(0, 10**9), FRACTIONS)
 def test_a_delay_that_the_server_asked_for(delay: float, asked: float, fraction: float) -> None:
     """What the server asked for is obeyed in full, and lengthened by at most a second so that not all come at once."""
@@ -96,6 +99,7 @@ def test_a_delay_that_nobody_asked_for() -> None:
     assert stretched(3.0, ConnectError("m"), lambda: 0.9) == 3.0
 
 
+@steady
 @given(st.floats(0.01, 1), st.integers(1, 50), st.lists(st.booleans(), max_size=300))
 def test_a_budget(ratio: float, reserve: int, calls: list[bool]) -> None:
     """Retries never exceed the reserve and their share of the first tries."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.sansio.bucket import Bucket
+from tests.support import steady
 
 RATES = st.floats(0.05, 1000)
 BURSTS = st.integers(1, 50)
@@ -20,6 +21,7 @@ def grants(bucket: Bucket, now: float) -> int:
     return count
 
 
+@steady
 @given(RATES, BURSTS, st.lists(st.floats(0, 20), max_size=60))
 def test_any_sequence_of_calls(rate: float, burst: int, steps: list[float]) -> None:
     """Whenever it is asked, it has never granted more than the burst and what flowed in since."""
@@ -30,6 +32,7 @@ def test_any_sequence_of_calls(rate: float, burst: int, steps: list[float]) -> N
         assert granted <= burst + rate * now + 1e-6
 
 
+@steady
 @given(
     RATES, BURSTS, st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["take", "429", "429 5", "ok"])), max_size=60)
 )
@@ -52,6 +55,7 @@ def test_any_sequence_of_answers(rate: float, burst: int, steps: list[tuple[floa
         assert granted <= burst + rate * now + 1e-6
 
 
+@steady
 @given(RATES, BURSTS, st.floats(0, 1e10))
 def test_waiting_as_long_as_it_says(rate: float, burst: int, start: float) -> None:
     """Whoever waits as long as it says gets a permit after a few rounds, early or late in a clock's life."""

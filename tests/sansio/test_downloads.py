@@ -22,6 +22,7 @@ from asyncexport.errors import (
 )
 from asyncexport.ports import Response
 from asyncexport.sansio.downloads import BadSignature, FloorRate, NoSuchObject, Piecewise, is_end, refusal
+from tests.support import steady
 
 OBJECT = bytes(range(256)) * 4
 SIZE = len(OBJECT)
@@ -49,6 +50,7 @@ CONNECTIONS = st.lists(st.tuples(st.booleans(), st.integers(0, 400), st.integers
 """Whether each is answered with the missing piece, how many bytes come before it breaks, and in chunks of what size."""
 
 
+@steady
 @given(st.binary(min_size=1, max_size=400), CONNECTIONS)
 def test_any_cutting_into_connections(content: bytes, connections: list[tuple[bool, int, int]]) -> None:
     """However the object is cut into connections and chunks, by 206 or 200, its bytes are handed on exactly once."""
@@ -70,6 +72,7 @@ def test_any_cutting_into_connections(content: bytes, connections: list[tuple[bo
     assert (state.offset, state.total, state.etag) == (len(content), len(content), ETAG)
 
 
+@steady
 @given(st.integers(1, SIZE - 1), st.integers(0, SIZE - 1), st.integers(1, 255))
 def test_a_flipped_byte_in_what_is_skipped(offset: int, at: int, flip: int) -> None:
     """An object whose known part is not what came in before is noticed before a further byte is handed on."""
@@ -329,6 +332,7 @@ def test_a_drip_after_a_good_beginning() -> None:
         floor.add(59_999, 60.0)
 
 
+@steady
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 30)), max_size=50))
 def test_any_pace_above_the_floor(chunks: list[tuple[int, float]]) -> None:
     """Who delivers at least the floor rate in every chunk is never refused."""

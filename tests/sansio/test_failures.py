@@ -15,6 +15,7 @@ from asyncexport.errors import AsyncexportError, ExportExpired, ProfileAccessDen
 from asyncexport.ports import Response
 from asyncexport.sansio.failures import Complaint, complaint, failure, http_date, request_id_of, retry_after
 from asyncexport.testing import json_response
+from tests.support import steady
 
 DATE = "Mon, 23 Nov 2026 02:00:00 GMT"
 
@@ -56,6 +57,7 @@ def test_an_error_body(body: bytes, code: str, text: str) -> None:
     assert complaint(body) == Complaint(code, text)
 
 
+@steady
 @given(st.binary(max_size=300))
 def test_any_error_body(body: bytes) -> None:
     """Reading an error body never fails, and what comes of it is printable and short."""
@@ -197,12 +199,14 @@ def test_a_retry_date_without_the_server_s_own_time(date: str | None) -> None:
     assert retry_after(headers) is None
 
 
+@steady
 @given(st.integers(0, 10**12 - 1))
 def test_any_number_of_seconds(seconds: int) -> None:
     """Any whole number of seconds is obeyed as it is."""
     assert retry_after({"retry-after": str(seconds)}) == seconds
 
 
+@steady
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), st.integers(0, 10**8))  # noqa: DTZ001  made aware below
 def test_any_date(now: datetime, seconds: int) -> None:
     """Any date in the future is exactly so far away, whatever time it is here."""
@@ -214,6 +218,7 @@ def test_any_date(now: datetime, seconds: int) -> None:
     assert retry_after(headers) == seconds
 
 
+@steady
 @given(st.text(), st.text())
 def test_any_header_text(value: str, date: str) -> None:
     """Whatever stands in the headers, the answer is a number that is not negative, or that nothing was said."""
@@ -222,6 +227,7 @@ def test_any_header_text(value: str, date: str) -> None:
     assert wait is None or 0 <= wait < float("inf")
 
 
+@steady
 @given(st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3} [A-Z+-]{0,3}\d{0,5}\Z"))
 def test_what_looks_like_a_date(text: str) -> None:
     """A text that is nearly a date is a date with a zone, or none; it is no error."""

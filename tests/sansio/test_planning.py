@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from asyncexport.models import Entity, Filters, Job, Profile, Region
 from asyncexport.sansio.planning import plan, waves
+from tests.support import steady
 
 ACME = [Profile("acme", Region.EU, str(number)) for number in range(3)]
 OTHER = [Profile("other", Region.NA, str(number)) for number in range(2)]
@@ -64,6 +65,7 @@ def test_nobody_to_plan_for() -> None:
     assert plan([], snapshot="s") == []
 
 
+@steady
 @given(st.lists(st.sampled_from(ACME + OTHER)), st.lists(st.sampled_from(Entity)))
 def test_any_plan(profiles: list[Profile], entities: list[Entity]) -> None:
     """Whatever is asked for, each pair of profile and entity is one job."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.sansio.polling import Schedule
+from tests.support import steady
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 
@@ -33,6 +34,7 @@ def test_how_late_an_export_is_noticed() -> None:
         assert seen - ready <= max(0.5, 0.2 * seen + 0.5)
 
 
+@steady
 @given(
     st.builds(
         Schedule,

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncexport.sansio.redact import printable, safe_line, scrub
+from tests.support import steady
 
 TOKEN_TEXT = st.text(
     alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=8, max_size=60
@@ -61,7 +62,7 @@ CARRIERS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS)
-@settings(max_examples=20)
+@settings(steady, max_examples=20)
 @given(secret=CANARY, before=st.text(max_size=20), after=st.text(alphabet=" \n,;&<\"')", max_size=5))
 def test_a_planted_secret(carrier: Callable[[str], str], secret: str, before: str, after: str) -> None:
     """Whatever carries it and whatever stands around it, a secret does not come out."""
@@ -72,7 +73,7 @@ def test_a_planted_secret(carrier: Callable[[str], str], secret: str, before: st
 
 
 @pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS)
-@settings(max_examples=20)
+@settings(steady, max_examples=20)
 @given(secret=CANARY)
 def test_text_that_was_scrubbed_before(carrier: Callable[[str], str], secret: str) -> None:
     """Scrubbing is done after one time."""
@@ -81,6 +82,7 @@ def test_text_that_was_scrubbed_before(carrier: Callable[[str], str], secret: st
     assert scrub(once) == once
 
 
+@steady
 @given(CANARY, st.integers(0, 80))
 def test_a_secret_at_the_place_of_the_cut(secret: str, limit: int) -> None:
     """Text is scrubbed before it is cut, so that no cut can hide what a secret begins with."""
@@ -149,6 +151,7 @@ def test_the_beginnings_of_secrets_without_end(piece: str) -> None:
     assert len(scrub(piece * 5_000)) <= 6 * len(piece * 5_000)
 
 
+@steady
 @given(st.text())
 def test_any_text_for_a_terminal(text: str) -> None:
     """What is printable stays so when it is made printable again, and holds nothing a terminal or a log acts on."""

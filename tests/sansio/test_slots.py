@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from asyncexport.sansio.slots import Slots
+from tests.support import steady
 
 
 class SlotsInAnyOrder(RuleBasedStateMachine):
@@ -57,7 +58,7 @@ class SlotsInAnyOrder(RuleBasedStateMachine):
 
 
 TestSlotsInAnyOrder = SlotsInAnyOrder.TestCase
-TestSlotsInAnyOrder.settings = settings(max_examples=40, stateful_step_count=40)
+TestSlotsInAnyOrder.settings = settings(steady, max_examples=40, stateful_step_count=40)
 
 
 def test_more_jobs_than_slots() -> None:
@@ -74,6 +75,7 @@ def test_more_jobs_than_slots() -> None:
     assert repr(slots) == "<Slots ads@EU 2/2 busy, 1 waiting>"
 
 
+@steady
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 30), min_size=1), st.integers(1, 7))
 def test_lanes_of_different_length(lengths: dict[str, int], capacity: int) -> None:
     """Lanes take turns: until a lane is empty, no other lane starts more than one job more than it."""

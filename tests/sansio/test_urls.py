@@ -10,6 +10,7 @@ from yarl import URL
 from asyncexport.errors import UrlRefused
 from asyncexport.models import SignedUrl
 from asyncexport.sansio.urls import check_download_url, is_loopback
+from tests.support import steady
 
 API = "https://advertising-api.amazon.com"
 EMULATOR = "http://127.0.0.1:8080"
@@ -180,6 +181,7 @@ def test_a_url_of_the_emulator(url: str, api_url: str, is_admitted: bool) -> Non
 HOST_CHARS = st.text(alphabet="ab.-:@/\\?#%[]1é\t\n_;&=", max_size=25)
 
 
+@steady
 @given(HOST_CHARS, HOST_CHARS)
 def test_another_reader_of_the_url(before: str, after: str) -> None:
     """What is admitted is read in the same way by the library that connects: same host, same bytes."""

@@ -24,6 +24,7 @@ from asyncexport.models import Account, Profile, Region, Secret
 from asyncexport.ports import Response
 from asyncexport.sansio import wire
 from asyncexport.testing import json_response
+from tests.support import steady
 
 DATE = "Tue, 26 Sep 2023 15:38:44 GMT"
 ACCOUNT = Account("acme", region="EU", client_id="c", client_secret="s", refresh_token="r", api_url="https://api.test")
@@ -176,6 +177,7 @@ def test_the_answer_with_profiles() -> None:
     )
 
 
+@steady
 @given(st.integers(0, 10**40 - 1))
 def test_a_profile_id_of_any_size(number: int) -> None:
     """A profile id keeps every digit, beyond 53 and beyond 64 bits too."""
@@ -267,6 +269,7 @@ JSON = st.recursive(
 )
 
 
+@steady
 @given(JSON)
 def test_any_json_as_profiles(document: object) -> None:
     """Whatever the list holds, the answer is profiles or a broken protocol, and nothing else comes out."""

@@ -26,6 +26,7 @@ from asyncexport.models import Account, Entity, ExportStatus, Filters, Job, Prof
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
 from asyncexport.testing import json_response
+from tests.support import steady
 
 DATE = "Tue, 26 Sep 2023 15:38:44 GMT"
 ACCOUNT = Account("acme", region="EU", client_id="c", client_secret="s", refresh_token="r", api_url="https://api.test")
@@ -112,6 +113,7 @@ def test_the_request_of_a_status(entity: Entity) -> None:
     assert request.headers == wire.export_request(ACCOUNT, "client", ACCESS, job).headers
 
 
+@steady
 @given(st.text(min_size=1).filter(lambda text: text.isprintable() and text.strip(".")))
 def test_any_export_id_in_a_path(export_id: str) -> None:
     """Whatever the id, the path has two segments, and the second one is the id."""
@@ -302,6 +304,7 @@ JSON = st.recursive(
 KEYS = ("exportId", "status", "url", "fileSize", "urlExpiresAt", "generatedAt", "createdAt", "error")
 
 
+@steady
 @given(st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_any_json_as_an_export(document: dict[str, object]) -> None:
     """Whatever the fields hold, the answer is an export or a broken protocol, and nothing else comes out."""
