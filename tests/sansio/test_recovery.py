@@ -113,11 +113,11 @@ def test_a_signature_that_is_not_accepted() -> None:
         (NotAnExport("m"), 1),
         (RangeMismatch("m"), 2),
         (ObjectChanged("m"), 2),
-        (errors.JsonSyntax("m"), 2),
-        (errors.JsonEncoding("m"), 2),
+        (errors.JsonSyntax("m", offset=5), 1),
+        (errors.JsonEncoding("m", offset=5), 1),
         (errors.BombLimit("m"), 0),
-        (errors.RowTooLarge("m"), 2),
-        (errors.UnexpectedShape("m"), 2),
+        (errors.RowTooLarge("m", offset=5), 1),
+        (errors.UnexpectedShape("m", offset=5), 1),
         (errors.UrlRefused("m"), 0),
         (errors.SinkError("m"), 0),
         (DownloadError("m"), 0),
@@ -126,6 +126,15 @@ def test_a_signature_that_is_not_accepted() -> None:
 def test_damage(error: AsyncexportError, passes: int) -> None:
     """Each kind of damage has as many new passes as it is likely to have happened on the way."""
     assert steps(error, passes + 1) == [RESTART] * passes + [GIVE_UP]
+
+
+def test_bad_json_at_another_place_each_time() -> None:
+    """Bad JSON that moves about comes from the network: it is read anew twice; at the same place it is the server's."""
+    recovery = Recovery()
+
+    made = [recovery.after(errors.JsonSyntax("m", offset=offset), state(10)) for offset in (5, 6, 7)]
+
+    assert made == [RESTART, RESTART, GIVE_UP]
 
 
 def test_kinds_of_damage_are_counted_apart() -> None:
