@@ -58,7 +58,7 @@ _TALLY = """
 select snapshot, max(noted_at) as noted_at,
        sum(state = 'committed') as committed, sum(state = 'failed') as failed,
        sum(state = 'requested') as requested, sum(state = 'intended') as intended,
-       sum(worth) as collectable, min(case when worth then asked_at end) as oldest_at
+       sum(worth) as collectable, min(case when state = 'requested' then asked_at end) as oldest_at
 from (select *, state in ('requested', 'failed') and export_id <> '' and asked_at > :since as worth from job)
 group by snapshot order by max(noted_at)
 """
@@ -160,8 +160,9 @@ class NoJournal:
 class Tally:
     """The jobs of one label, counted by state.
 
-    ``collectable`` exports were asked for, are not committed, and the API still keeps them; the oldest of them was
-    asked for at ``oldest_at``. ``noted_at`` is the time of the last note. Both are in seconds since 1970.
+    ``collectable`` exports were asked for, are not committed, and the API still keeps them; the oldest export that is
+    under way (``requested``) was asked for at ``oldest_at``, the last note made at ``noted_at``, both in seconds since
+    1970.
     """
 
     snapshot: str
@@ -172,6 +173,11 @@ class Tally:
     collectable: int
     oldest_at: float | None
     noted_at: float
+
+    @property
+    def jobs(self) -> int:
+        """How many there are."""
+        return self.committed + self.failed + self.requested + self.intended
 
 
 def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[Tally]:

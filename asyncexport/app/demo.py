@@ -3,7 +3,7 @@
 Two accounts in two regions, all four exports of each profile, an agency profile that is left out, and the sort of
 weather a night brings: refusals for calling too often, a server error, a download that is cut in the middle, a URL that
 has expired. Nothing is faked on the client's side: the same code path as ``asyncexport run``, over real sockets. It is
-always pulled anew, so that a second demo shows as much as the first.
+always pulled anew and remembers nothing, so that a second demo shows as much as the first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asyncexport.app.exits import Exit
 from asyncexport.app.progress import View
 from asyncexport.app.pull import MakeExporter, Wish, pull
 from asyncexport.app.report import Report, Write
-from asyncexport.app.settings import Settings, SinkSettings
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings
 from asyncexport.emulator.laws import LogNormal
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.state import AdsState
@@ -58,7 +58,9 @@ async def demo(
 ) -> Exit:
     """Pull everything the emulator has into ``folder``, tell what it was like, and return the exit status."""
     async with emulator:
-        settings = Settings(accounts=tuple(emulator.accounts()), sink=SinkSettings(path=folder))
+        settings = Settings(
+            accounts=tuple(emulator.accounts()), run=RunSettings(state_dir=None), sink=SinkSettings(path=folder)
+        )
         wish = Wish(settings, snapshot=snapshot, again=True)
         status = await pull(wish, report=report, view=view, clock=clock, make_exporter=make_exporter)
     for line in aftermath(emulator, folder):

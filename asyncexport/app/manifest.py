@@ -18,7 +18,7 @@ from typing import Any
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt
-from asyncexport.events import Event, ExportFinished, ExportRequested
+from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Refused, Summary
 from asyncexport.sansio.redact import scrub
 
@@ -44,11 +44,19 @@ class Record:
         return f"<Record {self.name} {len(self.outcomes)}/{len(self.jobs)} outcomes>"
 
     def __call__(self, event: Event) -> None:
-        """Take note of when exports were asked for and how long they took."""
-        if isinstance(event, ExportRequested):
-            self._times[event.job] = {"export_id": event.export_id, "requested_at": _stamp(self._now())}
-        elif isinstance(event, ExportFinished):
-            self._times.setdefault(event.job, {})["generation_seconds"] = round(event.seconds, 3)
+        """Take note of when exports were asked for and how long they took; of adopted ones neither is known."""
+        match event:
+            case ExportRequested():
+                self._times[event.job] = {"export_id": event.export_id, "requested_at": _stamp(self._now())}
+            case ExportAdopted():
+                self._times[event.job] = {"export_id": event.export_id, "adopted": True}
+            case ExportFinished():
+                self._finish(event)
+
+    def _finish(self, event: ExportFinished) -> None:
+        times = self._times.setdefault(event.job, {})
+        if "adopted" not in times:
+            times["generation_seconds"] = round(event.seconds, 3)
 
     def plan(self, discovery: Discovery, jobs: Iterable[Job]) -> None:
         """State what the run is about to do."""
@@ -68,6 +76,11 @@ class Record:
     def unfinished(self) -> tuple[Job, ...]:
         """The jobs without an outcome: never begun, or stopped on the way."""
         return tuple(job for job in self.jobs if job not in self.outcomes)
+
+    @property
+    def adopted(self) -> int:
+        """How many jobs were answered by an export that an earlier run had asked for, or still wait for it."""
+        return sum("adopted" in times for times in self._times.values())
 
     @property
     def errors(self) -> list[AsyncexportError]:

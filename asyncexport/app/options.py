@@ -1,8 +1,9 @@
 """The options that commands share, each declared once, and how their values meet the settings.
 
-Contract: the value of ``--config`` *is* the loaded :class:`Settings`; being eager, it is read first and gives click its
-``default_map``, so that a flag wins over ``ASYNCEXPORT_<OPTION>`` over the file over the default. Every command uses
-:data:`CONTEXT`, hence one environment variable means the same to all of them.
+Contract: the value of ``--config`` *is* the loaded :class:`Settings` (:class:`Places` for commands that need no
+credentials); being eager, it is read first and gives click its ``default_map``, so that a flag wins over
+``ASYNCEXPORT_<OPTION>`` over the file over the default. Every command uses :data:`CONTEXT`, hence one environment
+variable means the same to all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import click
 
 from asyncexport.adapters.logs import configure
 from asyncexport.app.progress import LineView, LiveView, View
-from asyncexport.app.settings import Settings, load, load_sink
+from asyncexport.app.settings import Places, Settings, load, load_places
 from asyncexport.models import Entity
 from asyncexport.sinks import check_label
 
@@ -38,9 +39,12 @@ def _load(ctx: click.Context, _parameter: click.Parameter, value: str | None) ->
     return settings
 
 
-def _load_sink(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if not ctx.resilient_parsing:
-        ctx.default_map = {**(ctx.default_map or {}), "out": str(load_sink(value).path)}
+def _load_places(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Places | None:
+    if ctx.resilient_parsing:
+        return None
+    places = load_places(value)
+    ctx.default_map = {**(ctx.default_map or {}), "out": str(places.out)}
+    return places
 
 
 def _check_snapshot(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -73,7 +77,7 @@ def _config(callback: Callable[..., object]) -> Callable[[Command], Command]:
 
 
 config = _config(_load)
-offline_config = _config(_load_sink)
+offline_config = _config(_load_places)
 out = click.option("--out", metavar="DIR", default="exports", help="The folder that exports go to.")
 entity = click.option(
     "--entity",

@@ -25,6 +25,7 @@ from asyncexport.app.console import count, duration, size
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAdopted,
     ExportFinished,
     ExportRequested,
     JobFinished,
@@ -56,7 +57,7 @@ class Board:
         match event:
             case RunStarted():
                 self.jobs += event.jobs
-            case ExportRequested():
+            case ExportRequested() | ExportAdopted():
                 self._request(event.job)
             case ExportFinished():
                 self._in_progress.pop(event.job, None)

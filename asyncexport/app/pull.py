@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -25,7 +25,8 @@ from asyncexport.app.progress import Board, View, showing
 from asyncexport.app.report import Report, advice
 from asyncexport.app.settings import Settings, SinkSettings
 from asyncexport.app.signals import Interruption, interruptible
-from asyncexport.errors import AsyncexportError, ConfigError
+from asyncexport.app.standing import collectable
+from asyncexport.errors import AsyncexportError, ConfigError, StateError
 from asyncexport.events import Event
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
 from asyncexport.ports import Clock, Listener, Sink
@@ -61,6 +62,8 @@ MakeExporter: TypeAlias = Callable[..., ExporterLike]
 class Wish:
     """What one run is asked to do. ``profiles`` are ids, empty for all; ``grace`` is in seconds.
 
+    ``rebuild``: begin a new journal where the old one cannot be used.
+
     With ``quiet`` nothing is said on stderr about a run that is wholly committed, as cron likes it.
     """
 
@@ -68,6 +71,7 @@ class Wish:
     snapshot: str
     profiles: tuple[str, ...] = ()
     again: bool = False
+    rebuild: bool = False
     grace: float = 25.0
     quiet: bool = False
 
@@ -75,8 +79,11 @@ class Wish:
 class Run:
     """One run of the command line, in the steps that :func:`pull` puts in order."""
 
-    def __init__(self, wish: Wish, sink: JsonLines, record: Record, board: Board, report: Report) -> None:
+    def __init__(
+        self, wish: Wish, sink: JsonLines, record: Record, board: Board, report: Report, now: Callable[[], datetime]
+    ) -> None:
         self._wish = wish
+        self._now = now
         self._sink = sink
         self._report = report
         self._exporter: ExporterLike | None = None
@@ -99,6 +106,16 @@ class Run:
         """The exit status of the run so far."""
         return self.record.status(self.interruption.status)
 
+    @property
+    def collectable(self) -> int:
+        """How many exports were asked for and not committed, and are kept by Amazon for the next run."""
+        state_dir = self._wish.settings.run.state_dir
+        if state_dir is None:
+            return 0
+        with suppress(StateError):  # what a journal that broke meanwhile knows is no reason to fail
+            return collectable(state_dir, self.record.jobs, now=self._now().timestamp())
+        return 0
+
     async def work(self, make_exporter: MakeExporter, log: Listener) -> None:
         """Discover, plan and export until every job has its outcome or a signal stops it."""
         settings = self._wish.settings
@@ -111,6 +128,7 @@ class Run:
                 limits=settings.limits,
                 deadline=settings.run.deadline,
                 listener=fan_out(self.board, self.record, log),
+                rebuild=self._wish.rebuild,
             ) as exporter,
         ):
             self._plan(await exporter.discover())
@@ -165,7 +183,7 @@ async def pull(
     sink = sink_of(wish.settings.sink)
     await sink.prepare()
     record = Record(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
-    run = Run(wish, sink, record, Board(wish.settings.limits.in_progress), report)
+    run = Run(wish, sink, record, Board(wish.settings.limits.in_progress), report, now)
     try:
         async with showing(run.board, view, clock):
             await run.work(make_exporter, log or EventLog())
@@ -195,7 +213,7 @@ async def _keep_anyway(run: Run) -> None:
 def _conclude(run: Run, place: str) -> None:
     if not run.record.jobs and not run.record.refused and run.interruption.status is None:
         say("nothing to do: the accounts manage no seller or vendor profile")
-    if text := advice(run.record):
+    if text := advice(run.record, run.collectable):
         say(text)
     say(f"manifest: {place}")
 

@@ -78,7 +78,7 @@ class TextReport:
             for text in section:
                 self._write(text)
             self._write("")
-        self._write(conclusion(totals(record, summary), len(record.unfinished)))
+        self._write(conclusion(totals(record, summary), len(record.unfinished), record.adopted))
 
 
 def line(facts: dict[str, Any]) -> str:
@@ -196,12 +196,16 @@ def skipped(record: Record) -> list[str]:
     return [f"skipped: agency profiles have no exports ({len(names):,})", *map(safe_line, names)] if names else []
 
 
-def conclusion(summary: Summary, unfinished: int = 0) -> str:
-    """Return the run in one line."""
+def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0) -> str:
+    """Return the run in one line; ``adopted`` exports were taken up from an earlier run."""
     parts = [count(summary.exported, "export") + " committed"]
     if summary.skipped:
         parts.append(f"{summary.skipped:,} already there")
-    for number, word in ((summary.failed, "failed"), (unfinished, "not done")):
+    for number, word in (
+        (adopted, "taken up from an earlier run"),
+        (summary.failed, "failed"),
+        (unfinished, "not done"),
+    ):
         if number:
             parts.append(f"{number:,} {word}")
     parts.append(f"{count(summary.rows, 'row')} in {duration(summary.seconds)}")
@@ -211,12 +215,19 @@ def conclusion(summary: Summary, unfinished: int = 0) -> str:
     return ", ".join(parts)
 
 
-def advice(record: Record) -> str:
-    """Return how to go on after a run that left something which another one can do; empty when there is none."""
+def advice(record: Record, collectable: int = 0) -> str:
+    """Return how to go on after a run that left something which another one can do; empty when there is none.
+
+    ``collectable`` exports of the run were asked for and are not committed, and Amazon keeps them.
+    """
     left = len(record.unfinished)
     temporary = sum(error.temporary for error in record.errors)
     if not left and not temporary:
         return ""
     done = sum(isinstance(each, Exported) for each in record.outcomes.values())
-    state = f"{done:,} of {count(len(record.jobs), 'export')} committed. " if record.jobs else ""
-    return f"{state}Run the same command again with --snapshot {record.snapshot} to do only what is missing."
+    state = f"{done:,} of {count(len(record.jobs), 'export')} committed" if record.jobs else ""
+    again = f"Run the same command again with --snapshot {record.snapshot}"
+    if collectable:
+        under_way = f"{count(collectable, 'export')} under way on Amazon's side"
+        return f"{state}, {under_way}. {again} to collect these and to ask only for the rest."
+    return f"{state}{'. ' if state else ''}{again} to do only what is missing."

@@ -36,11 +36,15 @@ _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The ``[run]`` table. ``deadline`` in seconds, from an export's request until it is ready."""
+    """The ``[run]`` table.
+
+    ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``deadline``
+    is in seconds, from an export's request until it is ready.
+    """
 
     entities: tuple[Entity, ...] = tuple(Entity)
     filters: Filters = field(default_factory=Filters)
-    state_dir: Path | None = None
+    state_dir: Path | None = Path("state")
     workers: int = 0
     deadline: float = 1800.0
 
@@ -52,6 +56,14 @@ class SinkSettings:
     type: str = "jsonl"
     path: Path = Path("exports")
     compression: Compression = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where runs leave their results and what they remember, for commands that only look at both."""
+
+    out: Path = Path("exports")
+    state_dir: Path = Path("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +128,17 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
         raise _located(error, source) from None
 
 
-def load_sink(path: str | os.PathLike[str] | None = None) -> SinkSettings:
-    """Return the ``[sink]`` table alone, for commands that look at results and need no credentials.
+def load_places(path: str | os.PathLike[str] | None = None) -> Places:
+    """Return the folders that the file names, for commands that look at results and need no credentials.
 
     Raises :class:`ConfigError` as :func:`load` does.
     """
     source = _source(path)
     if source is None:
-        return SinkSettings()
+        return Places()
     try:
-        return _sink(Table(_read(source), "top level").table("sink"), source.parent)
+        top = Table(_read(source), "top level")
+        return Places(_sink(top.table("sink"), source.parent).path, _state_dir(top.table("run"), source.parent))
     except ConfigError as error:
         raise _located(error, source) from None
 
@@ -179,19 +192,22 @@ def _run(table: Table, folder: Path) -> RunSettings:
     for word in words:
         if word not in known:
             table.refuse(f"entities: {word!r} is none of {', '.join(known)}{suggestion(word, known)}")
-    state_dir = table.text("state_dir")
     settings = RunSettings(
         entities=tuple(Entity(word) for word in words),
         filters=Filters(
             table.words("ad_products") or defaults.filters.ad_products,
             table.words("states") or defaults.filters.states,
         ),
-        state_dir=None if state_dir is None else folder / Path(state_dir).expanduser(),
+        state_dir=_state_dir(table, folder),
         workers=_in_process(table.integer("workers", defaults.workers), f"{table.where}: workers"),
         deadline=table.seconds("deadline", defaults.deadline),
     )
     table.close()
     return settings
+
+
+def _state_dir(table: Table, folder: Path) -> Path:
+    return folder / Path(table.text("state_dir") or Places().state_dir).expanduser()
 
 
 def _in_process(workers: int, where: str) -> int:

@@ -206,7 +206,7 @@ async def test_labels_are_counted_by_state(tmp_path: Path) -> None:
         await journal.note(Job(PROFILE, Entity.ADS, snapshot="later"), Dropped(ExportFailed("x"), keep=False))
     began = 1_000_000.0
     assert tally(tmp_path, kept_since=began) == [
-        Tally("night", 1, 1, 2, 0, collectable=2, oldest_at=began + 10, noted_at=began + 30),
+        Tally("night", 1, 1, 2, 0, collectable=2, oldest_at=began, noted_at=began + 30),
         Tally("later", 0, 1, 0, 0, collectable=0, oldest_at=None, noted_at=began + 40),
     ]
 

@@ -26,6 +26,7 @@ from asyncexport.errors import ServerError
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAdopted,
     ExportRequested,
     JobFinished,
     OddityNoticed,
@@ -170,6 +171,7 @@ def test_where_entries_go(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 LEVELS: list[tuple[Event, int]] = [
     (TokenRefreshed("acme", 3600), logging.DEBUG),
     (ExportRequested(job(), "e-1"), logging.DEBUG),
+    (ExportAdopted(job(), "e-1"), logging.INFO),
     (CallRetried("acme", "1", "POST", "429", 2.0, throttled=True), logging.INFO),
     (JobFinished(exported()), logging.INFO),
     (OddityNoticed("a new word"), logging.WARNING),

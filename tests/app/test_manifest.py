@@ -13,7 +13,7 @@ import pytest
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import FORMAT, Record, newest, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt
-from asyncexport.events import ExportFinished, ExportRequested, RunStarted
+from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
 
@@ -89,6 +89,23 @@ def test_a_job_that_was_exported() -> None:
             "generated_at": "",
         }
     ]
+
+
+def test_a_job_that_was_taken_up() -> None:
+    """When an earlier run's export was asked for is not known here; one that had to be replaced counts as new."""
+    made = record(job("1"), job("2"))
+    made(ExportAdopted(job("1"), "export-1"))
+    made(ExportFinished(job("1"), "export-1", 2.0, 300))
+    assert made.adopted == 1
+    entry = told(made)["jobs"][0]
+    assert (entry["export_id"], entry["adopted"]) == ("export-1", True)
+    assert "requested_at" not in entry
+    assert "generation_seconds" not in entry
+    made(ExportAdopted(job("2"), "export-2"))
+    assert made.adopted == 2
+    made(ExportRequested(job("2"), "export-3"))
+    assert made.adopted == 1
+    assert "adopted" not in told(made)["jobs"][1]
 
 
 def test_jobs_that_ended_otherwise() -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from asyncexport.app.progress import Board, LineView, LiveView, headline, showing, slots_line, volume
 from asyncexport.events import (
     CallRetried,
+    ExportAdopted,
     ExportFinished,
     ExportRequested,
     JobFinished,
@@ -54,6 +55,14 @@ def test_the_life_of_a_job() -> None:
     made(JobFinished(exported(rows=10)))
     assert (made.running, made.rows, made.source_bytes, made.exported) == (0, 10, 300, 1)
     assert repr(made) == "<Board 1/2 done, 0 running>"
+
+
+def test_a_job_that_is_taken_up() -> None:
+    """An export of an earlier run has its slot like one that was asked for now."""
+    made = board(RunStarted(1), ExportAdopted(job(), "e"))
+    assert (made.running, made.slots) == (1, {Entity.CAMPAIGNS: (1, 5)})
+    made(ExportFinished(job(), "e", 1.0, 300))
+    assert (made.running, made.slots) == (0, {Entity.CAMPAIGNS: (0, 5)})
 
 
 def test_a_transfer_that_starts_over() -> None:

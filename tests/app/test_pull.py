@@ -6,18 +6,20 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import newest
 from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
 from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
 from asyncexport.events import Event, OddityNoticed, RunStarted
-from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused, Region
+from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused, Region, Requested
 from asyncexport.sinks import JsonLines
 from asyncexport.testing import FakeClock
 from tests.app.support import STARTED, FakeExporter, account, exported, failed, profile, refused
@@ -28,7 +30,7 @@ TWO = Discovery((profile("1"), profile("2")))
 def wish(folder: Path, *, entities: tuple[Entity, ...] = (Entity.ADS,), grace: float = 25.0, **more: Any) -> Wish:
     settings = Settings(
         accounts=(account(),),
-        run=RunSettings(entities=entities, deadline=60.0),
+        run=RunSettings(entities=entities, state_dir=folder / "state", deadline=60.0),
         limits=Limits(in_progress=2),
         sink=SinkSettings(path=folder, compression="gzip"),
     )
@@ -80,11 +82,18 @@ async def test_being_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 async def test_what_the_exporter_is_given(tmp_path: Path) -> None:
-    """Settings reach the exporter unchanged, and so do the entities and --again."""
+    """Settings reach the exporter unchanged, and so do the entities, --again and --rebuild."""
     exporter = FakeExporter(TWO)
-    await run(wish(tmp_path, entities=(Entity.ADS, Entity.TARGETS), again=True), exporter, [])
+    await run(wish(tmp_path, entities=(Entity.ADS, Entity.TARGETS), again=True, rebuild=True), exporter, [])
     given = {key: value for key, value in exporter.arguments.items() if key != "listener"}
-    assert given == {"state_dir": None, "workers": 0, "limits": Limits(in_progress=2), "deadline": 60.0, "again": True}
+    assert given == {
+        "state_dir": tmp_path / "state",
+        "workers": 0,
+        "limits": Limits(in_progress=2),
+        "deadline": 60.0,
+        "again": True,
+        "rebuild": True,
+    }
     assert [each.name for each in exporter.accounts] == ["acme"]
     assert exporter.summary.exported == 4
     assert manifest(tmp_path)["again"] is True
@@ -219,6 +228,32 @@ async def test_a_signal_that_drains(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().err
     assert said.startswith("SIGTERM: starting nothing new; what is under way has 3600 s to finish")
     assert "1 of 2 exports committed. Run the same command again with --snapshot 2026-11-23" in said
+
+
+async def test_what_can_be_collected_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the exports that were asked for, those that Amazon still keeps are counted from the journal."""
+    job = Job(profile("2"), Entity.ADS, snapshot="2026-11-23")
+    async with SqliteJournal(tmp_path / "state", wall=STARTED.timestamp) as journal:
+        await journal.note(job, Requested("export-2"))
+    stopped = FakeExporter(TWO, lambda _: os.kill(os.getpid(), signal.SIGINT), hang=asyncio.Event().wait)
+    assert await run(wish(tmp_path, grace=0.0), stopped, []) == 130
+    assert "0 of 2 exports committed, 1 export under way on Amazon's side. Run the" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+async def test_what_cannot_be_known_is_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, spoilt: bool
+) -> None:
+    """Without a journal, or with one that broke meanwhile, the way on is told all the same."""
+    wanted = wish(tmp_path)
+    if spoilt:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "journal.sqlite3").write_bytes(b"nonsense" * 1000)
+    else:
+        settings = replace(wanted.settings, run=replace(wanted.settings.run, state_dir=None))
+        wanted = replace(wanted, settings=settings)
+    assert await run(wanted, FakeExporter(TWO, failed), []) == 75
+    assert "0 of 2 exports committed. Run the same command again" in capsys.readouterr().err
 
 
 async def test_a_signal_without_grace(tmp_path: Path) -> None:

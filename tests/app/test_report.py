@@ -18,6 +18,7 @@ from asyncexport.app.report import (
     totals,
 )
 from asyncexport.errors import AuthError, ExportDeadline, ExportFailed, ProfileAccessDenied, RequestRejected
+from asyncexport.events import ExportAdopted
 from asyncexport.models import Discovery, Entity, Job, Profile, Region, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
 
@@ -166,6 +167,9 @@ def test_a_conclusion() -> None:
         "5 exports committed, 3 already there, 2 failed, 6 not done, 1,000 rows in 1 min 15 s, "
         "40 requests (4 throttled), 1 possibly orphaned"
     )
+    assert conclusion(Summary(exported=5), 1, 4).startswith(
+        "5 exports committed, 4 taken up from an earlier run, 1 not done"
+    )
 
 
 def test_a_text_report() -> None:
@@ -180,6 +184,16 @@ def test_a_text_report() -> None:
     report.finish(made, Summary(exported=1, rows=10))
     assert lines[0].startswith("account  region")
     assert lines[2:] == ["", "1 export committed, 10 rows in 0.0 s, 0 requests"]
+
+
+def test_a_text_report_of_a_run_that_went_on() -> None:
+    """How many exports an earlier run had asked for is told."""
+    made = record(job())
+    made(ExportAdopted(job(), "e"))
+    made.add(exported())
+    lines: list[str] = []
+    TextReport(lines.append, brief=True).finish(made, Summary(exported=1, rows=10))
+    assert lines == ["1 export committed, 1 taken up from an earlier run, 10 rows in 0.0 s, 0 requests"]
 
 
 def test_a_brief_text_report() -> None:
@@ -210,6 +224,10 @@ def test_advice() -> None:
     left.add(failed(job("2")))
     again = "Run the same command again with --snapshot 2026-11-23 to do only what is missing."
     assert advice(left) == f"1 of 3 exports committed. {again}"
+    assert advice(left, 2) == (
+        "1 of 3 exports committed, 2 exports under way on Amazon's side. "
+        "Run the same command again with --snapshot 2026-11-23 to collect these and to ask only for the rest."
+    )
     assert advice(record(discovery=Discovery((), refused=(refused(ExportDeadline("x")),)))) == again
 
 

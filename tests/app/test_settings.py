@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport.app.settings import COMPRESSIONS, Settings, load, load_sink
+from asyncexport.app.settings import COMPRESSIONS, Places, RunSettings, Settings, load, load_places
 from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Limits, Region, Secret
 
@@ -88,7 +88,7 @@ def test_only_an_account(tmp_path: Path) -> None:
     """Everything but the accounts has a default."""
     path = written(tmp_path, ACCOUNT)
     settings = load(path, ENVIRON)
-    assert settings == Settings(accounts=settings.accounts, source=path)
+    assert settings == Settings(accounts=settings.accounts, run=RunSettings(state_dir=tmp_path / "state"), source=path)
     assert settings.run.entities == tuple(Entity)
     assert settings.accounts[0].api_url == "https://advertising-api-eu.amazon.com"
     assert settings.accounts[0].download_hosts == (".amazonaws.com",)
@@ -214,17 +214,21 @@ def test_the_file_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     settings = load()
     assert settings.accounts[0].name == "acme"
     assert settings.source == Path("asyncexport.toml")
-    assert load_sink().path == Path("exports")
+    assert settings.run.state_dir == Path("state")
+    assert load_places() == Places(Path("exports"), Path("state"))
 
 
-def test_the_sink_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking at results needs no credentials, only the [sink] table."""
+def test_the_places_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at what runs have left needs no credentials, only to know where it is."""
     monkeypatch.chdir(tmp_path)
-    assert load_sink().path == Path("exports")
-    path = written(tmp_path, "[sink]\npath = 'elsewhere'" + ACCOUNT)
-    assert load_sink(path).path == tmp_path / "elsewhere"
+    assert load_places() == Places()
+    path = written(tmp_path, "[sink]\npath = 'elsewhere'\n[run]\nstate_dir = 'kept'" + ACCOUNT)
+    assert load_places(path) == Places(tmp_path / "elsewhere", tmp_path / "kept")
+    assert load_places(written(tmp_path, ACCOUNT)) == Places(Path("exports"), tmp_path / "state")
     with pytest.raises(ConfigError, match=r"asyncexport\.toml: \[sink\]: path must be a string"):
-        load_sink(written(tmp_path, "[sink]\npath = 5"))
+        load_places(written(tmp_path, "[sink]\npath = 5"))
+    with pytest.raises(ConfigError, match=r"asyncexport\.toml: \[run\]: state_dir must be a string"):
+        load_places(written(tmp_path, "[run]\nstate_dir = 5"))
 
 
 def test_what_the_command_line_chooses(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import click
 
+from asyncexport.adapters.journal import FILE, tally
 from asyncexport.app import options
 from asyncexport.app.console import count
 from asyncexport.app.exits import fix_of, worst
@@ -14,7 +16,7 @@ from asyncexport.app.look import look
 from asyncexport.app.pull import MakeExporter, sink_of
 from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
-from asyncexport.errors import AsyncexportError, SinkError
+from asyncexport.errors import AsyncexportError, SinkError, StateError
 from asyncexport.models import Account, Discovery
 from asyncexport.sansio.redact import safe_line
 
@@ -26,7 +28,7 @@ from asyncexport.sansio.redact import safe_line
 @options.logs
 @click.pass_context
 def command(ctx: click.Context, /, *, settings: Settings, out: str, account: tuple[str, ...], **_logs: object) -> None:
-    """Try configuration, credentials, profiles and output folder.
+    """Try configuration, credentials, profiles, output folder and journal.
 
     One line each; no export is asked for. The output folder is made if it is not there. The exit status is the one a
     run would end with.
@@ -62,6 +64,17 @@ async def findings(
         yield "output", "", error
     else:
         yield "output", f"{settings.sink.path} can be written to", None
+    yield _journal(settings.run.state_dir)
+
+
+def _journal(state_dir: Path | None) -> tuple[str, str, AsyncexportError | None]:
+    if state_dir is None:
+        return "journal", "none is kept", None
+    try:
+        jobs = sum(each.jobs for each in tally(state_dir, kept_since=0.0))
+    except StateError as error:
+        return "journal", "", error
+    return "journal", f"{count(jobs, 'export')} in {state_dir / FILE}", None
 
 
 def _account(account: Account, discovery: Discovery) -> list[tuple[str, str, AsyncexportError | None]]:

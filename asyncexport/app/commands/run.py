@@ -23,6 +23,7 @@ from asyncexport.engine.exporter import Exporter
 @options.snapshot
 @options.workers
 @click.option("--again", is_flag=True, help="Pull anew what is already there and replace it file by file.")
+@click.option("--rebuild", is_flag=True, help="Begin a new journal where the old one cannot be used.")
 @click.option(
     "--grace",
     metavar="SECONDS",
@@ -46,6 +47,7 @@ def command(
     snapshot: str,
     workers: int,
     again: bool,
+    rebuild: bool,
     grace: float,
     json: bool,
     quiet: bool,
@@ -54,10 +56,19 @@ def command(
     """Pull every export of every profile into the output folder.
 
     Results go to stdout, everything else to stderr. The first SIGINT or SIGTERM lets what is under way finish, the
-    second stops at once; either way the same command with the same --snapshot goes on where this one stopped.
+    second stops at once; either way, and after a kill too, the same command with the same --snapshot goes on where
+    this one stopped: exports that were asked for are collected, not asked for again.
     """
     chosen = settings.choose(out=out, entities=entity, accounts=account, workers=workers)
-    wish = Wish(settings=chosen, snapshot=snapshot, profiles=profile, again=again, grace=grace, quiet=quiet)
+    wish = Wish(
+        settings=chosen,
+        snapshot=snapshot,
+        profiles=profile,
+        again=again,
+        rebuild=rebuild,
+        grace=grace,
+        quiet=quiet,
+    )
     report = JsonReport(click.echo) if json else TextReport(click.echo, brief=quiet)
     view = options.view_of(quiet=quiet, json=json)
     ctx.exit(asyncio.run(pull(wish, report=report, view=view, clock=SystemClock(), make_exporter=Exporter)))

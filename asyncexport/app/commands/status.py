@@ -1,68 +1,142 @@
-"""``asyncexport status``: what the last run did and what is missing."""
+"""``asyncexport status``: what the last run did, what is under way and what is missing."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from asyncexport.adapters.journal import FILE, Tally
 from asyncexport.app import options
-from asyncexport.app.console import count
+from asyncexport.app.console import count, duration, table
 from asyncexport.app.exits import Exit
-from asyncexport.app.manifest import newest
+from asyncexport.app.report import line
+from asyncexport.app.settings import Places
+from asyncexport.app.standing import Gap, Standing, standing
+from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.redact import safe_line
 
-DONE = ("exported", "found")
+_HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "to collect", "oldest"]
 
 
 @click.command("status", context_settings=options.CONTEXT)
 @options.offline_config
 @options.out
+@options.json_lines
 @options.logs
 @click.pass_context
-def command(ctx: click.Context, /, *, out: str, **_others: object) -> None:
-    """Tell what the last run did and what is missing.
+def command(ctx: click.Context, /, *, settings: Places, out: str, json: bool, **_others: object) -> None:
+    """Tell what the last run did, what is under way and what is missing.
 
-    Reads the newest manifest under the output folder. Exit status 0: nothing is missing; 1: something is, or there
-    was no run.
+    Reads the newest manifest under the output folder and the journal in the state folder, also while a run is going
+    on. Exit status 0: nothing is missing; 1: something is, or there was no run; 74: one of the two cannot be read.
     """
-    found = newest(Path(out))
-    if found is None:
-        click.echo(f"no run has left a manifest under {safe_line(out)}")
-        ctx.exit(Exit.FAILED)
-    path, manifest = found
-    for text in describe(manifest):
-        click.echo(text)
-    click.echo(f"manifest: {path}")
-    ctx.exit(Exit.FAILED if missing(manifest) else Exit.OK)
+    now = time.time()
+    found = standing(Path(out), settings.state_dir, now=now)
+    journal = settings.state_dir / FILE
+    if found.nothing and not json:
+        click.echo(safe_line(f"no run has left a manifest under {out} or a journal at {journal}"))
+    else:
+        for text in as_json(found, now) if json else as_text(found, journal, now):
+            click.echo(text)
+    ctx.exit(Exit.FAILED if found.missing or found.nothing else Exit.OK)
 
 
-def describe(manifest: Mapping[str, Any]) -> list[str]:
-    """Return a manifest in a few lines; what is missing one by one."""
+def as_json(found: Standing, now: float) -> Iterator[str]:
+    """Yield a line for each label, each thing that is missing, each earlier failure, and last the totals."""
+    for each in found.labels:
+        counts = {name: getattr(each, name) for name in Tally.__slots__ if not name.endswith("_at")}
+        age = None if each.oldest_at is None else round(now - each.oldest_at, 3)
+        yield line({"event": "label", **counts, "oldest_seconds": age})
+    for event, gaps in (("missing", found.missing), ("failed", found.earlier)):
+        for gap in gaps:
+            facts = {name: value for name, value in asdict(gap).items() if value not in {"", None}}
+            yield line({"event": event, **facts, "collectable": gap.collectable})
+    path = None if found.path is None else str(found.path)
+    run = {name: found.manifest.get(name) for name in ("run", "snapshot", "exit_status")}
+    yield line({"event": "status", **run, "manifest": path, "missing": len(found.missing)})
+
+
+def as_text(found: Standing, journal: Path, now: float) -> list[str]:
+    """Return where things stand for people; what is missing one by one."""
+    lines = describe(found) if found.path is not None else ["no run has left a manifest"]
+    lines += notes(found.labels, journal, now) if found.labels else [f"no journal at {journal}"]
+    for heading, gaps in (("missing:", found.missing), ("failed under earlier labels:", found.earlier)):
+        lines += [heading] if gaps else []
+        several = gaps is found.earlier or len({gap.snapshot for gap in gaps}) > 1
+        lines += [f"  {name(gap)}{f' under {gap.snapshot}' if several else ''}: {reason(gap)}" for gap in gaps]
+    return [safe_line(each) for each in lines]
+
+
+def describe(found: Standing) -> list[str]:
+    """Return a manifest in a few lines."""
+    manifest = found.manifest
     states = Counter(str(job.get("outcome")) for job in manifest["jobs"])
     ended = manifest.get("exit_status")
     parts = [f"{count(states['exported'], 'export')} committed", f"{states['found']:,} already there"]
     parts += [f"{states['failed']:,} failed", f"{states['unfinished']:,} not done"]
-    lines = [
+    newer = found.labels and _is_newer(found.labels[-1].noted_at, manifest)
+    return [
         f"run {manifest.get('run')} under the label {manifest.get('snapshot')}",
         f"from {manifest.get('started_at')} to {manifest.get('finished_at')}, "
         + (f"exit status {ended}" if ended is not None else "ended by an error"),
         ", ".join(parts),
+        f"manifest: {found.path}",
+        *(["a later run left no manifest: it is going on, or was killed"] if newer else []),
     ]
-    left = missing(manifest)
-    return [safe_line(each) for each in [*lines, *(["missing:"] if left else []), *left]]
 
 
-def missing(manifest: Mapping[str, Any]) -> list[str]:
-    """Return what the run was to bring and did not, with the reason."""
-    left = [_reason("account", each) for each in manifest["refused"]]
-    return left + [_reason(str(job.get("entity")), job) for job in manifest["jobs"] if job.get("outcome") not in DONE]
+def _is_newer(noted_at: float, manifest: Mapping[str, Any]) -> bool:
+    try:
+        finished = datetime.fromisoformat(str(manifest.get("finished_at")))
+    except ValueError:
+        return False
+    return noted_at > finished.replace(tzinfo=finished.tzinfo or UTC).timestamp() + 1.0
 
 
-def _reason(what: str, entry: Mapping[str, Any]) -> str:
-    where = "/".join(str(entry[key]) for key in ("account", "region", "profile_id") if entry.get(key))
-    error = f"{entry['error']}: {entry.get('message')}" if entry.get("error") else "not done"
-    return f"  {what} of {where}: {error}" if what != "account" else f"  account {where}: {error}"
+def notes(labels: tuple[Tally, ...], journal: Path, now: float) -> list[str]:
+    """Return the journal as a table: a line a label, numbers of exports."""
+    rows = [_HEADING]
+    for each in labels:
+        numbers = (each.committed, each.failed, each.requested, each.intended, each.collectable)
+        rows.append([each.snapshot, *(f"{number:,}" for number in numbers), _oldest(each, now)])
+    return [f"journal: {journal}", *table(rows, right=frozenset(range(1, 6)))]
+
+
+def _oldest(each: Tally, now: float) -> str:
+    if each.oldest_at is None:
+        return "-"
+    age = now - each.oldest_at
+    return f"{_ago(age)}, {'kept by Amazon' if age < EXPORT_KEPT_SECONDS else 'no longer kept'}"
+
+
+def name(gap: Gap) -> str:
+    """Return what a gap is called."""
+    where = "/".join(part for part in (gap.account, gap.region, gap.profile_id) if part)
+    if not gap.entity:
+        return f"{'profile' if gap.profile_id else 'account'} {where}"
+    return f"{gap.entity} of {where}"
+
+
+def reason(gap: Gap) -> str:
+    """Return why something is missing, and what becomes of its export."""
+    kept = "the next run collects it" if gap.collectable else "no longer kept by Amazon, the next run asks again"
+    match gap.state:
+        case "requested":
+            return f"under way, asked for {_ago(gap.age)}; {kept}"
+        case "intended":
+            return "perhaps asked for: the answer was not noted"
+        case "unfinished":
+            return "not done"
+    words = ": ".join(part for part in (gap.error, gap.message) if part) or gap.state
+    return f"{words} ({kept})" if gap.age is not None else words
+
+
+def _ago(age: float | None) -> str:
+    return f"{duration(max(age or 0.0, 0.0))} ago"

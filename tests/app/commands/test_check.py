@@ -7,7 +7,11 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from asyncexport.app.cli import main
+from asyncexport.app.commands.check import findings
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings
+from asyncexport.models import Discovery
 from tests.app.conftest import Emulate, Emulated
+from tests.app.support import FakeExporter, account
 
 
 def called(emulated: Emulated, *arguments: str) -> Result:
@@ -24,6 +28,7 @@ def test_all_is_well(emulate: Emulate) -> None:
         "ok      account account-1/NA: token granted, 2 profiles, 1 agency profile without exports",
         "ok      account account-2/EU: token granted, 1 profile",
         f"ok      output: {emulated.folder} can be written to",
+        f"ok      journal: 0 exports in {emulated.folder.parent}/state/journal.sqlite3",
     ]
     assert set(emulated.server.state.counters.requests) == {"token", "profiles"}
 
@@ -34,7 +39,7 @@ def test_what_is_not_well(emulate: Emulate, tmp_path: Path) -> None:
     emulated = emulate(weather="token nth=1: deny-invalid_grant")
     result = called(emulated, "--out", str(tmp_path / "file"))
     assert result.exit_code == 74
-    good, account, output = result.stdout.splitlines()
+    good, account, output, _ = result.stdout.splitlines()
     assert good.startswith("ok      configuration")
     assert account.startswith("failed  account account-1/NA: ")
     assert account.endswith("-> give consent again for this account and put the new refresh token in place")
@@ -53,4 +58,27 @@ def test_a_profile_that_is_not_listed(emulate: Emulate) -> None:
         "ok      account account-1/NA",
         "failed  account account-1/NA/5",
         "ok      output",
+        "ok      journal",
     ]
+
+
+def test_a_journal_that_cannot_be_used(emulate: Emulate, tmp_path: Path) -> None:
+    """What would stop a run at once is found, with the way out."""
+    emulated = emulate()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journal.sqlite3").write_bytes(b"nonsense" * 1000)
+    result = called(emulated)
+    assert result.exit_code == 74
+    assert result.stdout.splitlines()[-1].startswith(
+        f"failed  journal: {tmp_path}/state/journal.sqlite3 cannot be used"
+    )
+    assert "--rebuild" in result.stdout
+
+
+async def test_a_run_that_keeps_no_journal(tmp_path: Path) -> None:
+    """Without a state folder there is nothing to find fault with."""
+    settings = Settings(
+        accounts=(account(),), run=RunSettings(state_dir=None), sink=SinkSettings(path=tmp_path / "exports")
+    )
+    *_, last = [each async for each in findings(settings, FakeExporter(Discovery(())))]
+    assert last == ("journal", "none is kept", None)

@@ -19,6 +19,7 @@ def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0, result.stderr
     assert "48 exports committed" in result.stdout
     assert "not met" not in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-exports"]
     assert len(list(Path("demo-exports").glob("entity=*/snapshot=*/profile_id=*/part-0.jsonl.zst"))) == 48
     assert f'duckdb -c "{query(Path("demo-exports"))}"' in result.stdout
     rows = duckdb.sql(query(Path("demo-exports")))

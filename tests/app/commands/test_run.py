@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from asyncexport.adapters.journal import read
 from asyncexport.app.cli import main
 from asyncexport.models import Entity
 from tests.app.conftest import Emulate, Emulated
@@ -124,6 +125,34 @@ def test_a_lock_that_is_held(emulate: Emulate, tmp_path: Path) -> None:
     assert called(emulated, "--entity", "ads").exit_code == 0
 
 
+def test_a_journal_that_cannot_be_used(emulate: Emulate, tmp_path: Path) -> None:
+    """Nothing is asked for until a person says so; then what is committed is found again."""
+    emulated = emulate(profiles=1)
+    assert called(emulated, "--entity", "ads").exit_code == 0
+    asked = len(emulated.server.state.journal)
+    journal = tmp_path / "state" / "journal.sqlite3"
+    journal.write_bytes(b"nonsense" * 1000)
+    result = called(emulated)
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert result.stderr.startswith(f"error: {journal} cannot be used: ")
+    assert "--rebuild" in result.stderr
+    assert len(emulated.server.state.journal) == asked
+    result = called(emulated, "--json", "--rebuild")
+    assert result.exit_code == 0, result.stderr
+    assert [events(result.stdout)[-1][name] for name in ("exported", "skipped")] == [3, 1]
+    assert {row["state"] for row in read(journal.parent)} == {"committed"}
+
+
+def test_a_state_folder_that_cannot_be_used(emulate: Emulate, tmp_path: Path) -> None:
+    """A file where the folder should be ends with 74, and nothing is asked for."""
+    (tmp_path / "state").write_text("in the way")
+    emulated = emulate(profiles=1)
+    result = called(emulated)
+    assert result.exit_code == 74, result.stderr
+    assert "choose another" in result.stderr
+    assert not emulated.server.state.counters.requests
+
+
 @pytest.mark.parametrize(
     ("numbers", "more", "status"),
     [((signal.SIGINT,), ("--grace", "0"), 130), ((signal.SIGTERM, signal.SIGINT), (), 143)],
@@ -144,7 +173,7 @@ def test_signals(emulate: Emulate, numbers: tuple[signal.Signals, ...], more: tu
     *outcomes, summary = events(first + rest)
     assert summary["event"] == "summary"
     assert 1 <= len(outcomes) < 8
-    assert "Run the same command again with --snapshot 2026-11-23 to do only what is missing." in last
+    assert "under way on Amazon's side. Run the same command again with --snapshot 2026-11-23 to collect these" in last
     result = called(emulated, "--json")
     assert result.exit_code == 0, result.stderr
     assert events(result.stdout)[-1]["skipped"] >= len(outcomes)

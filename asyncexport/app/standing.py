@@ -1,0 +1,139 @@
+"""Where things stand between runs: the newest manifest and the journal, put together.
+
+Contract: the manifest tells what the last run that ended did, the journal what has been noted since, by a run that was
+killed or is still going on. Something is missing when the manifest's run did not bring it and the journal does not
+know it as committed, or when the journal's newest label has it unfinished. Both files are treated as input from a
+stranger. Nothing is locked and nothing is written, so looking is possible at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asyncexport.adapters import journal
+from asyncexport.app.manifest import newest
+from asyncexport.models import Job
+from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
+
+DONE = ("exported", "found")
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was to come and is not committed; ``profile_id`` and ``entity`` are empty for a whole account.
+
+    ``state`` is the journal's ``intended``, ``requested`` or ``failed``, or the manifest's ``failed``, ``unfinished``
+    or ``refused``. ``age`` is how many seconds ago the export was asked for, None if it never was or will not be
+    looked at again.
+    """
+
+    snapshot: str
+    account: str
+    region: str
+    profile_id: str
+    entity: str
+    state: str
+    error: str = ""
+    message: str = ""
+    export_id: str = ""
+    age: float | None = None
+
+    @property
+    def collectable(self) -> bool:
+        """Whether the API still keeps an export for it, which the next run takes up."""
+        return self.age is not None and self.age < EXPORT_KEPT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person wants to know. ``earlier`` are failures under labels before the last one."""
+
+    path: Path | None
+    manifest: Mapping[str, Any]
+    labels: tuple[journal.Tally, ...]
+    missing: tuple[Gap, ...]
+    earlier: tuple[Gap, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no run has left anything."""
+        return self.path is None and not self.labels
+
+
+def standing(out: Path, state_dir: Path, *, now: float) -> Standing:
+    """Return where things stand. ``now`` is in seconds since 1970.
+
+    Raises :class:`StateCorrupt` for a manifest or a journal that cannot be read.
+    """
+    found = newest(out)
+    path, manifest = found if found is not None else (None, {})
+    labels = tuple(journal.tally(state_dir, kept_since=now - EXPORT_KEPT_SECONDS))
+    last = labels[-1].snapshot if labels else ""
+    current = {last, _text(manifest, "snapshot")}
+    rows = {_key(row): row for label in current for row in journal.read(state_dir, snapshot=label)}
+    gaps = {key: gap for key, gap in _unbrought(manifest) if not _committed(rows.get(key))}
+    for key, row in rows.items():
+        if key in gaps or (row["snapshot"] == last and not _committed(row)):
+            gaps[key] = _noted(row, gaps.get(key), now)
+    failed = journal.read(state_dir, state="failed")
+    earlier = tuple(_noted(row, None, now) for row in failed if row["snapshot"] not in current)
+    return Standing(path, manifest, labels, tuple(_refused(manifest)) + tuple(gaps.values()), earlier)
+
+
+def collectable(state_dir: Path, jobs: Iterable[Job], *, now: float) -> int:
+    """Count the jobs whose exports were asked for, are not committed, and are still kept by the API."""
+    keys = {job.key for job in jobs}
+    rows = [row for label in {key[0] for key in keys} for row in journal.read(state_dir, snapshot=label)]
+    return sum(_key(row) in keys and _noted(row, None, now).collectable for row in rows if not _committed(row))
+
+
+def _unbrought(manifest: Mapping[str, Any]) -> Iterator[tuple[Key, Gap]]:
+    """Yield what the manifest's run was to bring and did not."""
+    snapshot = _text(manifest, "snapshot")
+    for job in manifest.get("jobs", ()):
+        if job.get("outcome") not in DONE:
+            gap = Gap(snapshot, *_where(job), _text(job, "outcome"), _text(job, "error"), _text(job, "message"))
+            yield (snapshot, *_where(job), _text(job, "filters")), gap
+
+
+def _refused(manifest: Mapping[str, Any]) -> Iterator[Gap]:
+    for each in manifest.get("refused", ()):
+        yield Gap(_text(manifest, "snapshot"), *_where(each), "refused", _text(each, "error"), _text(each, "message"))
+
+
+def _noted(row: Mapping[str, Any], told: Gap | None, now: float) -> Gap:
+    """Return the gap that a row of the journal is, with the manifest's words about the same error."""
+    state, error, export_id = row["state"], row["error"], row["export_id"]
+    kept = export_id and state in {"requested", "failed"}
+    return Gap(
+        row["snapshot"],
+        *_where(row),
+        state,
+        error,
+        told.message if told is not None and told.error == error else "",
+        export_id,
+        now - row["asked_at"] if kept else None,
+    )
+
+
+def _committed(row: Mapping[str, Any] | None) -> bool:
+    return row is not None and row["state"] == "committed"
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return tuple(row[name] for name in ("snapshot", "account", "region", "profile_id", "entity", "filters"))
+
+
+def _where(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return _text(entry, "account"), _text(entry, "region"), _text(entry, "profile_id"), _text(entry, "entity")
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """Return a value of a manifest as text, whatever it is."""
+    value = entry.get(name)
+    return "" if value is None else str(value)
