@@ -56,7 +56,6 @@ class Gunzip:
         self._members = 0
         self._header = self._next_header()
         self._inflater = _raw_inflater()
-        self._inflater_full = False
         self._crc = 0
         self._length = 0
         self._trailer = b""
@@ -93,7 +92,7 @@ class Gunzip:
             raise GzipTruncated(f"the gzip file ends {where}, after {self.bytes_in} bytes", offset=self.bytes_in)
 
     def _pieces(self) -> Iterator[bytes]:
-        while self._at < len(self._pending) or self._inflater_full:
+        while self._at < len(self._pending):
             match self._stage:
                 case _Stage.HEADER:
                     self._read_header()
@@ -123,10 +122,9 @@ class Gunzip:
             raise GzipCorrupt(
                 f"the compressed data is damaged near byte {self.bytes_in}", offset=self.bytes_in
             ) from None
-        # Only one of the two is meaningful: zlib keeps a stale unconsumed_tail once eof is reached.
+        # Output that zlib still holds comes with the next input: at least the trailer has to follow.
         rest = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
         self._at += len(fed) - len(rest)
-        self._inflater_full = len(piece) == PIECE and not self._inflater.eof
         if self._inflater.eof:
             self._stage = _Stage.TRAILER
         self._account(piece)

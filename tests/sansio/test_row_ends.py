@@ -141,11 +141,31 @@ def test_the_same_bytes_again_change_nothing() -> None:
     assert guess.end(text, 8) == 15
 
 
-def test_offsets_follow_the_buffer() -> None:
-    """When the buffer loses its front the search goes on at the same place."""
-    text = bytearray(b'{"a":1},{"a":2},{"a":3}')
+def test_bytes_that_arrive_in_two_chunks_are_found() -> None:
+    """A search that found nothing goes on where the bytes could have begun."""
+    text = bytearray(b'{"a":1},{"a":2},{"a":3},{"')
     guess = Guess()
     guess.learn(text, 7)
-    del text[:8]
-    guess.dropped(8)
-    assert guess.end(text, 0) == 7
+    assert guess.end(text, 16) == NOT_FOUND
+    text += b'a":4}'
+    assert guess.end(text, 16) == 23
+
+
+def test_offsets_follow_the_buffer() -> None:
+    """When the buffer loses its front, search, distrust and learning go on at the same places."""
+    text = bytearray(b'{"a":1},{"a":2},{"a":3}, {"b":4}')
+    guess = Guess()
+    guess.learn(text, 7)
+    guess.wrong(15)
+    text += b',{"a":5}'
+    del text[:16]
+    guess.dropped(16)
+    assert guess.end(text, 0) == 16
+    guess.learn(text, 7)
+    assert guess.gap == 1
+    text += b" , {}"
+    guess.learn(text, 16)
+    assert guess.gap == 1
+    text += b" "
+    guess.learn(text, 24)
+    assert guess.gap == 3

@@ -98,28 +98,46 @@ def test_a_part_that_somebody_swapped_is_not_published(folder: int, tmp_path: Pa
 
 
 class Contested(Files):
-    """Another process takes each new ``.part`` for a dead one before we have locked it."""
+    """Another process takes each new ``.part`` for a dead one and removes it before we have locked it.
 
-    def __init__(self, folder: Path) -> None:
+    It still has it locked when we try, or not any more.
+    """
+
+    def __init__(self, folder: Path, *, still_locked: bool, times: int) -> None:
         self.folder = folder
+        self.still_locked = still_locked
+        self.times = times
         self.rivals: list[int] = []
 
     def create(self, folder: int, name: str) -> int:
         file = super().create(folder, name)
-        self.rivals.append(os.open(self.folder / name, os.O_RDWR))
-        fcntl.flock(self.rivals[-1], fcntl.LOCK_EX)
-        (self.folder / name).unlink()
+        if len(self.rivals) < self.times:
+            self.rivals.append(os.open(self.folder / name, os.O_RDWR))
+            fcntl.flock(self.rivals[-1], fcntl.LOCK_EX if self.still_locked else fcntl.LOCK_UN)
+            (self.folder / name).unlink()
         return file
+
+    def end(self) -> None:
+        for rival in self.rivals:
+            os.close(rival)
+
+
+@pytest.mark.parametrize("still_locked", [True, False])
+def test_a_race_that_is_lost_is_run_again(still_locked: bool, folder: int, tmp_path: Path) -> None:
+    """A ``.part`` that somebody removed under our hands is made anew, never published from nowhere."""
+    contested = Contested(tmp_path, still_locked=still_locked, times=3)
+    write_whole(contested, folder, "data", b"new")
+    contested.end()
+    assert (tmp_path / "data").read_bytes() == b"new"
 
 
 def test_a_race_that_is_always_lost_ends(folder: int, tmp_path: Path) -> None:
     """However unlucky the timing, creating is tried a few times and then refused."""
-    contested = Contested(tmp_path)
+    contested = Contested(tmp_path, still_locked=True, times=100)
     with pytest.raises(SinkLocked):
         NewFile(contested, folder, "data").create()
     assert len(contested.rivals) == 8
-    for rival in contested.rivals:
-        os.close(rival)
+    contested.end()
 
 
 class Vanishing(Files):

@@ -136,6 +136,15 @@ async def test_what_is_not_whole_to_the_last_bit_is_not_found(how: str, tmp_path
     assert await sink.find(order()) is None
 
 
+async def test_a_file_of_another_size_is_not_read(tmp_path: Path) -> None:
+    """What cannot be the file is refused before it is hashed."""
+    await store(JsonLines(tmp_path))
+    DAMAGES["a shorter file"](tmp_path)
+    files = FaultyFiles()
+    assert await JsonLines(tmp_path, files=files).find(order()) is None
+    assert "digest" not in [name for name, _ in files.log]
+
+
 @pytest.mark.parametrize("at", range(1, 14))
 async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> None:
     """What cannot be read is pulled anew; no descriptor is lost."""

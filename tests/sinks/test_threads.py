@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 
 import anyio
 import pytest
@@ -72,26 +71,31 @@ async def test_a_cancelled_task_waits_for_the_end(times: int) -> None:
     assert work.ended
 
 
-async def test_a_cancelled_scope_waits_for_the_end() -> None:
-    """An anyio scope is obeyed in the same way."""
-    work = Work()
+async def test_a_cancelled_scope_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An anyio scope is obeyed in the same way, and its repeated cancelling does not make the loop spin."""
+    work, waits = Work(), []
+    real = asyncio.wait
+
+    async def counted(tasks: list[asyncio.Future[object]]) -> object:
+        waits.append(tasks)
+        return await real(tasks)
+
+    async def cancel() -> None:
+        await begun(work)
+        scope.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        work.may_end.set()
+
+    monkeypatch.setattr(asyncio, "wait", counted)
+    canceller = asyncio.create_task(cancel())
     with anyio.CancelScope() as scope:
-        async with asyncio.TaskGroup() as group:
-
-            async def cancel() -> None:
-                await begun(work)
-                scope.cancel()
-                await _after_the_loop_turned(work.may_end.set)
-
-            group.create_task(cancel())
-            await in_thread(work)
-            await anyio.lowlevel.checkpoint()
+        await in_thread(work)
+        await anyio.lowlevel.checkpoint()
+    await canceller
     assert scope.cancelled_caught
     assert work.ended
-
-
-async def _after_the_loop_turned(action: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_soon(action)
+    assert len(waits) == 1
 
 
 async def test_cancellation_wins_over_an_error() -> None:
