@@ -101,6 +101,7 @@ def report(result: Result, server: Served, slots: int) -> str:
             "429s by the cap / by rate",
             f"{counters['throttled'].get('cap', 0)} / {counters['throttled'].get('rate', 0)}",
         ),
+        ("429s seen by the client, weather included", f"{summary.throttled}"),
         ("peak in progress per client and endpoint", f"{counters['peak_in_progress']} of {slots}"),
     ]
     return "\n".join(["| figure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
