@@ -21,10 +21,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from asyncexport.adapters.threads import ended, in_thread
 from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
 from asyncexport.models import Committed, Dropped, Intended, Job, Known, Note, Requested
 
@@ -88,21 +90,26 @@ class SqliteJournal:
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> SqliteJournal:
-        self._connection = await asyncio.to_thread(self._open)
+        try:
+            await in_thread(self._begin)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
-        if self._connection is not None:
-            self._connection.close()
+        try:
+            if self._writing is not None:
+                await ended(self._writing)
+        finally:
+            self._close()
 
     async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:
         """Return what is known of these jobs, by job key."""
         keys: set[tuple[str, ...]] = {job.key for job in jobs}
-        return await asyncio.to_thread(_recall, self._path, keys, self._wall())
+        return await in_thread(lambda: _recall(self._path, keys, self._wall()))
 
     async def note(self, job: Job, note: Note) -> None:
         """Write one note; it is on the disk when this returns. Raises :class:`StateError` or :class:`DiskFull`."""
@@ -117,7 +124,7 @@ class SqliteJournal:
         """Write everything that waits, in one transaction after the other, until nothing does."""
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            error = await asyncio.to_thread(self._write_batch, [row for row, _ in batch])
+            error = await in_thread(partial(self._write_batch, [row for row, _ in batch]))
             for _, done in batch:
                 if not done.done():
                     done.set_result(None) if error is None else done.set_exception(error)
@@ -131,6 +138,13 @@ class SqliteJournal:
         except (StateError, DiskFull) as error:
             return error
         return None
+
+    def _begin(self) -> None:
+        self._connection = self._open()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -36,6 +36,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, supp
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Evidence, Receipt, TransferOrder
@@ -45,7 +46,6 @@ from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import NO_FILE, NewFile, make_path, open_path, write_whole
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.records import LARGEST, Record, parse_record, record_text
-from asyncexport.sinks.threads import in_thread
 
 MANIFESTS = "_runs"
 

@@ -1,4 +1,4 @@
-"""Blocking work is waited for, whatever is cancelled meanwhile."""
+"""Work is waited for, whatever is cancelled meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import anyio
 import pytest
 
-from asyncexport.sinks.threads import in_thread
+from asyncexport.adapters.threads import ended, in_thread
 
 
 class Work:
@@ -113,3 +113,13 @@ async def test_cancellation_wins_over_an_error() -> None:
     work.may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_task_that_was_cancelled_itself() -> None:
+    """Waiting for a task that somebody else cancels ends like that task."""
+    running = asyncio.create_task(asyncio.sleep(3600))
+    waiting = asyncio.create_task(ended(running))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
