@@ -141,11 +141,13 @@ class AiohttpTransport:
                 total=self._patience.call, sock_connect=self._patience.connect, sock_read=self._patience.head
             ),
         ) as answer:
+            if _head_size(answer) > LARGEST_HEAD:
+                raise _too_much(_origin(request.url), answer.status, "the answer's headers are larger than 64 KiB")
             body = await answer.content.read(LARGEST_ANSWER + 1)
             while not answer.content.at_eof() and len(body) <= LARGEST_ANSWER:
                 body += await answer.content.read(LARGEST_ANSWER + 1 - len(body))
             if len(body) > LARGEST_ANSWER:
-                raise ProtocolError(f"{_origin(request.url)}: the answer is larger than 1 MiB", status=answer.status)
+                raise _too_much(_origin(request.url), answer.status, "the answer is larger than 1 MiB")
             return Response(answer.status, _headers(answer), body)
 
 
@@ -164,21 +166,17 @@ class _Opening:
     async def __aenter__(self) -> _AiohttpDownload:
         failure: AsyncexportError
         try:
-            answer = self._answer = await self._session.get(
+            self._answer = await self._session.get(
                 URL(self._url.reveal(), encoded=True), headers=self._headers, allow_redirects=False
             )
         except _FOREIGN as error:
             failure = _translated(error, str(self._url))
         else:
-            return self._begun(answer)
+            if _head_size(self._answer) <= LARGEST_HEAD:
+                return _AiohttpDownload(self._answer, str(self._url), self._silence)
+            self._answer.close()
+            failure = _too_much(str(self._url), self._answer.status, "the answer's headers are larger than 64 KiB")
         raise failure
-
-    def _begun(self, answer: aiohttp.ClientResponse) -> _AiohttpDownload:
-        try:
-            return _AiohttpDownload(answer, str(self._url), self._silence)
-        except ProtocolError:
-            answer.close()
-            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -249,10 +247,15 @@ def _entered(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    size = sum(len(name) + len(value) for name, value in answer.raw_headers)
-    if size > LARGEST_HEAD:
-        raise ProtocolError("the headers of the answer are larger than 64 KiB", status=answer.status)
     return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _head_size(answer: aiohttp.ClientResponse) -> int:
+    return sum(len(name) + len(value) for name, value in answer.raw_headers)
+
+
+def _too_much(where: str, status: int, what: str) -> ProtocolError:
+    return ProtocolError(f"{where}: {what}", status=status)
 
 
 def _origin(url: str) -> str:
