@@ -59,6 +59,10 @@ class Files:
         """Open a file that exists; a pipe does not block."""
         return os.open(name, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
 
+    def names(self, folder: int) -> list[str]:
+        """Return what stands in an open folder."""
+        return os.listdir(folder)
+
     def look(self, folder: int, name: str) -> os.stat_result | None:
         """Return what stands under ``name`` itself, None for nothing."""
         try:

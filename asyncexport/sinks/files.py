@@ -4,8 +4,9 @@ Contract: a :class:`NewFile` is written as ``NAME.part`` and gets its name by a 
 disk. Whatever happens before leaves nothing but a ``.part``, and the next writer removes that.
 
 Plan: the writer holds a lock on its ``.part`` (``flock``: the system releases it when the process ends, however that
-happens), so a ``.part`` that can be locked is a dead one and may go. Before a file is removed or renamed it is checked
-that the name still means the file that is locked; so two writers never rename each other's half of a file.
+happens), so a ``.part`` that can be locked is a dead one and may go; :func:`sweep` removes those whose name nobody will
+write again. Before a file is removed or renamed it is checked that the name still means the file that is locked; so two
+writers never rename each other's half of a file.
 
 Worst case: :class:`SinkLocked` for the second of two writers. After a failed fsync the file is given up: a second fsync
 may report success for pages that were dropped.
@@ -21,6 +22,7 @@ from pathlib import Path
 from asyncexport.errors import SinkError, SinkLocked, SinkRejected
 from asyncexport.sinks.disk import Files, is_regular
 
+_PART = ".part"
 _TRIES = 8
 _NO_FOLDER = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 NO_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
@@ -86,7 +88,7 @@ class NewFile:
         self._files = files
         self._folder = folder
         self._name = name
-        self._part = name + ".part"
+        self._part = name + _PART
         self._file: int | None = None
 
     def __repr__(self) -> str:
@@ -98,7 +100,7 @@ class NewFile:
             try:
                 self._file = self._files.create(self._folder, self._part)
             except FileExistsError:
-                self._remove_dead()
+                self.remove_dead()
                 continue
             if self._files.lock(self._file) and self._is_still_named():
                 return
@@ -143,7 +145,11 @@ class NewFile:
     def _is_still_named(self) -> bool:
         return _same(self._files, self._folder, self._part, self._open_file)
 
-    def _remove_dead(self) -> None:
+    def remove_dead(self) -> None:
+        """Remove a ``.part`` whose writer has ended.
+
+        Raises :class:`SinkLocked` for one that is written now, :class:`SinkRejected` for what is no file.
+        """
         try:
             found = self._files.open_file(self._folder, self._part, os.O_RDWR)
         except FileNotFoundError:
@@ -172,6 +178,20 @@ class NewFile:
 def _same(files: Files, folder: int, name: str, file: int) -> bool:
     named, opened = files.look(folder, name), files.look_at(file)
     return named is not None and (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+
+
+def sweep(files: Files, folder: int, prefix: str = "") -> None:
+    """Remove every dead ``.part`` in an open folder whose name begins with ``prefix``; what is in use stays."""
+    for name in files.names(folder):
+        if name.startswith(prefix) and name.endswith(_PART):
+            remove_dead(files, folder, name.removesuffix(_PART))
+
+
+def remove_dead(files: Files, folder: int, name: str) -> None:
+    """Remove ``NAME.part`` if there is one and nobody writes it any more. Raises nothing: it is in nobody's way."""
+    with suppress(OSError, SinkError):
+        if files.look(folder, name + _PART) is not None:
+            NewFile(files, folder, name).remove_dead()
 
 
 def write_whole(files: Files, folder: int, name: str, data: bytes) -> None:

@@ -16,6 +16,8 @@ Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
 The record comes first, so that a data file under its final name always has one that describes it, or is somebody
 else's. A kill between 2 and 3 of a replacement leaves the old file with the new record: :meth:`JsonLines.find`
 compares the file's SHA-256, finds nothing, and the next run replaces the file, which its record still says is ours.
+A kill before 2 leaves a ``.part``: the next writer of the same part removes it, and so does :meth:`JsonLines.find`
+where an older file is still the answer.
 
 Somebody else's file is never replaced unless ``overwrite`` says so: no record, a record of another job (two accounts
 that see the same profile), a link, a folder, a pipe. Our own is: ``open()`` replaces, because the engine asks
@@ -43,11 +45,12 @@ from asyncexport.models import Evidence, Receipt, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.codecs import SUFFIXES, Compression, check_compression, encoder
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import NO_FILE, NewFile, make_path, open_path, write_whole
+from asyncexport.sinks.files import NO_FILE, NewFile, make_path, open_path, remove_dead, sweep, write_whole
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.records import LARGEST, Record, parse_record, record_text
 
 MANIFESTS = "_runs"
+_PROBE = "_probe-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,11 @@ def _find(files: Files, place: Place, order: TransferOrder) -> Receipt | None:
         if record is None or record.file != place.file or not record.answers(order):
             return None
         rivals = any(files.look(folder, name) for name in place.rivals)
-        return record.receipt(place.location) if not rivals and _is_whole(files, folder, record) else None
+        if rivals or not _is_whole(files, folder, record):
+            return None
+        for name in (place.file, place.record):
+            remove_dead(files, folder, name)
+        return record.receipt(place.location)
     except OSError:
         return None
     finally:
@@ -275,6 +282,7 @@ def _keep(files: Files, path: Path, manifest: bytes) -> None:
     with failing_as_sink_error(path, "storing the manifest"):
         folder = make_path(files, str(path.parent.parent), (path.parent.name,))
         try:
+            sweep(files, folder)
             write_whole(files, folder, path.name, manifest)
             files.sync(folder)
         finally:
@@ -285,7 +293,8 @@ def _prove_writable(files: Files, root: str) -> int:
     with failing_as_sink_error(root, "preparing"):
         folder = make_path(files, root, ())
         try:
-            probe = NewFile(files, folder, f"_probe-{os.getpid()}")
+            sweep(files, folder, _PROBE)
+            probe = NewFile(files, folder, f"{_PROBE}{os.getpid()}")
             try:
                 probe.create()
                 probe.write(b"?")

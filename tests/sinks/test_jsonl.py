@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gzip
 import hashlib
 import json
@@ -145,13 +146,49 @@ async def test_a_file_of_another_size_is_not_read(tmp_path: Path) -> None:
     assert "digest" not in [name for name, _ in files.log]
 
 
-@pytest.mark.parametrize("at", range(1, 14))
+LEFT = (f"{FOLDER}/part-0.jsonl.zst.part", f"{FOLDER}/_part-0.receipt.json.part")
+
+
+async def test_what_a_killed_replacement_left_is_removed_where_the_older_file_is_found(tmp_path: Path) -> None:
+    """The older file answers, so nobody writes that part again and ``find`` is the last to see its ``.part``."""
+    receipt = await store(JsonLines(tmp_path))
+    expected = tree(tmp_path)
+    for path in LEFT:
+        (tmp_path / path).write_bytes(b"half a")
+    assert await JsonLines(tmp_path).find(order()) == receipt
+    assert tree(tmp_path) == expected
+
+
+@pytest.mark.parametrize("at", [12, 13])
+async def test_an_error_while_tidying_changes_no_answer(at: int, tmp_path: Path) -> None:
+    """What a killed run left is in nobody's way."""
+    receipt = await store(JsonLines(tmp_path))
+    files = FaultyFiles(at=at)
+    assert await JsonLines(tmp_path, files=files).find(order()) == receipt
+    assert not files.opened
+
+
+async def test_probes_and_manifests_of_killed_runs_are_removed(tmp_path: Path) -> None:
+    """Their names come once only, so no writer would meet them again; what is in use and what is not ours stays."""
+    (tmp_path / "_runs").mkdir()
+    for path in ("_probe-1.part", "_runs/old.json.part", "mine.part"):
+        (tmp_path / path).write_bytes(b"half a")
+    used = (tmp_path / "_runs/used.json.part").open("wb")
+    fcntl.flock(used, fcntl.LOCK_EX)
+    await JsonLines(tmp_path).prepare()
+    await JsonLines(tmp_path).keep("new", b"{}")
+    used.close()
+    assert set(tree(tmp_path)) == {"mine.part", "_runs/new.json", "_runs/used.json.part"}
+
+
+@pytest.mark.parametrize("at", range(1, 12))
 async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> None:
     """What cannot be read is pulled anew; no descriptor is lost."""
     receipt = await store(JsonLines(tmp_path))
     files = FaultyFiles(at=at)
     found = await JsonLines(tmp_path, files=files).find(order())
-    assert found == (None if len(files.log) > at else receipt)
+    assert found is None
+    assert receipt == await JsonLines(tmp_path).find(order())
     assert not files.opened
 
 
