@@ -14,7 +14,7 @@ from tests.support import steady
 PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
-POLICIES = st.builds(Backoff, first=st.floats(0.01, 100), longest=st.floats(0.01, 1000), attempts=st.integers(1, 200))
+POLICIES = st.builds(Backoff, first=st.floats(0.01, 100), longest=st.floats(0.01, 1000), attempts=st.integers(1, 30))
 
 
 @pytest.mark.parametrize("kind", [getattr(errors, name) for name in errors.__all__])
