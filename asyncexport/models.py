@@ -28,12 +28,12 @@ class Region(StrEnum):
 
     @property
     def api_url(self) -> str:
-        """Origin of the API (official, ``api.md`` 1.1)."""
+        """Origin of the API (official)."""
         return _HOSTS[self][0]
 
     @property
     def token_url(self) -> str:
-        """Where refresh tokens become access tokens (official, ``api.md`` 4.1)."""
+        """Where refresh tokens become access tokens (official)."""
         return _HOSTS[self][1]
 
 
@@ -230,7 +230,7 @@ class Profile:
 
     @property
     def is_agency(self) -> bool:
-        """Agency (DSP) profiles have no sponsored-ads exports (official, ``api.md`` 4.2)."""
+        """Agency (DSP) profiles have no sponsored-ads exports (official)."""
         return self.type.lower() == "agency"
 
 
