@@ -152,7 +152,7 @@ def get_logger() -> structlog.stdlib.BoundLogger:
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    ).bind()  # otherwise each call would build the whole logger anew
     return logger
 
 

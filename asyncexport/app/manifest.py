@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from asyncexport.sansio.redact import scrub
 
 FORMAT = 1
 FOLDER = "_runs"
+_RENAMED = {"location": "path"}
 _LARGEST = 256 * 1024 * 1024
 
 
@@ -95,8 +96,9 @@ class Record:
         return worst(self.errors)
 
     def manifest(self, summary: Summary, status: Exit | None, *, again: bool = False) -> bytes:
-        """Return the manifest of the run so far; ``status`` is None when the run ended by an exception."""
-        document = {
+        """Return the manifest of the run so far, one job a line; ``status`` is None when it ended by an exception."""
+        prints = {filters: filters.fingerprint for filters in {job.filters for job in self.jobs}}
+        head = {
             "format": FORMAT,
             "run": self.name,
             "asyncexport": __version__,
@@ -106,15 +108,15 @@ class Record:
             "exit_status": None if status is None else int(status),
             "again": again,
             "totals": summary.as_dict() | {"refused": len(self.refused), "unfinished": len(self.unfinished)},
-            "filters": {job.filters.fingerprint: asdict(job.filters) for job in self.jobs},
+            "filters": {each: asdict(filters) for filters, each in prints.items()},
             "skipped": [_profile(each) | {"name": each.name, "type": each.type} for each in self.discovery.skipped],
             "refused": [_refusal(each) for each in self.refused],
-            "jobs": [self._entry(job) for job in self.jobs],
         }
-        return json.dumps(document, indent=1).encode() + b"\n"
+        jobs = ",\n  ".join(json.dumps(self._entry(job, prints[job.filters])) for job in self.jobs)
+        return (json.dumps(head, indent=1).removesuffix("\n}") + f',\n "jobs": [\n  {jobs}\n ]\n}}\n').encode()
 
-    def _entry(self, job: Job) -> dict[str, Any]:
-        entry = _profile(job.profile) | {"entity": job.entity.value, "filters": job.filters.fingerprint}
+    def _entry(self, job: Job, fingerprint: str) -> dict[str, Any]:
+        entry = _profile(job.profile) | {"entity": job.entity.value, "filters": fingerprint}
         return entry | self._times.get(job, {}) | _result(self.outcomes.get(job))
 
 
@@ -150,8 +152,7 @@ def _is_manifest(document: object) -> bool:
 def _result(outcome: Outcome | None) -> dict[str, Any]:
     match outcome:
         case Exported(receipt=receipt, found=found):
-            facts = asdict(receipt)
-            facts["path"] = facts.pop("location")
+            facts = {_RENAMED.get(each.name, each.name): getattr(receipt, each.name) for each in fields(receipt)}
             return {"outcome": "found" if found else "exported", **facts}
         case Failed(error=error):
             return {"outcome": "failed", **_error(error)}
