@@ -59,6 +59,7 @@ class EmulatorServer:
         self._ports = (api_port, store_port)
         self._folder = spool
         self._content = content
+        self._objects = AsyncExitStack()
         self._started = 0.0
         self.api_url = ""
         self.store_url = ""
@@ -96,13 +97,21 @@ class EmulatorServer:
                 self._spool.order(ObjectKey.of(profile.profile_id, entity, filters or Filters()))
         await self._spool.filled()
 
+    async def become(self, state: AdsState, *, content: Content | None = None) -> None:
+        """Be another server on the same listeners: its world, its weather, its books. What was made before is gone.
+
+        The new state's ``epoch`` is what its clock shows when :attr:`now` is 0.
+        """
+        await self._clear()
+        self.state, self._content = state, content
+        await self._stock()
+        state.store_url = self.store_url
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._started = asyncio.get_running_loop().time()
-            self._spool = Spool(self.state.world, folder=self._folder, content=self._content)
-            stack.callback(self._spool.close)
-            self.state.use(self._spool)
-            await self._employ(stack)
+            stack.push_async_callback(self._clear)
+            await self._stock()
             closing = asyncio.Event()
             self._api_sender = Sender(closing, _nothing)
             self._store_sender = Sender(closing, self._served)
@@ -117,6 +126,18 @@ class EmulatorServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    async def _stock(self) -> None:
+        """Open a spool for the state that is served now, and let it be filled."""
+        async with AsyncExitStack() as stack:
+            self._spool = Spool(self.state.world, folder=self._folder, content=self._content)
+            stack.callback(self._spool.close)
+            self.state.use(self._spool)
+            await self._employ(stack)
+            self._objects = stack.pop_all()
+
+    async def _clear(self) -> None:
+        await self._objects.aclose()
 
     async def _employ(self, stack: AsyncExitStack) -> None:
         worker = asyncio.create_task(self._spool.work(), name="emulator spool")

@@ -16,6 +16,7 @@ from yarl import URL
 from asyncexport.emulator.checks import MEDIA_TYPES
 from asyncexport.emulator.data import EMPTY_EXPORT, rows
 from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.server import EmulatorServer, serve
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
@@ -187,6 +188,25 @@ async def test_content_can_be_replaced() -> None:
         url = await Client(server, http).url(Entity.ADS)
         async with http.get(URL(url, encoded=True)) as answer:
             assert await answer.read() == b"no export"
+
+
+async def test_one_server_can_become_another(tmp_path: Path) -> None:
+    """The listeners stay; weather, books and objects are the new state's, and the old objects' file is gone."""
+    async with EmulatorServer(instant_state(), spool=tmp_path) as server, session() as http:
+        url, where, spool = await Client(server, http).url(Entity.ADS), server.store_url, server._spool
+        other = instant_state("profiles: return-503", seed=9)
+        await server.become(other, content=lambda _: [EMPTY_EXPORT])
+        assert (server.state, server.store_url, other.store_url) == (other, where, where)
+        with pytest.raises(ValueError, match="closed file"):
+            list(spool.read(ObjectKey.of(PROFILE.profile_id, Entity.ADS, Filters(states=("ENABLED", "PAUSED"))), 0, 1))
+        async with http.get(URL(url, encoded=True)) as answer:
+            assert answer.status == 403
+        client = Client(server, http)
+        async with http.get(f"{server.api_url}/v2/profiles", headers=await client.headers()) as answer:
+            assert answer.status == 503
+        async with http.get(URL(await client.url(Entity.ADS), encoded=True)) as answer:
+            assert await answer.read() == EMPTY_EXPORT
+        assert len(other.journal) == 1
 
 
 async def test_a_maker_that_fails_is_heard_of_at_the_end() -> None:
