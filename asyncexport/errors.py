@@ -134,14 +134,7 @@ class TlsError(ConnectError):
 
 
 class ConnectionLost(ConnectError):
-    """The connection was cut before the answer was whole.
-
-    ``sent`` tells whether the request had gone out in full, so that the server may have acted on it.
-    """
-
-    def __init__(self, message: str, *, sent: bool = True) -> None:
-        super().__init__(message)
-        self.sent = sent
+    """The connection was cut before the answer was whole; the server may have acted on the request all the same."""
 
 
 class Stalled(ConnectError):

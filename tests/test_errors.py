@@ -69,5 +69,4 @@ def test_given_attributes() -> None:
 
     assert (api.status, api.code, api.request_id, api.retry_after) == (503, "Busy", "R", 2.5)
     assert ExportFailed("m", export_id="e", code="TIMED_OUT").export_id == "e"
-    assert ConnectionLost("m", sent=False).sent is False
     assert DecodeError("m", offset=7, row=3).row == 3

@@ -27,11 +27,18 @@ from asyncexport.sansio.recovery import Recovery, Step, final
 Renew = Callable[[TransferOrder], Awaitable[SignedUrl]]
 """Asks the export for a fresh URL; raises what is in the way of one."""
 
+PATIENCE_SECONDS = 6 * 3600.0
+"""After so long a transfer is not taken up again after a fault, even if every connection brought it a little on."""
+
 _ERROR_BODY = 64 * 1024
 
 
 class Transfer:
-    """One order on its way. ``backoff`` gives the delays between connections."""
+    """One order on its way.
+
+    ``backoff`` gives the delays between connections; ``patience``, in seconds, bounds how long faults are recovered
+    from.
+    """
 
     def __init__(
         self,
@@ -44,6 +51,7 @@ class Transfer:
         listener: Listener,
         renew: Renew,
         backoff: Backoff,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._order = order
         self._sink = GuardedSink(sink)
@@ -55,6 +63,7 @@ class Transfer:
         self._backoff = backoff
         self._url = order.url
         self._recovery = Recovery()
+        self._last_moment = clock.now() + patience
 
     async def run(self) -> Receipt:
         """Move the export. Returns once it is committed; raises one typed error otherwise, leaving nothing behind."""
@@ -66,7 +75,7 @@ class Transfer:
             except _StartOver as again:
                 reason = again.error
             except (DecodeError, NotAnExport) as error:
-                if self._recovery.after(error, state) is not Step.RESTART:
+                if self._next_step(error, state) is not Step.RESTART:
                     raise
                 reason = error
             self._listener(TransferRestarted(self._order.job, type(reason).__name__))
@@ -123,7 +132,7 @@ class Transfer:
                 asked_at = self._clock.now()
 
     async def _recover(self, fault: AsyncexportError, state: Piecewise) -> None:
-        step = self._recovery.after(fault, state)
+        step = self._next_step(fault, state)
         if step is Step.GIVE_UP:
             raise final(fault, self._order.export_id)
         if step is Step.RESTART:
@@ -134,6 +143,11 @@ class Transfer:
         else:
             await self._pause(fault)
         self._listener(TransferResumed(self._order.job, state.offset, type(fault).__name__))
+
+    def _next_step(self, fault: AsyncexportError, state: Piecewise) -> Step:
+        """Ask what comes after a fault; nothing does once the patience is used up, however much has come in."""
+        step = self._recovery.after(fault, state)
+        return step if self._clock.now() < self._last_moment else Step.GIVE_UP
 
     async def _pause(self, fault: AsyncexportError) -> None:
         ceiling = self._backoff.ceiling(max(0, self._recovery.strikes - 1))

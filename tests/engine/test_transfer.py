@@ -184,6 +184,22 @@ async def test_progress_forgives_any_number_of_breaks() -> None:
     assert bench.shelf.opened == 1
 
 
+async def test_progress_is_forgiven_for_six_hours_and_no_longer() -> None:
+    """A store that gives a byte a connection cannot hold a transfer for ever."""
+
+    class Slow(FakeDownload):
+        async def chunks(self) -> AsyncGenerator[bytes]:
+            async for chunk in super().chunks():
+                yield chunk
+                bench.clock.advance(1000.0)
+
+    steps: list[Opening] = [Slow(200, HEAD, FILE[:1], LOST)]
+    steps += [Slow(206, rest(at).headers, FILE[at : at + 1], LOST) for at in range(1, 40)]
+    bench = Bench(*steps)
+    assert isinstance(await bench.fails(), ConnectionLost)
+    assert 21_600 < bench.clock.now() < 23_000
+
+
 async def test_five_breaks_without_a_new_byte_are_the_error() -> None:
     """Without progress a lost connection is endured four times; the waits between grow."""
     bench = Bench(cut(HALF, LOST), *[ConnectionLost("again") for _ in range(5)])
