@@ -12,6 +12,7 @@ loudly and stops nothing, because this run has what it needs; it is the next one
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from copy import copy
@@ -71,6 +72,7 @@ class TokenSource:
         self._expires_at = float("-inf")
         self._refresh_at = float("-inf")
         self._refusal: AsyncexportError | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def client_id(self) -> str:
@@ -130,6 +132,15 @@ class TokenSource:
         return self._take(answer, asked_at)
 
     async def _keep(self, refresh: Secret) -> None:
+        """Have the token stored, also when whoever asked for it is cancelled meanwhile."""
+        self._keeping = asyncio.create_task(self._store(refresh))
+        try:
+            await asyncio.wait({self._keeping})
+        except asyncio.CancelledError:
+            await asyncio.wait({self._keeping})
+            raise
+
+    async def _store(self, refresh: Secret) -> None:
         news = f"account {self._account.name!r}: the token host gave another refresh token"
         try:
             news += await self._stored(refresh)
@@ -143,16 +154,16 @@ class TokenSource:
         if keeper is None:
             return ", and nothing is there to store it: use { file = PATH } or on_new_refresh_token"
         try:
-            with anyio.move_on_after(_KEEPING_SECONDS, shield=True) as scope:
+            async with asyncio.timeout(_KEEPING_SECONDS):
                 done = keeper(refresh)
                 if inspect.isawaitable(done):
                     await done
         except AsyncexportError as error:
             raise StateError(str(error)) from None
+        except TimeoutError:
+            raise StateError(f"not done within {_KEEPING_SECONDS:.0f} s") from None
         except Exception as error:
             raise StateError(type(error).__name__) from error
-        if scope.cancelled_caught:
-            raise StateError(f"not done within {_KEEPING_SECONDS:.0f} s")
         return ", and it was stored"
 
     def _take(self, answer: wire.Token, asked_at: float) -> Access:

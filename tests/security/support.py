@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import pickle
 import random
 import re
@@ -17,7 +16,6 @@ from ssl import SSLContext
 from types import ModuleType, TracebackType
 from typing import Any
 
-from rich.console import Console
 from rich.traceback import Traceback
 
 from asyncexport import Account
@@ -150,7 +148,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def everything_said(error: BaseException) -> str:
-    """Return all that any crash reporter could show of an error: texts, fields, pickles, locals of every frame."""
+    """Return what any crash reporter could show of an error: texts, fields, pickles, locals as Python and rich do."""
     said = []
     for each in chain(error):
         said += [str(each), repr(each), repr(each.args), repr(vars(each))]
@@ -158,11 +156,10 @@ def everything_said(error: BaseException) -> str:
         said += traceback.TracebackException(type(each), each, frames, capture_locals=True).format()
         if isinstance(each, AsyncexportError):
             said.append(pickle.dumps(each).decode("latin-1"))
-    page = io.StringIO()
-    frames = _library_frames(error.__traceback__)
-    trace = Traceback.from_exception(type(error), error, frames, show_locals=True, locals_max_string=100_000)
-    Console(file=page, width=4000).print(trace)
-    return "\n".join([*said, page.getvalue()])
+        trace = Traceback.extract(type(each), each, frames, show_locals=True, locals_max_length=1000)
+        nodes = [node for stack in trace.stacks for frame in stack.frames for node in (frame.locals or {}).values()]
+        said += map(str, nodes)
+    return "\n".join(said)
 
 
 def _library_frames(trace: TracebackType | None) -> TracebackType | None:
