@@ -15,15 +15,22 @@ from asyncexport.batch import Batch
 from asyncexport.events import Event
 from asyncexport.models import Evidence, Job, Known, Note, Receipt, SignedUrl, TransferOrder
 
+LARGEST_ANSWER = 1 << 20
+"""Bytes of an answer to a small JSON call, unless the request expects more; the rest is not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One small JSON call, complete: nothing is added to it on its way but what HTTP itself demands."""
+    """One small JSON call, complete: nothing is added to it on its way but what HTTP itself demands.
+
+    ``largest`` bounds the answer, in bytes.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    largest: int = field(default=LARGEST_ANSWER, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Transport(Protocol):
     """HTTP. Raises :class:`ConnectError` and its children, nothing of the client library's own; follows no redirect."""
 
     async def send(self, request: Request) -> Response:
-        """Send one small call to the API or the token host and read its answer whole (at most 1 MiB)."""
+        """Send one small call to the API or the token host and read its answer whole, up to ``request.largest``."""
         ...
 
     def download(self, url: SignedUrl, *, offset: int, etag: str | None) -> AbstractAsyncContextManager[Download]:

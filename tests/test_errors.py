@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncexport import errors
-from asyncexport.errors import AsyncexportError, AuthError, ConnectionLost, DecodeError, DownloadError, ExportFailed
+from asyncexport.errors import AsyncexportError, AuthError, DecodeError, DownloadError, ExportFailed
 
 KINDS = [getattr(errors, name) for name in errors.__all__]
 
@@ -57,7 +57,6 @@ def test_defaults_of_the_attributes() -> None:
 
     assert (api.status, api.code, api.request_id, api.retry_after) == (0, "", "", None)
     assert (AuthError("m").code, AuthError("m").request_id) == ("", "")
-    assert ConnectionLost("m").sent is True
     assert (ExportFailed("m").export_id, ExportFailed("m").code) == ("", "")
     assert (DownloadError("m").status, DownloadError("m").code) == (0, "")
     assert (DecodeError("m").offset, DecodeError("m").row) == (0, None)

@@ -39,9 +39,6 @@ from asyncexport.errors import (
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Download, Request, Response
 
-LARGEST_ANSWER = 1 << 20
-"""Bytes of a small JSON answer; the rest is not read."""
-
 LARGEST_HEAD = 64 * 1024
 """Bytes of names and values of an answer's headers."""
 
@@ -143,12 +140,14 @@ class AiohttpTransport:
         ) as answer:
             if _head_size(answer) > LARGEST_HEAD:
                 raise _too_much(_origin(request.url), answer.status, "the answer's headers are larger than 64 KiB")
-            body = await answer.content.read(LARGEST_ANSWER + 1)
-            while not answer.content.at_eof() and len(body) <= LARGEST_ANSWER:
-                body += await answer.content.read(LARGEST_ANSWER + 1 - len(body))
-            if len(body) > LARGEST_ANSWER:
-                raise _too_much(_origin(request.url), answer.status, "the answer is larger than 1 MiB")
-            return Response(answer.status, _headers(answer), body)
+            body = bytearray()
+            while not answer.content.at_eof():
+                body += await answer.content.read(_CHUNK)
+                if len(body) > request.largest:
+                    raise _too_much(
+                        _origin(request.url), answer.status, f"the answer is larger than {request.largest >> 20} MiB"
+                    )
+            return Response(answer.status, _headers(answer), bytes(body))
 
 
 class _Opening:

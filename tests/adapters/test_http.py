@@ -11,13 +11,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from asyncexport.adapters.http import LARGEST_ANSWER, AiohttpTransport
+from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.errors import (
     ConfigError,
     ProtocolError,
 )
 from asyncexport.models import SignedUrl
-from asyncexport.ports import Request, Response
+from asyncexport.ports import LARGEST_ANSWER, Request, Response
 from tests.adapters.other_end import (
     CANARY,
     OK,
@@ -227,6 +227,9 @@ async def test_an_answer_of_exactly_the_largest_size(transport: AiohttpTransport
     """One mebibyte is taken whole."""
     async with wire(answered(b"x" * LARGEST_ANSWER)) as server:
         assert len((await transport.send(Request("GET", server.url, {}))).body) == LARGEST_ANSWER
+    async with wire(answered(b"x" * (LARGEST_ANSWER + 1))) as server:
+        roomy = Request("GET", server.url, {}, largest=2 * LARGEST_ANSWER)
+        assert len((await transport.send(roomy)).body) == LARGEST_ANSWER + 1
 
 
 async def test_a_session_of_the_caller() -> None:

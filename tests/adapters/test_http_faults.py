@@ -157,8 +157,6 @@ async def test_a_host_that_does_not_answer() -> None:
         download = await failed(fetched(transport, f"{server.url}/k?{QUERY}"))
 
     assert type(call) is type(download) is ConnectionLost
-    assert isinstance(call, ConnectionLost)
-    assert call.sent
 
 
 @pytest.mark.parametrize(

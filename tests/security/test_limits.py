@@ -10,12 +10,12 @@ import pytest
 
 from asyncexport import Exporter, Failed, Schedule
 from asyncexport.adapters.connecting import Patience
-from asyncexport.adapters.http import LARGEST_ANSWER, AiohttpTransport
+from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.weather import Weather
 from asyncexport.errors import AsyncexportError, ConnectionLost, ProtocolError, Stalled
 from asyncexport.models import SignedUrl
-from asyncexport.ports import Request
+from asyncexport.ports import LARGEST_ANSWER, Request
 from asyncexport.sinks import Memory
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.security.support import CANARY, Spy, Talk, endless, everything_said, spying
@@ -169,7 +169,7 @@ async def test_the_head_is_given_time_and_not_the_queue() -> None:
 
 
 @pytest.mark.emulator(profiles=1, accounts=1)
-@pytest.mark.parametrize("stage", ["token", "profiles", "request", "poll"])
+@pytest.mark.parametrize("stage", ["token", "request", "poll"])
 async def test_an_answer_larger_than_1_mib_at_every_stage(stage: str, emulator: EmulatorServer) -> None:
     """It ends as that error wherever it comes, and costs nobody else anything."""
     emulator.state.weather = Weather.parse(f"{stage} times=99: huge-body")
