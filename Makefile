@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+N      ?= 10000
+SEED   ?= 1
 
-.PHONY: demo test check lint types format constraints clean help
+.PHONY: demo test faults check lint types format constraints clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -20,6 +22,9 @@ demo: $(READY)   ## set up, then run the main job against the embedded emulator
 
 test: $(READY)   ## set up, then run every test with branch coverage
 	$(BIN)/pytest --cov --cov-report=term
+
+faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says how to replay it
+	$(BIN)/python -m tests.faults.schedules --count $(N) --seed $(SEED)
 
 check: lint types  ## lint and types
 
