@@ -14,7 +14,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from asyncexport.errors import DiskFull, SinkError
@@ -52,6 +52,8 @@ class Files:
             os.fchmod(file, _FILE_MODE)
         except BaseException:
             os.close(file)
+            with suppress(OSError):
+                os.unlink(name, dir_fd=folder)
             raise
         return file
 

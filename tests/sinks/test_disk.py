@@ -32,8 +32,8 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "data").read_bytes() == b"0123456789"
 
 
-def test_a_file_whose_rights_cannot_be_set_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No descriptor is lost on the way."""
+def test_a_file_whose_rights_cannot_be_set_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its descriptor nor its name is left."""
     closed: list[int] = []
     real = os.close
 
@@ -50,6 +50,7 @@ def test_a_file_whose_rights_cannot_be_set_is_closed(tmp_path: Path, monkeypatch
     with pytest.raises(PermissionError):
         FILES.create(folder, "data")
     assert len(closed) == 1
+    assert list(tmp_path.iterdir()) == []
     FILES.close(folder)
 
 
