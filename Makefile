@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 N      ?= 10000
 SEED   ?= 1
 
-.PHONY: demo test faults check lint types format constraints clean help
+.PHONY: demo test faults crash check lint types format constraints clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -25,6 +25,9 @@ test: $(READY)   ## set up, then run every test with branch coverage
 
 faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says how to replay it
 	$(BIN)/python -m tests.faults.schedules --count $(N) --seed $(SEED)
+
+crash: $(READY)  ## kill the command at every system call that changes files, and fail every one (needs strace)
+	CI=true CRASH_STRIDE=1 $(BIN)/pytest -q -rA tests/faults/test_crash_points.py tests/faults/test_failing_calls.py
 
 check: lint types  ## lint and types
 

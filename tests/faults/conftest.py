@@ -1,0 +1,69 @@
+"""Tests that need what a machine may not have: said aloud where they cannot run, failed on CI (``CI=true``)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+
+import pytest
+
+_NEEDS = {
+    "strace": "strace, allowed to trace (apt-get install strace)",
+    "mounting": "root, allowed to mount a tmpfs",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marks known."""
+    for mark, need in _NEEDS.items():
+        config.addinivalue_line("markers", f"{mark}: needs {need}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what cannot run here, unless this is continuous integration."""
+    if os.environ.get("CI") == "true":
+        return
+    cannot = [item for item in items if _missing(item)]
+    if cannot:
+        items[:] = [item for item in items if item not in cannot]
+        config.hook.pytest_deselected(items=cannot)
+        config.stash[_DESELECTED] = [f"{item.nodeid} needs {_missing(item)}" for item in cannot]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail what cannot run where everything has to."""
+    if need := _missing(item):
+        pytest.fail(f"this test needs {need}; .ci/run sets that up", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was not run, and why."""
+    for line in config.stash.get(_DESELECTED, []):
+        terminalreporter.write_line(f"NOT RUN: {line}")
+
+
+_DESELECTED = pytest.StashKey[list[str]]()
+
+
+def _missing(item: pytest.Item) -> str:
+    """Return what a test needs and this machine has not."""
+    has = {"strace": _can_trace, "mounting": _can_mount}
+    return next((need for mark, need in _NEEDS.items() if item.get_closest_marker(mark) and not has[mark]()), "")
+
+
+@cache
+def _can_trace() -> bool:
+    return _works("strace", "-o", os.devnull, "true")
+
+
+@cache
+def _can_mount() -> bool:
+    return _works("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")
+
+
+def _works(*command: str) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603  ours
+    except OSError:
+        return False
