@@ -215,14 +215,15 @@ def read(
 
 
 def _select(path: Path, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with _translated(path), closing(_connect(path)) as connection:
-        if _is_empty(connection):
+    with _translated(path):
+        if not path.exists():
             return []
-        _refuse_foreign(connection, path)
-        connection.row_factory = sqlite3.Row
-        return [_typed(dict(row)) for row in connection.execute(statement, values)]
+        with closing(_connect(path)) as connection:
+            if _is_empty(connection):
+                return []
+            _refuse_foreign(connection, path)
+            connection.row_factory = sqlite3.Row
+            return [_typed(dict(row)) for row in connection.execute(statement, values)]
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:

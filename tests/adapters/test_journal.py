@@ -307,6 +307,12 @@ async def test_an_unusable_folder_is_told(tmp_path: Path) -> None:
         await SqliteJournal(tmp_path).__aenter__()
 
 
+def test_a_folder_that_cannot_be_looked_into_is_told() -> None:
+    """A path that the system refuses is an error with its name in it, not a journal that is not there."""
+    with pytest.raises(StateError, match=r"xxx.*choose another state_dir"):
+        read("x" * 300)
+
+
 async def test_a_disk_that_fills_up_is_told_as_such(tmp_path: Path) -> None:
     """The note fails, typed, and the journal stays usable."""
     async with SqliteJournal(tmp_path) as journal:
