@@ -144,6 +144,7 @@ class AiohttpTransport:
             while not answer.content.at_eof():
                 body += await answer.content.read(_CHUNK)
                 if len(body) > request.largest:
+                    body.clear()  # whoever shows the locals of this frame would show a token in it
                     raise _too_much(
                         _origin(request.url), answer.status, f"the answer is larger than {request.largest >> 20} MiB"
                     )
@@ -228,10 +229,13 @@ def _session(connector: aiohttp.BaseConnector, patience: Patience) -> aiohttp.Cl
 def _answering_within(seconds: float) -> type[aiohttp.ClientResponse]:
     """Return a kind of answer whose head must be whole in time, however busily it is being sent.
 
-    Waiting for a connection does not count: a caller's connector may have few of them.
+    Waiting for a connection does not count: a caller's connector may have few of them. Its repr names no URL.
     """
 
     class Answer(aiohttp.ClientResponse):
+        def __repr__(self) -> str:
+            return f"<Answer {self.status}>"
+
         async def start(self, connection: Connection) -> aiohttp.ClientResponse:
             async with asyncio.timeout(seconds):
                 return await super().start(connection)

@@ -132,12 +132,16 @@ async def grant_of(account: Account) -> wire.Grant:
 
 
 async def _fetched(account: Account, name: str, source: SecretSource) -> Secret:
-    value = await _called(account, name, source)
+    secret = _secret_in(await _called(account, name, source))
+    if secret is None:
+        raise ConfigError(f"account {account.name!r}: {name} is empty, no text, or holds unprintable characters")
+    return secret
+
+
+def _secret_in(value: object) -> Secret | None:
     text = value.reveal() if isinstance(value, Secret) else value
     text = text.strip() if isinstance(text, str) else ""
-    if not text or not text.isprintable():
-        raise ConfigError(f"account {account.name!r}: {name} is empty, no text, or holds unprintable characters")
-    return Secret(text)
+    return Secret(text) if text and text.isprintable() else None
 
 
 async def _called(account: Account, name: str, source: SecretSource) -> object:

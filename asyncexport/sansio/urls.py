@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from asyncexport.errors import UrlRefused
 from asyncexport.models import SignedUrl
@@ -29,18 +29,37 @@ def check_download_url(url: SignedUrl, *, allowed: Sequence[str], api_url: str) 
 
     ``allowed`` lists host suffixes with a leading dot (``.amazonaws.com``) or whole host names.
     """
-    parts = _parts(url)
-    host = parts.hostname or ""
-    if parts.scheme == "http" and _is_loopback_twin(host, api_url):
-        return
-    if parts.scheme != "https":
-        raise _refusal(url, "only https is followed")
-    if parts.port not in {None, 443}:
-        raise _refusal(url, "only port 443 is followed")
+    why = _objection(url.reveal(), allowed, api_url)
+    if why:
+        raise UrlRefused(f"the export's download URL {str(url)!r} is not followed: {why}")
+
+
+def _objection(url: str, allowed: Sequence[str], api_url: str) -> str:
+    """Return what speaks against the URL, nothing if nothing does. Raises nothing, for its locals are secret."""
+    if not _PLAIN.fullmatch(url) or _CONFUSING & set(url):
+        return "it holds characters that no URL holds"
+    try:
+        parts = urlsplit(url)
+        clear = parts.port != 0 and "@" not in parts.netloc and "#" not in url
+    except ValueError:
+        return "it cannot be read"
+    if not clear:
+        return "it cannot be read in one way only"
+    if parts.scheme == "http" and _is_loopback_twin(parts.hostname or "", api_url):
+        return ""
+    return _objection_to(parts.scheme, parts.hostname or "", parts.port, allowed)
+
+
+def _objection_to(scheme: str, host: str, port: int | None, allowed: Sequence[str]) -> str:
+    if scheme != "https":
+        return "only https is followed"
+    if port not in {None, 443}:
+        return "only port 443 is followed"
     if _address(host) is not None or not _HOST.fullmatch(host):
-        raise _refusal(url, "the host is no plain host name")
+        return "the host is no plain host name"
     if not any(_below(host, suffix) for suffix in allowed):
-        raise _refusal(url, f"the host is not among download_hosts ({', '.join(allowed)})")
+        return f"the host is not among download_hosts ({', '.join(allowed)})"
+    return ""
 
 
 def is_loopback(url: str) -> bool:
@@ -79,20 +98,6 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _parts(url: SignedUrl) -> SplitResult:
-    text = url.reveal()
-    if not _PLAIN.fullmatch(text) or _CONFUSING & set(text):
-        raise _refusal(url, "it holds characters that no URL holds")
-    try:
-        parts = urlsplit(text)
-        clear = parts.port != 0 and "@" not in parts.netloc and "#" not in text
-    except ValueError:
-        raise _refusal(url, "it cannot be read") from None
-    if not clear:
-        raise _refusal(url, "it cannot be read in one way only")
-    return parts
-
-
 def _is_loopback_twin(host: str, api_url: str) -> bool:
     return is_loopback(api_url) and host == urlsplit(api_url).hostname
 
@@ -107,7 +112,3 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _refusal(url: SignedUrl, why: str) -> UrlRefused:
-    return UrlRefused(f"the export's download URL {str(url)!r} is not followed: {why}")

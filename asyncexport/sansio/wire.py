@@ -10,6 +10,7 @@ success becomes what :mod:`asyncexport.sansio.failures` says.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,12 +91,16 @@ def read_token(response: Response, grant: Grant, account: str) -> Token:
             raise _refused(what, said.code, said.text, request_id_of(response.headers))
         raise failure(response, what)
     document = _object(response, what)
-    access = document.get("access_token")
-    if not isinstance(access, str) or not access or not access.isprintable():
+    access, refresh = (_taken(document, name) for name in ("access_token", "refresh_token"))
+    if access is None:
         raise _protocol(response, what, "the answer holds no access_token")
-    refresh = document.get("refresh_token")
-    rotated = Secret(refresh) if isinstance(refresh, str) and refresh else grant.refresh_token
-    return Token(Secret(access), _token_seconds(document.get("expires_in")), rotated)
+    return Token(access, _token_seconds(document.get("expires_in")), refresh or grant.refresh_token)
+
+
+def _taken(document: dict[str, Any], name: str) -> Secret | None:
+    """Take a secret out of an answer, so that nothing that shows the rest shows it."""
+    text = document.pop(name, None)
+    return Secret(text) if isinstance(text, str) and text and text.isprintable() else None
 
 
 def profiles_request(account: Account, client_id: str, access: Secret) -> Request:
@@ -283,12 +288,14 @@ def is_usable_id(export_id: str) -> bool:
 
 
 def _load(response: Response, what: str, *, exact: bool = False) -> object:
-    """Parse the body; ``exact`` keeps integers beyond 64 bits, which orjson would turn into floats."""
-    try:
+    """Parse the body; ``exact`` keeps integers beyond 64 bits, which orjson would turn into floats.
+
+    The error is raised outside the ``except`` block: a parser's own error carries the whole body, token and all.
+    """
+    with suppress(ValueError, RecursionError):
         document: object = json.loads(response.body) if exact else orjson.loads(response.body)
-    except (ValueError, RecursionError):
-        raise _protocol(response, what, "the answer is not JSON, or was cut") from None
-    return document
+        return document
+    raise _protocol(response, what, "the answer is not JSON, or was cut")
 
 
 def _object(response: Response, what: str) -> dict[str, Any]:

@@ -185,6 +185,6 @@ def living() -> Iterator[object]:
             yield each
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Return every file and folder below ``folder``, itself included."""
-    return [folder, *sorted(folder.rglob("*"))]
+def contents(folder: Path) -> list[str]:
+    """Return what every file below ``folder`` holds, byte for byte."""
+    return [file.read_bytes().decode("latin-1") for file in sorted(folder.rglob("*")) if file.is_file()]
