@@ -20,10 +20,10 @@ from typing import Final
 
 NOT_FOUND: Final = -1
 
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_FLAT = rb'[^"{}\[\]]++|' + _STRING
+STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_FLAT = rb'[^"{}\[\]]++|' + STRING
 _TO_BRACKET = re.compile(rb"(?:" + _FLAT + rb")*+[{}\[\]]", re.DOTALL)
-_WHOLE_STRING = re.compile(_STRING, re.DOTALL)
+_WHOLE_STRING = re.compile(STRING, re.DOTALL)
 _OPENING = frozenset(b"{[")
 
 

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 import orjson
 
 from asyncexport.errors import DecodeError, JsonEncoding, JsonSyntax
-from asyncexport.sansio.row_ends import too_deep
+from asyncexport.sansio.row_ends import STRING, too_deep
 
 _EDGE: Final = 16
 """Nothing that ends within so many bytes of a cut is a fault: the longest escape or literal may still go on."""
@@ -31,6 +31,7 @@ _ESCAPE = re.compile(
     rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})",
     re.DOTALL,
 )
+_CONSTANT = re.compile(STRING + rb"|(?P<constant>NaN|-?Infinity)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,21 @@ def _faults(text: bytes, *, whole: bool) -> Iterator[Fault]:
         codecs.utf_8_decode(text, "strict", whole)
     except UnicodeDecodeError as error:
         yield Fault(JsonEncoding, error.start, "bytes that are not UTF-8")
-    lone = next((match for match in _ESCAPE.finditer(text) if match["lone"]), None)
-    if lone is not None:
-        yield Fault(JsonEncoding, lone.start(), "half of a surrogate pair")
+    if (lone := _first(_ESCAPE, "lone", text)) is not None:
+        yield Fault(JsonEncoding, lone, "half of a surrogate pair")
     try:
         _SCANNER.decode(text.decode("latin-1"))
     except _Constant:
-        yield Fault(JsonSyntax, 0, "NaN or Infinity, which JSON does not have")
+        yield Fault(JsonSyntax, _first(_CONSTANT, "constant", text) or 0, "NaN or Infinity, which JSON does not have")
     except json.JSONDecodeError as error:
         if whole or not error.msg.startswith("Unterminated string"):
             yield Fault(JsonSyntax, error.pos, error.msg.rstrip(": "))
     except RecursionError:
         yield Fault(JsonSyntax, 0, "nested deeper than can be checked")
+
+
+def _first(pattern: re.Pattern[bytes], group: str, text: bytes) -> int | None:
+    return next((match.start() for match in pattern.finditer(text) if match[group]), None)
 
 
 class _Constant(ValueError):
