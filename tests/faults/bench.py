@@ -156,7 +156,7 @@ class Bench:
         unmet = tuple(str(fault) for fault in server.weather.unmet())
         asked, journalled, second = len(server.journal), _journal(state), None
         if plan.resumes:
-            server.weather = Weather()
+            server.weather = Weather(plan.later)
             second = await self._visited(plan, sinks(folder, memory, Tripwire(None)), state, leaves=False)
         leaks = await _settled(before)
         return Observed(

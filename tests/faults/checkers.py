@@ -179,7 +179,7 @@ def nothing_is_asked_for_twice(seen: Observed) -> Iterator[str]:
     known = {
         (row["profile_id"], row["entity"])
         for row in seen.journalled_before
-        if row["state"] == "requested" and not seen.server.journal[row["export_id"]].failure
+        if row["state"] == "requested" and not seen.plan.later and not seen.server.journal[row["export_id"]].failure
     }
     for record in list(seen.server.journal.values())[seen.asked_before :]:
         if (record.key.profile_id, record.key.entity.value) in known:
@@ -353,7 +353,8 @@ _UNUSABLE = {"garbage-body", "empty-body", "html-body", "truncated-body", "huge-
 def _may_orphan(seen: Observed) -> bool:
     """Whether the server may be making exports that the client does not know of, or still thinks of as running."""
     repeats = {"lost-answer", "broken-after", "fin-after", "no-id", "id", "fail", "not-found"} | _UNUSABLE
-    words = {word.name for fault in seen.plan.faults for word in fault.words if fault.stage in {"request", "poll"}}
+    faults = (*seen.plan.faults, *seen.plan.later)
+    words = {word.name for fault in faults for word in fault.words if fault.stage in {"request", "poll"}}
     return bool(words & repeats) or seen.plan.leaving is not None
 
 

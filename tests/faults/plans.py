@@ -24,6 +24,9 @@ ProfilesOf: TypeAlias = "Callable[[Shape], tuple[str, ...]]"
 WORLDS = 32
 """How many different small worlds there are; their objects are made once a process."""
 
+_ROOMY = 50
+"""A cap that lost answers do not reach: a 429 for what nobody knows is running would count as an attempt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -78,12 +81,17 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A schedule. ``generation`` is seconds an export takes, ``cap`` exports in progress an endpoint."""
+    """A schedule.
+
+    ``generation`` is seconds an export takes, ``cap`` exports in progress an endpoint; ``later`` is what the weather
+    holds for the second run, which is survivable always.
+    """
 
     seed: int
     shape: Shape
     subjects: tuple[tuple[str, Entity], ...]
     faults: tuple[Fault, ...] = ()
+    later: tuple[Fault, ...] = ()
     doom: Doom | None = None
     doomed: tuple[str, Entity] | None = None
     trouble: Trouble | None = None
@@ -115,7 +123,9 @@ class Plan:
         lines += [f"  doom {self.doom}"] if self.doom else []
         lines += [f"  {self.trouble}"] if self.trouble else []
         lines += [f"  {self.leaving}"] if self.leaving else []
-        return "\n".join(lines + (["  then a second run in fair weather"] if self.resumes else []))
+        if self.resumes:
+            lines += [f"  then a second run in {'other' if self.later else 'fair'} weather"]
+        return "\n".join([*lines, *(f"    {fault}" for fault in self.later)])
 
     @property
     def _beginning(self) -> str:
@@ -179,6 +189,7 @@ def _doomed(plan: Plan, rng: Random, profiles_of: ProfilesOf) -> Plan:
         doom=doom,
         doomed=doomed,
         discovers=discovers,
+        cap=_ROOMY if any(fault.stage == "request" for fault in doom.faults(*doomed)) else plan.cap,
         faults=(*doom.faults(*doomed), *faults),
         resumes=rng.random() < 0.3,
     )
@@ -196,12 +207,14 @@ def _troubled(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
     operation, each = rng.choice(_FILE_OPERATIONS if files else _SINK_OPERATIONS)
     code = rng.choice((errno.EIO, errno.EIO, errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EMFILE)) if files else 0
     trouble = Trouble(operation, rng.randint(1, each * len(plan.subjects)), code)
-    return replace(plan, trouble=trouble, files=files, journal=files and plan.journal, resumes=True)
+    weather = _weather(plan, rng, mild=True) if rng.random() < 0.5 else ()
+    return replace(plan, faults=weather, trouble=trouble, files=files, journal=files and plan.journal, resumes=True)
 
 
 def _left(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
     leaving = Leaving(rng.choice(list(Way)), rng.randint(1, 6 * len(plan.subjects) + 4))
-    return replace(plan, faults=_weather(plan, rng), leaving=leaving, resumes=True)
+    later = _weather(plan, rng, mild=True) if rng.random() < 0.5 else ()
+    return replace(plan, faults=_weather(plan, rng), later=later, leaving=leaving, resumes=True)
 
 
 def _weather(plan: Plan, rng: Random, *, mild: bool = False) -> tuple[Fault, ...]:

@@ -191,6 +191,25 @@ def report(figures: Figures, seconds: float) -> str:
     return "\n".join([*told, *map(str, figures.failures[:_WORST])])
 
 
+class _Progress:
+    """Says how far it is, and each failure once, as soon as it is known."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._began = time.monotonic()
+        self._told = 0
+
+    def __call__(self, figures: Figures) -> None:
+        for failure in figures.failures[self._told :]:
+            _say(str(failure))
+        self._told = len(figures.failures)
+        _say(f"{figures.schedules} of {self._count}, {self._told} failed, {self.seconds:.0f} s")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+
 def main() -> int:
     """Run schedules from the command line; the exit status says whether all held."""
     parser = argparse.ArgumentParser(description="Run fault schedules over real sockets.")
@@ -198,17 +217,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    began = time.monotonic()
+    progress = _Progress(given.count)
     if given.count == 1:
         _say(str(draw(given.seed, profiles_of)))
-    figures = spread(
-        range(given.seed, given.seed + given.count),
-        processes=1 if given.count <= _CHUNK else given.processes,
-        told=lambda so_far: _say(
-            f"{so_far.schedules} of {given.count}, {len(so_far.failures)} failed, {time.monotonic() - began:.0f} s"
-        ),
-    )
-    _say(report(figures, time.monotonic() - began))
+    seeds = range(given.seed, given.seed + given.count)
+    figures = spread(seeds, processes=1 if given.count <= _CHUNK else given.processes, told=progress)
+    _say(report(figures, progress.seconds))
     return 1 if figures.failures else 0
 
 
