@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from asyncexport.adapters.folders import make_private
 from asyncexport.adapters.threads import ended, in_thread
 from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
 from asyncexport.models import Committed, Dropped, Intended, Job, Known, Note, Requested
@@ -270,7 +271,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _checked(path: Path, now: float) -> sqlite3.Connection:
     """Open the journal for writing, made if it is not there."""
     with _translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         connection = _connect(path)
         try:

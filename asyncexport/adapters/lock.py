@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from asyncexport.adapters.folders import make_private
 from asyncexport.errors import LockHeld, StateError
 
 
@@ -27,7 +28,7 @@ class StateLock:
         Raises :class:`LockHeld` at once if another run has it, :class:`StateError` if the folder cannot be used.
         """
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise StateError(f"state folder {self._path.parent}: {error.strerror}; choose another state_dir") from None
