@@ -9,15 +9,16 @@ as partitions; where a row is from stands in the path::
 Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
 
 1. the rows are in ``part-0.jsonl.zst.part``, and on the disk (fsync);
-2. the record ``_part-0.receipt.json`` is written the same way and renamed, over an older one;
+2. the record ``_part-0.receipt.json`` is written the same way and renamed, over an older one, and the folder fsynced;
 3. the data file is renamed to its final name, over an older one of the same job;
 4. an older file of the same part under another compression is removed, and the folder fsynced.
 
 The record comes first, so that a data file under its final name always has one that describes it, or is somebody
-else's. A kill between 2 and 3 of a replacement leaves the old file with the new record: :meth:`JsonLines.find`
-compares the file's SHA-256, finds nothing, and the next run replaces the file, which its record still says is ours.
-A kill before 2 leaves a ``.part``: the next writer of the same part removes it, and so does :meth:`JsonLines.find`
-where an older file is still the answer.
+else's; the fsync between the two renames holds that for a power loss too, which may otherwise keep the second without
+the first. A kill between 2 and 3 of a replacement leaves the old file with the new record: :meth:`JsonLines.find`
+compares the file's SHA-256, finds nothing, and the next run replaces the file, which its record still says is ours. A
+kill before 2 leaves a ``.part``: the next writer of the same part removes it, and so does :meth:`JsonLines.find` where
+an older file is still the answer.
 
 Somebody else's file is never replaced unless ``overwrite`` says so: no record, a record of another job (two accounts
 that see the same profile), a link, a folder, a pipe. Our own is: ``open()`` replaces, because the engine asks
@@ -25,8 +26,6 @@ that see the same profile), a link, a folder, a pipe. Our own is: ``open()`` rep
 
 Worst case: compressing and writing a batch happen in the loop (about a millisecond); opening, fsync, renaming and
 hashing happen in a thread that is waited for even when cancelled.
-
-Source: ``faults.md`` (Commit, S1-S10, C1-C9, X12, X13).
 """
 
 from __future__ import annotations
@@ -208,6 +207,7 @@ class JsonLinesWriter(Writer):
             )
             record = Record.of(self._order, receipt, self._place.file)
             write_whole(self._files, self._folder, self._place.record, record_text(record, self._order.job.filters))
+            self._files.sync(self._folder)
             self._data.publish()
             self._remove_rivals(self._folder)
             self._files.sync(self._folder)

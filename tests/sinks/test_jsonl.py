@@ -193,14 +193,15 @@ async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> 
 
 
 async def test_the_record_is_on_the_disk_before_the_file_has_its_name(tmp_path: Path) -> None:
-    """The order of a commit: data synced, record synced and named, data named, folder synced."""
+    """The order of a commit: data synced, record synced and named, folder synced, data named, folder synced."""
     files = FaultyFiles()
     await store(JsonLines(tmp_path, files=files))
     steps = [step for step in files.log if step[0] in {"sync", "rename"}]
-    assert steps[-5:] == [
+    assert steps[-6:] == [
         ("sync", ""),
         ("sync", ""),
         ("rename", "_part-0.receipt.json.part"),
+        ("sync", ""),
         ("rename", "part-0.jsonl.zst.part"),
         ("sync", ""),
     ]
