@@ -4,15 +4,15 @@ A Python start costs half a second and some thousand system calls that have noth
 process that has imported everything costs milliseconds and none of them. Protocol, one JSON object a line on the
 socket whose descriptor is the only argument:
 
-    <- {"argv": [...], "cwd": "...", "held": bool, "file_limit": bytes or null}
+    <- {"argv": [...], "cwd": "...", "held": bool, "threads": bool, "file_limit": bytes or null}
     -> {"pid": n}                                 the run is forked, and stopped if it is to be held
     -> {"status": n, "out": "...", "err": "..."}  from the run itself; nothing of it when it was killed
     -> {"ended": n}                               what waiting for it gave: its exit status, or minus the signal
 
-Two things differ from a real start. Work for threads is done on the spot, so that a run is one thread and one sequence
-of system calls that can be counted; and it looks at exports every 10 ms, because the server is ours. Standard output
-and error are no part of a run's state, so they are kept in memory and sent over the socket, whose calls are no file
-operations.
+Two things differ from a real start. Without ``threads``, work for them is done on the spot, so that a run is one
+thread and one sequence of system calls that can be counted; and it looks at exports every 10 ms and tries again as
+soon, because the server is ours. Standard output and error are no part of a run's state, so they are kept in memory and
+sent over the socket, whose calls are no file operations.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from typing import Any
 
 from asyncexport.app.cli import LazyCommands, main
 from asyncexport.engine.exporter import Exporter
+from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 
 _IMPORTED_LATE = ("asyncexport.adapters.http", "anyio._backends._asyncio", "encodings.ascii", "encodings.idna")
@@ -52,15 +53,16 @@ class OnTheSpot(concurrent.futures.ThreadPoolExecutor):
 
 
 def warm_up() -> None:
-    """Import what a run imports, and put our two changes in place."""
+    """Import what a run imports, and let runs be as impatient as a server of our own allows."""
     for name in LazyCommands():
         importlib.import_module(f"asyncexport.app.commands.{name}")
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
     asyncio.run(asyncio.sleep(0))
-    vars(concurrent.futures)["ThreadPoolExecutor"] = OnTheSpot
     run = importlib.import_module("asyncexport.app.commands.run")
-    vars(run)["Exporter"] = partial(Exporter, schedule=Schedule(first=0.01, growth=1.0))
+    vars(run)["Exporter"] = partial(
+        Exporter, schedule=Schedule(first=0.01, growth=1.0), backoff=Backoff(first=0.01, longest=0.05, attempts=20)
+    )
 
 
 def perform(wish: dict[str, Any], answers: socket.socket) -> int:
@@ -68,6 +70,8 @@ def perform(wish: dict[str, Any], answers: socket.socket) -> int:
     os.chdir(wish["cwd"])
     if wish["file_limit"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (wish["file_limit"], wish["file_limit"]))
+    if not wish["threads"]:
+        vars(concurrent.futures)["ThreadPoolExecutor"] = OnTheSpot
     if wish["held"]:
         os.kill(os.getpid(), signal.SIGSTOP)
     out, err = sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
