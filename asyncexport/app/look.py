@@ -13,6 +13,7 @@ from asyncexport.models import Discovery
 
 async def look(settings: Settings, make_exporter: MakeExporter) -> Discovery:
     """Return what the accounts manage, refusals included."""
-    exporter = make_exporter(settings.accounts, limits=settings.limits, listener=EventLog())
-    async with exporter:
+    async with make_exporter(
+        settings.accounts, limits=settings.limits, listener=EventLog(), ca_file=settings.run.ca_file
+    ) as exporter:
         return await exporter.discover()

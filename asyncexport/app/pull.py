@@ -129,6 +129,7 @@ class Run:
                 deadline=settings.run.deadline,
                 listener=fan_out(self.board, self.record, log),
                 rebuild=self._wish.rebuild,
+                ca_file=settings.run.ca_file,
             ) as exporter,
         ):
             self._plan(await exporter.discover())

@@ -39,7 +39,8 @@ class RunSettings:
     """The ``[run]`` table.
 
     ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``deadline``
-    is in seconds, from an export's request until it is ready.
+    is in seconds, from an export's request until it is ready; ``ca_file`` holds certificate authorities to trust
+    besides the system's.
     """
 
     entities: tuple[Entity, ...] = tuple(Entity)
@@ -47,6 +48,7 @@ class RunSettings:
     state_dir: Path | None = Path("state")
     workers: int = 0
     deadline: float = 1800.0
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def _run(table: Table, folder: Path) -> RunSettings:
     for word in words:
         if word not in known:
             table.refuse(f"entities: {word!r} is none of {', '.join(known)}{suggestion(word, known)}")
+    ca_file = table.text("ca_file")
     settings = RunSettings(
         entities=tuple(Entity(word) for word in words),
         filters=Filters(
@@ -201,6 +204,7 @@ def _run(table: Table, folder: Path) -> RunSettings:
         state_dir=_state_dir(table, folder),
         workers=_in_process(table.integer("workers", defaults.workers), f"{table.where}: workers"),
         deadline=table.seconds("deadline", defaults.deadline),
+        ca_file=None if ca_file is None else folder / Path(ca_file).expanduser(),
     )
     table.close()
     return settings

@@ -93,6 +93,7 @@ async def test_what_the_exporter_is_given(tmp_path: Path) -> None:
         "deadline": 60.0,
         "again": True,
         "rebuild": True,
+        "ca_file": None,
     }
     assert [each.name for each in exporter.accounts] == ["acme"]
     assert exporter.summary.exported == 4

@@ -25,6 +25,7 @@ entities = ["ads", "campaigns"]
 ad_products = ["SPONSORED_PRODUCTS"]
 states = ["ENABLED"]
 state_dir = "state"
+ca_file = "company.pem"
 workers = 0
 deadline = "90s"
 
@@ -74,6 +75,7 @@ def test_every_key_there_is(tmp_path: Path) -> None:
     assert settings.run.entities == (Entity.ADS, Entity.CAMPAIGNS)
     assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
     assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 0, 90.0)
+    assert settings.run.ca_file == tmp_path / "company.pem"
     assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4)
     assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
     (account,) = settings.accounts
