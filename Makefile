@@ -26,8 +26,9 @@ test: $(READY)   ## set up, then run every test with branch coverage
 faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says how to replay it
 	$(BIN)/python -m tests.faults.schedules --count $(N) --seed $(SEED)
 
-crash: $(READY)  ## kill the command at every system call that changes files, and fail every one (needs strace)
-	CI=true CRASH_STRIDE=1 $(BIN)/pytest -q -rA tests/faults/test_crash_points.py tests/faults/test_failing_calls.py
+crash: $(READY)  ## kill the command at every system call that changes files, and fail each (needs strace)
+	CI=true CRASH_STRIDE=1 KILLS=40 $(BIN)/pytest -q tests/faults/test_crash_points.py tests/faults/test_failing_calls.py \
+	    tests/faults/test_random_kills.py tests/faults/test_power_loss.py
 
 check: lint types  ## lint and types
 

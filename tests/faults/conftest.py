@@ -1,9 +1,10 @@
-"""Tests that need what a machine may not have: said aloud where they cannot run, failed on CI (``CI=true``)."""
+"""Tests that need what a machine may not have: said aloud where they cannot run, failed on CI; and figures, told."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -38,12 +39,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was not run, and why."""
+    """Say what was not run, and why, and the figures of what was."""
     for line in config.stash.get(_DESELECTED, []):
         terminalreporter.write_line(f"NOT RUN: {line}")
+    for line in config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return what tells a figure of a test at the end of the session."""
+    figures = request.config.stash.setdefault(_FIGURES, [])
+    return lambda text: figures.append(f"{request.node.name}: {text}")
 
 
 _DESELECTED = pytest.StashKey[list[str]]()
+_FIGURES = pytest.StashKey[list[str]]()
 
 
 def _missing(item: pytest.Item) -> str:

@@ -47,7 +47,7 @@ async def test_killed_anywhere_the_next_run_completes_and_does_nothing_twice(
     more: tuple[str, ...],
     emulator: EmulatorServer,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    figure: Callable[[str], None],
 ) -> None:
     """For every point: killed right before it, run again, nothing of the promises is broken."""
     findings, killed, tried = [], 0, 0
@@ -62,6 +62,6 @@ async def test_killed_anywhere_the_next_run_completes_and_does_nothing_twice(
             tried, killed = tried + 1, killed + (ended.status == KILLED)
             await night.resume()
             findings += [f"killed at {point}: {finding}" for finding in night.findings]
+    figure(f"{tried} of {len(points)} points tried, {killed} kills, {len(findings)} findings")
     assert findings == []
-    record_property("points", f"{killed} killed, {tried} tried, {len(points)} there are")
     assert killed >= 0.9 * tried, "the runs have other points than the one that was traced"

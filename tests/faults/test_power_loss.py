@@ -6,6 +6,7 @@ receipt of what is there or nothing, and storing again ends in the very same tre
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,13 @@ def put(root: Path, content: Tree) -> None:
 
 
 @pytest.mark.parametrize("before", SCENES)
-async def test_the_power_may_go_at_any_moment(before: str, tmp_path: Path) -> None:
+async def test_the_power_may_go_at_any_moment(before: str, tmp_path: Path, figure: Callable[[str], None]) -> None:
     """For every state that a power loss may leave: nothing partial, and storing again ends as if nothing had been."""
     await store(JsonLines(tmp_path / "goal"))
     expected = tree(tmp_path / "goal")
     record = await recorded(tmp_path / "record", before)
     worlds = list(record.worlds())
+    figure(f"{len(worlds)} states after {len(record.steps)} operations")
     assert len(worlds) > 10
     for number, world in enumerate(worlds):
         root = tmp_path / f"{number}"
