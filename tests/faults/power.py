@@ -123,10 +123,10 @@ class RecordedFiles(Files):
     def _path(self, parent: int, name: str) -> str:
         return str(PurePosixPath(str(self._open[parent]), name))
 
-    def worlds(self) -> Iterator[Tree]:
-        """Yield every tree that a power loss may leave, each once."""
+    def worlds(self, first: int = 0) -> Iterator[Tree]:
+        """Yield every tree that a power loss may leave after ``first`` steps or more, each once."""
         seen = set()
-        for end in range(len(self.steps) + 1):
+        for end in range(first, len(self.steps) + 1):
             for kept in _kept(self.steps[:end]):
                 tree = _built(self.before, kept)
                 if (key := frozenset(tree.items())) not in seen:

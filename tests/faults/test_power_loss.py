@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 
 from asyncexport.sinks import JsonLines
+from asyncexport.sinks.codecs import Compression
 from tests.faults.power import RecordedFiles, Tree
 from tests.sinks.support import order, store, tree
 from tests.sinks.test_jsonl_faults import SCENES, assert_whole, scene
 
 
-async def recorded(root: Path, before: str, files: type[RecordedFiles] = RecordedFiles) -> RecordedFiles:
+async def recorded(
+    root: Path, before: str, compression: Compression, files: type[RecordedFiles] = RecordedFiles
+) -> RecordedFiles:
     """Commit once over what was there before, and record it."""
-    files_then = files(str(root), await scene(root, before))
-    await store(JsonLines(root, files=files_then))
-    return files_then
+    record = files(str(root), await scene(root, before))
+    await store(JsonLines(root, compression=compression, files=record))
+    return record
 
 
 def put(root: Path, content: Tree) -> None:
@@ -31,12 +34,15 @@ def put(root: Path, content: Tree) -> None:
         (root / path).write_bytes(text)
 
 
+@pytest.mark.parametrize("compression", ["zstd", "none"])
 @pytest.mark.parametrize("before", SCENES)
-async def test_the_power_may_go_at_any_moment(before: str, tmp_path: Path, figure: Callable[[str], None]) -> None:
+async def test_the_power_may_go_at_any_moment(
+    before: str, compression: Compression, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
     """For every state that a power loss may leave: nothing partial, and storing again ends as if nothing had been."""
-    await store(JsonLines(tmp_path / "goal"))
+    await store(JsonLines(tmp_path / "goal", compression=compression))
     expected = tree(tmp_path / "goal")
-    record = await recorded(tmp_path / "record", before)
+    record = await recorded(tmp_path / "record", before, compression)
     worlds = list(record.worlds())
     figure(f"{len(worlds)} states after {len(record.steps)} operations")
     assert len(worlds) > 10
@@ -44,11 +50,19 @@ async def test_the_power_may_go_at_any_moment(before: str, tmp_path: Path, figur
         root = tmp_path / f"{number}"
         put(root, world)
         assert_whole(root, dict(record.before), expected)
-        receipt = await JsonLines(root).find(order())
+        sink = JsonLines(root, compression=compression)
+        receipt = await sink.find(order())
         assert receipt is None or expected.items() <= tree(root).items()
         if receipt is None:
-            await store(JsonLines(root))
+            await store(sink)
         assert tree(root) == expected
+
+
+@pytest.mark.parametrize("before", SCENES)
+async def test_what_was_acknowledged_survives(before: str, tmp_path: Path) -> None:
+    """Once the commit has returned there is only one state left."""
+    record = await recorded(tmp_path / "record", before, "zstd")
+    assert list(record.worlds(len(record.steps))) == [tree(tmp_path / "record")]
 
 
 class Unsynced(RecordedFiles):
@@ -62,7 +76,7 @@ class Unsynced(RecordedFiles):
 
 async def test_the_model_sees_a_missing_sync(tmp_path: Path) -> None:
     """Without the fsync before the rename some states have a final name for half a file."""
-    record = await recorded(tmp_path / "record", "nothing", Unsynced)
+    record = await recorded(tmp_path / "record", "nothing", "zstd", Unsynced)
     final = "entity=campaigns/snapshot=night/profile_id=123/part-0.jsonl.zst"
     whole = tree(tmp_path / "record")[final]
     assert {world[final] for world in record.worlds() if final in world} > {whole}
