@@ -24,7 +24,6 @@ from unittest.mock import patch
 from asyncexport import Exporter
 from asyncexport.adapters import http
 from asyncexport.adapters.connecting import tls
-from asyncexport.adapters.journal import read
 from asyncexport.emulator.data import pieces, rows, text
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.objects import ObjectKey
@@ -78,7 +77,6 @@ class Observed:
     unmet: tuple[str, ...]
     tripped: bool
     asked_before: int
-    journalled_before: list[dict[str, Any]]
     log: list[str]
     complaints: list[str]
     leaks: list[str]
@@ -154,7 +152,7 @@ class Bench:
         before = _census()
         first = await self._visited(plan, sinks(folder, memory, wire), state, leaves=True)
         unmet = tuple(str(fault) for fault in server.weather.unmet())
-        asked, journalled, second = len(server.journal), _journal(state), None
+        asked, second = len(server.journal), None
         if plan.resumes:
             server.weather = Weather(plan.later)
             second = await self._visited(plan, sinks(folder, memory, Tripwire(None)), state, leaves=False)
@@ -171,7 +169,6 @@ class Bench:
             unmet=unmet,
             tripped=wire.tripped,
             asked_before=asked,
-            journalled_before=journalled,
             log=self._log,
             complaints=self._complaints,
             leaks=leaks,
@@ -270,12 +267,6 @@ def _known(world: World) -> list[Profile]:
         for grant in world.grants
         for each in grant.profiles
     ]
-
-
-def _journal(state: Path | None) -> list[dict[str, Any]]:
-    if state is None:
-        return []
-    return read(state)
 
 
 @dataclass(frozen=True)

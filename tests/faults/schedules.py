@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import math
 import os
 import sys
 import tempfile
@@ -169,15 +170,27 @@ def _fast_folder() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def spread(seeds: range, *, processes: int, told: Callable[[Figures], object] = lambda _: None) -> Figures:
-    """Run schedules in several processes; ``told`` is called with the figures so far."""
-    figures = Figures()
+def spread(
+    seeds: range,
+    *,
+    processes: int,
+    told: Callable[[Figures], object] = lambda _: None,
+    seconds: float = math.inf,
+) -> Figures:
+    """Run schedules in several processes; ``told`` hears the figures so far; no chunk begins after ``seconds``."""
+    figures, until = Figures(), time.monotonic() + seconds
     if processes == 1:
         return _worker(seeds)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_worker, chunk) for chunk in _chunks(seeds)]):
+        running = [pool.submit(_worker, chunk) for chunk in _chunks(seeds)]
+        for done in as_completed(running):
+            if done.cancelled():
+                continue
             figures.add(done.result())
             told(figures)
+            if time.monotonic() > until:
+                for each in running:
+                    each.cancel()
     return figures
 
 
@@ -216,12 +229,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new after so many")
     given = parser.parse_args()
     progress = _Progress(given.count)
     if given.count == 1:
         _say(str(draw(given.seed, profiles_of)))
     seeds = range(given.seed, given.seed + given.count)
-    figures = spread(seeds, processes=1 if given.count <= _CHUNK else given.processes, told=progress)
+    processes = 1 if given.count <= _CHUNK else given.processes
+    figures = spread(seeds, processes=processes, told=progress, seconds=given.minutes * 60)
     _say(report(figures, progress.seconds))
     return 1 if figures.failures else 0
 
