@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 N      ?= 10000
 SEED   ?= 1
+FUZZ_SECONDS ?= 60
 
 .PHONY: demo test faults crash check lint types format constraints clean help
 
@@ -29,6 +30,16 @@ faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says 
 crash: $(READY)  ## kill the command at every system call that changes files, and fail each (needs strace)
 	CI=true CRASH_STRIDE=1 KILLS=40 $(BIN)/pytest -q tests/faults/test_crash_points.py tests/faults/test_failing_calls.py \
 	    tests/faults/test_random_kills.py tests/faults/test_power_loss.py
+
+mutants: $(READY) ## take each guard away: a test must fail (takes minutes)
+	$(BIN)/python -m tests.faults.mutants
+
+sweeps: $(READY) ## feed the decoder what is too large for every run, and measure its memory
+	$(BIN)/python -m tests.faults.sweeps
+
+fuzz: $(READY)   ## search for input that the decoder judges unlike gzip and json, for FUZZ_SECONDS
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps atheris==3.0.0
+	$(BIN)/python -m tests.faults.fuzz -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096
 
 check: lint types  ## lint and types
 

@@ -1,0 +1,122 @@
+"""Guards of the JSON decoder: what makes a row a row."""
+
+from __future__ import annotations
+
+from tests.faults.guards.mutant import Mutant
+
+_ROWS = ("tests/sansio/test_rows.py", "tests/sansio/test_row_proof.py", "tests/test_batch.py")
+
+JSON_ROWS = (
+    Mutant(
+        "the array need not be closed",
+        "sansio/rows.py",
+        "if self._expected is not _Expected.END:",
+        "if False:",
+        _ROWS,
+    ),
+    Mutant(
+        "a second document may follow",
+        "sansio/rows.py",
+        'raise self._fault(JsonSyntax, "something follows the end of the array")',
+        "self._at = len(self._buffer)",
+        _ROWS,
+    ),
+    Mutant(
+        "an array may end with a comma",
+        "sansio/rows.py",
+        'if byte == ord("]") and self._expected is _Expected.ROW_OR_END:',
+        'if byte == ord("]"):',
+        _ROWS,
+    ),
+    Mutant(
+        "rows are not proved",
+        "sansio/rows.py",
+        "    def _prove(self, text: bytes) -> None:\n        if is_json(text):",
+        "    def _prove(self, text: bytes) -> None:\n        if text:",
+        _ROWS,
+    ),
+    Mutant(
+        "guessed rows are not proved",
+        "sansio/rows.py",
+        "if len(row) > self._limits.row or not is_json(row):",
+        "if len(row) > self._limits.row:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to a guessed row",
+        "sansio/rows.py",
+        "if len(row) > self._limits.row or not is_json(row):",
+        "if not is_json(row):",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to a row",
+        "sansio/rows.py",
+        "if end - self._at > self._limits.row:",
+        "if False:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the rows",
+        "sansio/rows.py",
+        "if self._count == self._limits.rows:",
+        "if False:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the depth",
+        "sansio/rows.py",
+        "if too_deep(row, self._limits.depth):",
+        "if False:",
+        (*_ROWS, "tests/sansio/test_row_ends.py"),
+    ),
+    Mutant(
+        "a byte order mark is passed over",
+        "sansio/rows.py",
+        'raise self._fault(JsonSyntax, "it begins with a byte order mark")',
+        "self._at += 3",
+        _ROWS,
+    ),
+    Mutant(
+        "invalid UTF-8 is not named",
+        "sansio/row_proof.py",
+        '        yield Fault(JsonEncoding, error.start, "bytes that are not UTF-8")',
+        "        del error",
+        _ROWS,
+    ),
+    Mutant(
+        "halves of surrogate pairs are not named",
+        "sansio/row_proof.py",
+        '    if (lone := _first(_ESCAPE, "lone", text)) is not None:',
+        "    if (lone := None) is not None:",
+        _ROWS,
+    ),
+    Mutant(
+        "NaN is a number",
+        "sansio/row_proof.py",
+        "json.JSONDecoder(parse_constant=_refuse, parse_int",
+        "json.JSONDecoder(parse_int",
+        _ROWS,
+    ),
+    Mutant(
+        "objects in strings stay strings",
+        "sansio/rows.py",
+        "        row = orjson.loads(quoted).encode()",
+        "        row = quoted",
+        _ROWS,
+    ),
+    Mutant(
+        "large integers become floats",
+        "batch.py",
+        'rb"[0-9]{19}"',
+        'rb"[0-9]{400}"',
+        _ROWS,
+    ),
+    Mutant(
+        "a number beyond a double is infinite",
+        "batch.py",
+        "    if math.isinf(value):",
+        "    if False:",
+        _ROWS,
+    ),
+)
