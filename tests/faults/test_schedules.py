@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.faults.schedules import Failure, Figures, report, run_seeds, spread
 
 COUNT = 10_000
 FIRST = 1
-PROCESSES = 2
+PROCESSES = os.cpu_count() or 2
 
 
 @pytest.mark.timeout("1200")  # two minutes on two idle cores; a busy machine is no reason to call it hanging
