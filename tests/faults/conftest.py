@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail what cannot run where everything has to."""
     if need := _missing(item):
-        pytest.fail(f"this test needs {need}; .ci/run sets that up", pytrace=False)
+        pytest.fail(f"this test needs {need}, and on CI nothing is left out", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
