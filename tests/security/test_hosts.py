@@ -74,7 +74,7 @@ class Names(AbstractResolver):
         return [ResolveResult(hostname=host, host=at, port=port, family=family, proto=0, flags=0) for at in answer]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        self.asked.append("closed")
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -114,6 +114,13 @@ async def test_a_name_that_changes_its_mind() -> None:
     assert [each["host"] for each in await resolver.resolve("b.s3.amazonaws.com", 443)] == ["52.217.1.1"]
     with pytest.raises(UrlRefused):
         await resolver.resolve("b.s3.amazonaws.com", 443)
+
+
+async def test_a_resolver_that_is_closed() -> None:
+    """Closing it closes the one that does the work."""
+    names = Names([])
+    await PublicResolver(names).close()
+    assert names.asked == ["closed"]
 
 
 async def test_the_name_localhost() -> None:

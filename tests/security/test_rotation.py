@@ -236,6 +236,15 @@ async def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert not (tmp_path / "acme.token").exists()
 
 
+async def test_something_else_in_the_way(tmp_path: Path) -> None:
+    """What is not ours is not removed: the error says what stands there, and the old token is still in place."""
+    path = before(tmp_path)
+    (tmp_path / "acme.token.part").mkdir()
+    with pytest.raises(StateError, match=r"acme\.token: acme\.token\.part is no file of ours"):
+        await SecretFile(path)(Secret(NEW))
+    assert path.read_text() == f"{OLD}\n"
+
+
 async def test_a_link_to_the_secret(tmp_path: Path) -> None:
     """What the link leads to is replaced; the link stays."""
     path = before(tmp_path / "real")

@@ -167,6 +167,15 @@ def test_the_context() -> None:
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+def test_a_system_without_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has none, nobody is trusted; that is no reason to trust anybody."""
+    nowhere = ssl.DefaultVerifyPaths("", "", "SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_DIR", "/nowhere")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+    context = tls()
+    assert context.get_ca_certs() == []
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
 def test_verification_has_no_switch() -> None:
     """There is no parameter by which it could be turned off: a further authority is all that can be said."""
     for takes in (Exporter, AiohttpTransport, tls):
