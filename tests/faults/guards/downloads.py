@@ -168,7 +168,7 @@ DOWNLOADS = (
         "adapters/http.py",
         "trust_env=False,",
         "trust_env=True,",
-        _HTTP,
+        ("tests/security/test_environment.py",),
     ),
     Mutant(
         "answers have no limit",
