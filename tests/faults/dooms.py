@@ -126,7 +126,7 @@ DOOMS = (
     _doom("L4", "request: fail-TIMED_OUT", ExportFailed),
     _doom("L4", "poll: fail-TIMED_OUT", ExportFailed),
     _doom("L4", "poll: fail-SOMETHING_NEW", ExportFailed),
-    _doom("L6", "poll times=4: no-url", ProtocolError),
+    _doom("L6", "poll every=1: no-url", ProtocolError),
     *(_doom("L10", f"poll: evil-url-{url}", UrlRefused) for url in _EVIL),
     _doom("L12", "poll times=2: huge-body", ProtocolError),
     _doom("D2", "download every=1: expire-url", UrlExpired),
