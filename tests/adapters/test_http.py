@@ -267,6 +267,17 @@ async def test_sessions_of_our_own() -> None:
             await transport.send(Request("GET", f"{server.url}/x", {}))
 
 
+async def test_an_environment_that_names_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls and downloads go where they were told, not through whom the environment names."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    async with wire() as server, AiohttpTransport() as transport:
+        assert (await transport.send(Request("GET", f"{server.url}/x", {}))).status == 200
+        async with transport.download(SignedUrl(f"{server.url}/y"), offset=0, etag=None) as download:
+            assert download.status == 200
+
+
 async def test_a_transport_that_was_not_entered() -> None:
     """Outside its block a transport has no sessions, and says so."""
     transport = AiohttpTransport()

@@ -7,6 +7,8 @@ from tests.faults.guards.mutant import Mutant
 _FILES = ("tests/sinks/test_files.py", "tests/sinks/test_jsonl.py", "tests/sinks/test_jsonl_faults.py")
 _RECORD = "write_whole(self._files, self._folder, self._place.record, record_text(record, self._order.job.filters))\n"
 
+_SYNC = "            self._files.sync(self._folder)\n"
+
 COMMITS = (
     Mutant(
         "what was not sealed is committed",
@@ -46,9 +48,16 @@ COMMITS = (
     Mutant(
         "the record comes after the file",
         "sinks/jsonl.py",
-        "            " + _RECORD + "            self._data.publish()\n",
-        "            self._data.publish()\n            " + _RECORD,
+        "            " + _RECORD + _SYNC + "            self._data.publish()\n",
+        "            self._data.publish()\n            " + _RECORD + _SYNC,
         _FILES,
+    ),
+    Mutant(
+        "the record's name is not on the disk before the file's",
+        "sinks/jsonl.py",
+        _SYNC + "            self._data.publish()\n",
+        "            self._data.publish()\n",
+        ("tests/faults/test_power_loss.py", *_FILES),
     ),
     Mutant(
         "small files are not synced",

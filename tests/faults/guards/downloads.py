@@ -168,7 +168,7 @@ DOWNLOADS = (
         "adapters/http.py",
         "trust_env=False,",
         "trust_env=True,",
-        ("tests/security/test_environment.py",),
+        _HTTP,
     ),
     Mutant(
         "answers have no limit",
@@ -222,8 +222,8 @@ DOWNLOADS = (
     Mutant(
         "a new refresh token is not stored",
         "adapters/tokens.py",
-        "            await self._keep(answer.refresh)\n",
-        "",
+        "if answer.refresh != self._grant.refresh_token:",
+        "if False:",
         ("tests/security/test_rotation.py",),
     ),
     Mutant(
