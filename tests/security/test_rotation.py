@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
-import signal
 import stat
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.testing import FakeClock, FakeTransport, json_response
 from tests.engine.pulling import BRISK
+from tests.security import killed
 from tests.security.support import CANARY, allowing, leaked
 from tests.sinks.support import Died, FaultyFiles
 from tests.test_end_to_end import Desk, text
@@ -196,25 +196,16 @@ async def test_killed_at_any_operation_of_the_store(power_lost: bool, tmp_path: 
 
 async def test_killed_by_the_system_at_any_operation_of_the_store(tmp_path: Path) -> None:
     """The same with real processes and SIGKILL."""
-    contents = set()
-    for at in range(await operations(tmp_path / "count")):
-        path = before(tmp_path / f"{at}")
-        child = os.fork()
-        if child == 0:
-            _store_and_die(path, at)
-        _, status = await asyncio.to_thread(os.waitpid, child, 0)
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        contents.add(path.read_text())
-    assert contents == {f"{OLD}\n", f"{NEW}\n"}
-
-
-def _store_and_die(path: Path, at: int) -> None:
-    class Dying(FaultyFiles):
-        def _fail(self) -> None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    SecretFile(path, files=Dying(at=at))._replace(Secret(NEW))
-    os._exit(0)
+    count = await operations(tmp_path / "count")
+    killing = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.security.killed", str(tmp_path), str(count), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await killing.communicate()
+    contents = said.decode().split()
+    assert killing.returncode == 0
+    assert len(contents) == count
+    assert set(contents) == {killed.OLD, killed.NEW}
+    assert contents == sorted(contents, key=lambda content: content == killed.NEW)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EACCES, errno.EROFS])
