@@ -268,6 +268,31 @@ async def test_an_unusable_journal_is_refused_with_its_path_and_the_way_out(tmp_
     assert [row["state"] for row in read(tmp_path)] == ["intended"]
 
 
+async def test_a_file_that_only_lacks_our_mark_is_refused(tmp_path: Path) -> None:
+    """Another program may have a table of the same form; what is not marked as ours is not written to."""
+    await known_after(tmp_path, Intended())
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("pragma application_id = 1")
+    with pytest.raises(StateCorrupt, match="no journal of asyncexport"):
+        await SqliteJournal(tmp_path).__aenter__()
+
+
+async def test_damage_that_only_a_check_of_the_whole_file_finds_is_refused(tmp_path: Path) -> None:
+    """A journal that still opens and answers is checked before a run relies on it."""
+    await known_after(tmp_path, Intended())
+    rewrite = "update sqlite_master set sql = replace(sql, ?, ?) where name = 'job'"
+    for statement, values in (
+        (rewrite, ("not null", "")),
+        ("update job set error = null", ()),
+        (rewrite, ("error text ", "error text not null")),
+    ):
+        with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+            connection.execute("pragma writable_schema = on")
+            connection.execute(statement, values)
+    with pytest.raises(StateCorrupt, match="it is damaged"):
+        await SqliteJournal(tmp_path).__aenter__()
+
+
 async def test_rebuild_keeps_a_journal_that_is_well(tmp_path: Path) -> None:
     """What can be used is not thrown away."""
     await known_after(tmp_path, Requested("export-1"))
