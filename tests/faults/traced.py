@@ -16,7 +16,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,7 @@ class WarmProcess:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._running: int | None = None
 
     async def run(
         self, folder: Path, *argv: str, tamper: Sequence[str] | None = None, file_limit: int | None = None
@@ -86,6 +87,7 @@ class WarmProcess:
         wish = {"argv": argv, "cwd": str(folder), "held": False, "threads": True, "file_limit": None, **how}
         self._writer.write(json.dumps(wish).encode() + b"\n")
         pid: int = (await self._answer())["pid"]
+        self._running = pid
         return pid
 
     async def end(self) -> Ended:
@@ -93,7 +95,14 @@ class WarmProcess:
         said: dict[str, Any] = {}
         while "ended" not in (answer := await self._answer()):
             said = answer
+        self._running = None
         return Ended(answer["ended"], said.get("out", ""), said.get("err", ""))
+
+    def stop(self) -> None:
+        """End the run that is under way, if there is one: a test that fails leaves it behind."""
+        if self._running is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._running, signal.SIGKILL)
 
     async def _answer(self) -> dict[str, Any]:
         line = await self._reader.readline()
@@ -113,9 +122,11 @@ async def warm_process() -> AsyncIterator[WarmProcess]:
     )
     theirs.close()
     reader, writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
+    warm = WarmProcess(reader, writer)
     try:
-        yield WarmProcess(reader, writer)
+        yield warm
     finally:
+        warm.stop()
         writer.close()
         await writer.wait_closed()
         await process.wait()
