@@ -102,8 +102,9 @@ async def test_arguments_environment_and_children(emulator: EmulatorServer, tmp_
     (tmp_path / "token").chmod(0o600)
     desk.config.write_text(desk.config.read_text().replace(f'"{secret}"', '{ file = "token" }'))
     process = await start(desk, "run", "--json", program=("-c", LONELY))
-    while not emulator.state.journal:  # noqa: ASYNC110  another process's progress has no event to wait for
+    while not emulator.state.journal and process.returncode is None:  # noqa: ASYNC110  another process has no event
         await asyncio.sleep(0.01)
+    assert process.returncode is None, await ended(process)
     about = Path(f"/proc/{process.pid}")
     seen = [(about / name).read_bytes().decode("latin-1") for name in ("cmdline", "environ")]
     children = [task.joinpath("children").read_text() for task in about.joinpath("task").iterdir()]
