@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncexport.adapters.journal import Tally, tally
+from asyncexport.adapters.journal import LabelCount, tally
 from asyncexport.app.commands.emulate import configuration
 from benchmarks.served import Served, served
 
@@ -39,7 +39,7 @@ class Night:
     first_seconds: float
     second_seconds: float
     status_seconds: float
-    between: Tally
+    between: LabelCount
     summary: dict[str, Any]
     manifest: dict[str, Any]
 
@@ -68,7 +68,7 @@ def killed_and_resumed(folder: Path, server: Served, jobs: float) -> Night:
     return Night(killed - began, over - again, again - killed, between, summary, manifest)
 
 
-def known(folder: Path) -> Tally | None:
+def known(folder: Path) -> LabelCount | None:
     """Return what the journal knows of the night."""
     return next(iter(tally(folder / "state", kept_since=0.0)), None)
 

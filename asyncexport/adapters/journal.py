@@ -8,7 +8,9 @@ collected and not asked for again; only a POST whose answer was never noted is m
 Plan: a single writer. Notes queue up, and all that wait are written in one transaction, so that forty thousand jobs
 cost a few thousand fsyncs and not a hundred thousand. WAL with ``synchronous=FULL``: what was acknowledged survives a
 power cut. The journal is an index, never the truth: what is committed is asked of the sink, what the server still has
-of the server. A damaged or foreign file is refused with the way out.
+of the server. A damaged or foreign file is refused with the way out. Every text fits, also one that is not Unicode (a
+folder's name may be any bytes); a note that holds what a journal never holds fails alone. Worst case: the writer cannot
+go on, and then everyone who waits for it is told.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,16 +49,20 @@ create table job (
 ) without rowid
 """
 _UPSERT = """
-insert into job values (:snapshot, :account, :region, :profile_id, :entity, :filters,
-                        :state, :export_id, :now, :now, :rows, :location, :error)
+insert into job values (cast(:snapshot as text), cast(:account as text), cast(:region as text),
+                        cast(:profile_id as text), cast(:entity as text), cast(:filters as text), cast(:state as text),
+                        cast(:export_id as text), :now, :now, :rows, cast(:location as text), cast(:error as text))
 on conflict do update set
-    state = :state, noted_at = :now, rows = :rows, location = :location, error = :error,
-    export_id = case when :keep then export_id else :export_id end,
-    asked_at = case when :state = 'requested' then :now else asked_at end
+    state = excluded.state, noted_at = excluded.noted_at, rows = excluded.rows, location = excluded.location,
+    error = excluded.error, export_id = case when :keep then export_id else excluded.export_id end,
+    asked_at = case when excluded.state = 'requested' then excluded.asked_at else asked_at end
 """
 _READ = """
-select * from job where snapshot = coalesce(:snapshot, snapshot) and state = coalesce(:state, state) order by noted_at
+select * from job
+where snapshot = coalesce(cast(:snapshot as text), snapshot) and state = coalesce(cast(:state as text), state)
+order by noted_at
 """
+_OF_LABEL = "select * from job where snapshot = cast(? as text)"
 _TALLY = """
 select snapshot, max(noted_at) as noted_at,
        sum(state = 'committed') as committed, sum(state = 'failed') as failed,
@@ -68,8 +74,11 @@ group by snapshot order by max(noted_at)
 _KEY = ("snapshot", "account", "region", "profile_id", "entity", "filters")
 _TEXTS = {*_KEY, "state", "export_id", "location", "error"}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+_MISFITS = (ValueError, TypeError, OverflowError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
+"""How a value is refused: by us, by the binding, by the schema. The transaction goes on after each of them."""
 
-Waiting = tuple[Mapping[str, object], "asyncio.Future[None]"]
+Row = dict[str, Any]
+Waiting = tuple[Row, "asyncio.Future[None]"]
 
 
 class SqliteJournal:
@@ -115,7 +124,7 @@ class SqliteJournal:
     async def note(self, job: Job, note: Note) -> None:
         """Write one note; it is on the disk when this returns. Raises :class:`StateError` or :class:`DiskFull`."""
         done = asyncio.get_running_loop().create_future()
-        row = {**dict(zip(_KEY, job.key, strict=True)), **_columns(note), "now": self._wall()}
+        row: Row = {**dict(zip(_KEY, job.key, strict=True)), **_columns(note), "now": self._wall()}
         self._waiting.append((row, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -125,27 +134,43 @@ class SqliteJournal:
         """Write everything that waits, in one transaction after the other, until nothing does."""
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            error = await in_thread(partial(self._write_batch, [row for row, _ in batch]))
-            for _, done in batch:
-                if not done.done():
-                    done.set_result(None) if error is None else done.set_exception(error)
+            try:
+                errors = await in_thread(partial(self._write_batch, [row for row, _ in batch]))
+            except Exception as error:  # noqa: BLE001  nobody awaits this task, those who wait for a note are told
+                errors = [self._stopped(error)] * len(batch)
+            except BaseException as error:
+                batch, self._waiting = batch + self._waiting, []
+                _tell(batch, [error] * len(batch))
+                raise
+            _tell(batch, errors)
 
-    def _write_batch(self, rows: list[Mapping[str, object]]) -> AsyncexportError | None:
+    def _write_batch(self, rows: Sequence[Row]) -> Sequence[AsyncexportError | None]:
+        """Write the rows in one transaction; return for each what kept it from being written."""
         if self._connection is None:
-            return StateError(f"{self._path}: the journal is not open")
+            return [StateError(f"{self._path}: the journal is not open")] * len(rows)
         try:
             with _translated(self._path), self._connection:
-                self._connection.executemany(_UPSERT, rows)
+                return [self._write_row(self._connection, row) for row in rows]
         except (StateError, DiskFull) as error:
-            return error
+            return [error] * len(rows)
+
+    def _write_row(self, connection: sqlite3.Connection, row: Row) -> StateError | None:
+        try:
+            connection.execute(_UPSERT, _encoded(_typed(row)))
+        except _MISFITS as error:
+            return StateError(f"{self._path}: a note does not fit ({error}); check the receipt that the sink gives")
         return None
+
+    def _stopped(self, error: Exception) -> StateError:
+        return StateError(f"{self._path}: the journal was not written ({error!r}); free what is short, and run again")
 
     def _begin(self) -> None:
         self._connection = self._open()
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -172,7 +197,7 @@ class NoJournal:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class LabelCount:
     """The jobs of one label, counted by state.
 
     ``collectable`` exports were asked for, are not committed, and the API still keeps them; the oldest export that is
@@ -195,13 +220,13 @@ class Tally:
         return self.committed + self.failed + self.requested + self.intended
 
 
-def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[Tally]:
+def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[LabelCount]:
     """Count the jobs of every label that a state folder knows, the label with the newest note last.
 
     The API keeps what was asked for after ``kept_since`` (seconds since 1970). Works while a run holds the lock.
     Raises :class:`StateCorrupt` for a damaged or foreign file.
     """
-    return [Tally(**row) for row in _select(Path(state_dir) / FILE, _TALLY, {"since": kept_since})]
+    return [LabelCount(**row) for row in _select(Path(state_dir) / FILE, _TALLY, {"since": kept_since})]
 
 
 def read(
@@ -215,7 +240,7 @@ def read(
     return _select(Path(state_dir) / FILE, _READ, {"snapshot": snapshot, "state": state})
 
 
-def _select(path: Path, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+def _select(path: Path, statement: str, values: Row) -> list[Row]:
     with _translated(path):
         if not path.exists():
             return []
@@ -224,30 +249,51 @@ def _select(path: Path, statement: str, values: Mapping[str, object]) -> list[di
                 return []
             _refuse_foreign(connection, path)
             connection.row_factory = sqlite3.Row
-            return [_typed(dict(row)) for row in connection.execute(statement, values)]
+            return [_typed(dict(row)) for row in connection.execute(statement, _encoded(values))]
 
 
-def _typed(row: dict[str, Any]) -> dict[str, Any]:
+def _typed(row: Row) -> Row:
     """Hold a row to the types of the schema, which SQLite itself does not; raises :class:`ValueError`."""
     for name, value in row.items():
-        right = isinstance(value, str) if name in _TEXTS else value is None or math.isfinite(value)
-        if not right:
-            raise ValueError(name)
+        if name in _TEXTS:
+            if not isinstance(value, str):
+                raise ValueError(f"{name} is no text")
+        elif value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise ValueError(f"{name} is no finite number")
     return row
+
+
+def _encoded(row: Row) -> Row:
+    """Return a row as SQLite takes it, whatever its texts hold; the statements cast them back to text."""
+    return {name: _bytes(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _tell(batch: Iterable[Waiting], errors: Iterable[BaseException | None]) -> None:
+    for (_, done), error in zip(batch, errors, strict=True):
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass")
 
 
 def _recall(path: Path, keys: set[tuple[str, ...]], now: float) -> dict[tuple[str, ...], Known]:
     known = {}
     with _translated(path), closing(_connect(path)) as connection:
         for snapshot in {key[0] for key in keys}:
-            for row in connection.execute("select * from job where snapshot = ?", (snapshot,)):
+            for row in connection.execute(_OF_LABEL, (_bytes(snapshot),)):
                 if row[:6] in keys:
                     known[row[:6]] = Known(str(row[6]), str(row[7]), now - float(row[8]))
     return known
 
 
-def _columns(note: Note) -> dict[str, object]:
-    columns: dict[str, object] = {"export_id": "", "rows": 0, "location": "", "error": "", "keep": False}
+def _columns(note: Note) -> Row:
+    columns: Row = {"export_id": "", "rows": 0, "location": "", "error": "", "keep": False}
     match note:
         case Intended():
             return columns | {"state": "intended"}
@@ -265,7 +311,9 @@ def _columns(note: Note) -> dict[str, object]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=30.0, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=30.0, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
 
 
 def _checked(path: Path, now: float) -> sqlite3.Connection:

@@ -55,7 +55,7 @@ class Standing:
 
     path: Path | None
     manifest: Mapping[str, Any]
-    labels: tuple[journal.Tally, ...]
+    labels: tuple[journal.LabelCount, ...]
     missing: tuple[Gap, ...]
     earlier: tuple[Gap, ...]
 

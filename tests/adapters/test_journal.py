@@ -6,16 +6,20 @@ import asyncio
 import sqlite3
 import stat
 import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncexport.adapters import journal as journal_module
-from asyncexport.adapters.journal import FILE, KEPT_SECONDS, NoJournal, SqliteJournal, Tally, read, tally
+from asyncexport.adapters.journal import FILE, KEPT_SECONDS, LabelCount, NoJournal, SqliteJournal, read, tally
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
 from asyncexport.models import (
     Committed,
@@ -115,7 +119,7 @@ async def test_many_notes_that_wait_are_written_in_few_transactions(
 
     def counted(self: SqliteJournal, rows: list[dict[str, object]]) -> object:
         batches.append(len(rows))
-        return original(self, rows)  # type: ignore[arg-type]
+        return original(self, rows)
 
     monkeypatch.setattr(SqliteJournal, "_write_batch", counted)
     jobs = [Job(PROFILE, Entity.ADS, snapshot=str(at)) for at in range(2000)]
@@ -137,6 +141,176 @@ async def test_a_caller_that_is_cancelled_loses_no_note_of_the_others(tmp_path: 
         await kept
     async with SqliteJournal(tmp_path) as journal:
         assert set(await journal.recall([JOB, other])) == {JOB.key, other.key}
+
+
+NOT_UNICODE = "/out/\udcff/\ud800 \ud83d\ude00 \0 ü"
+
+
+async def test_a_text_that_is_not_unicode_comes_back_as_it_was(tmp_path: Path) -> None:
+    """A folder's name may be any bytes, and no text of a job or a receipt may keep the job from being known."""
+    job = Job(replace(PROFILE, account=NOT_UNICODE), Entity.ADS, snapshot=NOT_UNICODE)
+    escaped = Job(replace(PROFILE, account=NOT_UNICODE), Entity.ADS, snapshot=ascii(NOT_UNICODE)[1:-1])
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(job, Committed(replace(RECEIPT, export_id=NOT_UNICODE, location=NOT_UNICODE)))
+        await journal.note(escaped, Intended())
+        known = await journal.recall([job, escaped])
+    assert (known[job.key].export_id, known[escaped.key].export_id) == (NOT_UNICODE, "")
+    (row,) = read(tmp_path, snapshot=NOT_UNICODE)
+    assert (row["location"], row["account"], row["export_id"]) == (NOT_UNICODE,) * 3
+    assert [label.committed for label in tally(tmp_path, kept_since=0.0)] == [1, 0]
+
+
+MISFITS = [
+    pytest.param({"rows": 2**70}, "too large", id="more rows than 64 bits count"),
+    pytest.param({"rows": float("nan")}, "rows is no finite number", id="NaN rows"),
+    pytest.param({"rows": "many"}, "rows is no finite number", id="rows that are text"),
+    pytest.param({"rows": None}, "NOT NULL", id="no rows"),
+    pytest.param({"location": Path("exports")}, "location is no text", id="a location that is no text"),
+    pytest.param({"export_id": None}, "export_id is no text", id="no export id"),
+]
+
+
+@pytest.mark.parametrize(("values", "why"), MISFITS)
+async def test_a_note_that_does_not_fit_fails_alone(tmp_path: Path, values: dict[str, Any], why: str) -> None:
+    """Notes share a transaction and no fate: the others are kept, the journal is not called damaged and can be read."""
+    jobs = [Job(PROFILE, Entity.ADS, snapshot=str(at)) for at in range(5)]
+    notes: list[Note] = [Requested("export-1")] * 5
+    notes[2] = Committed(replace(RECEIPT, **values))
+    async with SqliteJournal(tmp_path) as journal:
+        told = await asyncio.gather(*map(journal.note, jobs, notes), return_exceptions=True)
+    misfit = told.pop(2)
+    assert told == [None] * 4
+    assert type(misfit) is StateError
+    assert f"{FILE}: a note does not fit" in str(misfit)
+    assert why in str(misfit)
+    assert [row["snapshot"] for row in read(tmp_path)] == ["0", "1", "3", "4"]
+
+
+class Writer(sqlite3.Connection):
+    """A connection on which something happens to the writer before it writes, once."""
+
+    events: ClassVar[list[Callable[[], None]]] = []
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Execute, unless what happens is an error."""
+        if "insert" in sql and self.events:
+            self.events.pop()()
+        return super().execute(sql, *values)
+
+
+class Held:
+    """What holds the writer's thread until a test lets it go, to an error where one is given."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self._error = error
+        self._reached, self._released = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        """Wait in the writer's thread."""
+        self._reached.set()
+        assert self._released.wait(30)
+        if self._error is not None:
+            raise self._error
+
+    async def reached(self) -> None:
+        """Wait until the writer's thread is held."""
+        assert await asyncio.to_thread(self._reached.wait, 30)
+
+    def release(self) -> None:
+        """Let the writer's thread go."""
+        self._released.set()
+
+
+class Gone(BaseException):
+    """What is no Exception, and is handed on as it is."""
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Let journals write through a connection on which these happen."""
+
+    def connected(path: Path) -> Writer:
+        connection = sqlite3.connect(path, check_same_thread=False, factory=Writer)
+        connection.text_factory = journal_module._text
+        return connection
+
+    monkeypatch.setattr(journal_module, "_connect", connected)
+    monkeypatch.setattr(Writer, "events", [])
+    return Writer.events
+
+
+async def early_and_late(journal: SqliteJournal, held: Held) -> list[asyncio.Task[None]]:
+    """Return two notes that wait: one in the hands of the writer, which is held, and one that came since."""
+    early = asyncio.create_task(journal.note(JOB, Intended()))
+    await held.reached()
+    late = asyncio.create_task(journal.note(JOB, Requested("export-1")))
+    await asyncio.sleep(0)
+    return [early, late]
+
+
+async def test_a_writer_that_fails_tells_all_who_wait_and_goes_on(
+    tmp_path: Path, events: list[Callable[[], None]]
+) -> None:
+    """What is short for a moment leaves no job waiting without end, and the next note is written."""
+    async with SqliteJournal(tmp_path) as journal:
+        held = Held(MemoryError("none left"))
+        events.append(held)
+        waiting = await early_and_late(journal, held)
+        held.release()
+        async with asyncio.timeout(30):
+            early, late = await asyncio.gather(*waiting, return_exceptions=True)
+    assert type(early) is StateError
+    assert "the journal was not written (MemoryError('none left'))" in str(early)
+    assert late is None
+    assert [row["state"] for row in read(tmp_path)] == ["requested"]
+
+
+class Exhausted(ThreadPoolExecutor):
+    """An executor on a machine that gives no more threads."""
+
+    def submit(self, *_work: Any, **_named: Any) -> Future[Any]:
+        """Fail as the standard library does."""
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_writer_without_a_thread_tells_all_who_wait(tmp_path: Path) -> None:
+    """A thread that cannot be started is an error of the note, not a wait without end."""
+    async with SqliteJournal(tmp_path) as journal:
+        asyncio.get_running_loop().set_default_executor(Exhausted())
+        async with asyncio.timeout(30):
+            with pytest.raises(StateError, match="can't start new thread"):
+                await journal.note(JOB, Intended())
+
+
+async def test_what_is_no_exception_reaches_all_who_wait_as_it_is(
+    tmp_path: Path, events: list[Callable[[], None]]
+) -> None:
+    """Those whose notes are being written learn of it, and those whose notes came since."""
+    journal, held = await SqliteJournal(tmp_path).__aenter__(), Held(gone := Gone())
+    events.append(held)
+    waiting = await early_and_late(journal, held)
+    held.release()
+    async with asyncio.timeout(30):
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        await journal.note(JOB, Requested("export-2"))
+    await journal.__aexit__(None, None, None)
+    assert [error is gone for error in told] == [True, True]
+    assert [row["export_id"] for row in read(tmp_path)] == ["export-2"]
+
+
+async def test_a_writer_that_is_cancelled_tells_all_who_wait(tmp_path: Path, events: list[Callable[[], None]]) -> None:
+    """Who cancels every task of a loop leaves nobody waiting for a note."""
+    journal, held = await SqliteJournal(tmp_path).__aenter__(), Held()
+    events.append(held)
+    waiting = await early_and_late(journal, held)
+    assert journal._writing is not None
+    journal._writing.cancel()
+    held.release()
+    async with asyncio.timeout(30):
+        await asyncio.wait(waiting)
+    assert [task.cancelled() for task in waiting] == [True, True]
+    with pytest.raises(asyncio.CancelledError):
+        await journal.__aexit__(None, None, None)
 
 
 async def test_old_jobs_are_forgotten(tmp_path: Path) -> None:
@@ -206,8 +380,8 @@ async def test_labels_are_counted_by_state(tmp_path: Path) -> None:
         await journal.note(Job(PROFILE, Entity.ADS, snapshot="later"), Dropped(ExportFailed("x"), keep=False))
     began = 1_000_000.0
     assert tally(tmp_path, kept_since=began) == [
-        Tally("night", 1, 1, 2, 0, collectable=2, oldest_at=began, noted_at=began + 30),
-        Tally("later", 0, 1, 0, 0, collectable=0, oldest_at=None, noted_at=began + 40),
+        LabelCount("night", 1, 1, 2, 0, collectable=2, oldest_at=began, noted_at=began + 30),
+        LabelCount("later", 0, 1, 0, 0, collectable=0, oldest_at=None, noted_at=began + 40),
     ]
 
 
@@ -354,7 +528,11 @@ async def test_a_journal_that_is_not_open_says_so(tmp_path: Path) -> None:
     """Misuse is an error, not a note that is lost."""
     with pytest.raises(StateError, match="not open"):
         await SqliteJournal(tmp_path).note(JOB, Intended())
-    assert repr(SqliteJournal(tmp_path)) == f"<SqliteJournal {tmp_path / FILE}>"
+    async with SqliteJournal(tmp_path) as journal:
+        await journal.note(JOB, Intended())
+    with pytest.raises(StateError, match="not open"):
+        await journal.note(JOB, Intended())
+    assert repr(journal) == f"<SqliteJournal {tmp_path / FILE}>"
 
 
 async def test_a_run_without_a_state_folder_knows_and_keeps_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from asyncexport.adapters.journal import FILE, Tally
+from asyncexport.adapters.journal import FILE, LabelCount
 from asyncexport.app import options
 from asyncexport.app.console import count, duration, table
 from asyncexport.app.exits import Exit
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, *, settings: Places, out: str, json: bool, **
 def as_json(found: Standing, now: float) -> Iterator[str]:
     """Yield a line for each label, each thing that is missing, each earlier failure, and last the totals."""
     for each in found.labels:
-        counts = {name: getattr(each, name) for name in Tally.__slots__ if not name.endswith("_at")}
+        counts = {name: getattr(each, name) for name in LabelCount.__slots__ if not name.endswith("_at")}
         age = None if each.oldest_at is None else round(now - each.oldest_at, 3)
         yield line({"event": "label", **counts, "oldest_seconds": age})
     for event, gaps in (("missing", found.missing), ("failed", found.earlier)):
@@ -100,7 +100,7 @@ def _is_newer(noted_at: float, manifest: Mapping[str, Any]) -> bool:
     return noted_at > finished.replace(tzinfo=finished.tzinfo or UTC).timestamp() + 1.0
 
 
-def notes(labels: tuple[Tally, ...], journal: Path, now: float) -> list[str]:
+def notes(labels: tuple[LabelCount, ...], journal: Path, now: float) -> list[str]:
     """Return the journal as a table: a line a label, numbers of exports."""
     rows = [_HEADING]
     for each in labels:
@@ -109,7 +109,7 @@ def notes(labels: tuple[Tally, ...], journal: Path, now: float) -> list[str]:
     return [f"journal: {journal}", *table(rows, right=frozenset(range(1, 6)))]
 
 
-def _oldest(each: Tally, now: float) -> str:
+def _oldest(each: LabelCount, now: float) -> str:
     if each.oldest_at is None:
         return "-"
     age = now - each.oldest_at
