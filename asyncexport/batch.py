@@ -3,7 +3,8 @@
 Text is the truth: it holds every row as the API spelt it, value for value, one line a row. A sink that stores text
 never builds an object; one that needs objects asks :meth:`Batch.rows`, which never changes a number silently: orjson
 turns integers beyond 64 bits into floats, so rows that hold 19 digits in a row are parsed by the standard library
-instead, and a number that no double can hold is refused.
+instead. A number that no double can hold is refused, and an integer of more digits than the interpreter converts (4,300
+unless told otherwise: its time grows with the square of them).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -36,7 +38,8 @@ class Batch:
     def rows(self) -> list[dict[str, Any]]:
         """Parse the rows. Where a key stands twice, the last one wins.
 
-        Raises :class:`JsonSyntax` for a number that no double can hold (1e400).
+        Raises :class:`JsonSyntax` for a number that no double can hold (1e400), and for an integer of more digits than
+        the interpreter converts (:func:`sys.get_int_max_str_digits`).
         """
         if _MANY_DIGITS.search(self.text) is None:
             try:
@@ -51,13 +54,15 @@ class Batch:
 def parse_exact(line: bytes, *, row: int | None = None) -> dict[str, Any]:
     """Parse one row so that integers of any size stay exact.
 
-    Raises :class:`JsonSyntax` for what is not JSON and for a number that no double can hold.
+    Raises :class:`JsonSyntax` for what is not JSON and for the numbers that :meth:`Batch.rows` refuses.
     """
     try:
         if _MANY_DIGITS.search(line) is None:
             fast: dict[str, Any] = orjson.loads(line)
             return fast
-        exact: dict[str, Any] = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
+        exact: dict[str, Any] = json.loads(
+            line, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+        )
     except ValueError as error:
         reason = str(error) if isinstance(error, _NumberRefused) else "a value that is not JSON or no double can hold"
         raise JsonSyntax(f"row {row}: {reason}", row=row) from None
@@ -77,3 +82,11 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise _NumberRefused("a number beyond the range of a double")
     return value
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        limit = sys.get_int_max_str_digits()
+        raise _NumberRefused(f"an integer of more than {limit:,} digits, which Python does not convert") from None
