@@ -21,12 +21,6 @@ class Decoder:
     def __init__(self, *, gunzip: GunzipLimits | None = None, rows: RowLimits | None = None) -> None:
         self._unpack = Unpack(gunzip)
         self._rows = Rows(rows)
-        self._source_bytes = 0
-
-    @property
-    def source_bytes(self) -> int:
-        """Bytes of the object that were fed: where a broken download goes on."""
-        return self._source_bytes
 
     @property
     def rows(self) -> int:
@@ -39,7 +33,7 @@ class Decoder:
         return self._unpack.integrity
 
     def __repr__(self) -> str:
-        return f"<Decoder {self.integrity or 'undecided'}, {self.source_bytes} bytes, {self.rows} rows>"
+        return f"<Decoder {self.integrity or 'undecided'}, {self.rows} rows>"
 
     def feed(self, data: bytes) -> Iterator[Batch]:
         """Take the next bytes of the object; return an iterator of batches.
@@ -47,7 +41,6 @@ class Decoder:
         This or the iterating raises :class:`~asyncexport.errors.NotAnExport` or a
         :class:`~asyncexport.errors.DecodeError`.
         """
-        self._source_bytes += len(data)
         return self._batches(self._unpack.feed(data))
 
     def close(self) -> list[Batch]:
