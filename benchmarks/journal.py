@@ -15,9 +15,10 @@ import asyncio
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -33,7 +34,7 @@ class Counted(SqliteJournal):
 
     transactions = 0
 
-    def _write_batch(self, rows: list[Mapping[str, object]]) -> AsyncexportError | None:
+    def _write_batch(self, rows: Sequence[dict[str, Any]]) -> Sequence[AsyncexportError | None]:
         self.transactions += 1
         return super()._write_batch(rows)
 
