@@ -13,7 +13,7 @@ import click
 import pytest
 
 from asyncexport.app.cli import main
-from asyncexport.app.exits import Exit
+from asyncexport.app.exits import MEANINGS
 from asyncexport.app.settings import load
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.models import Secret
@@ -75,7 +75,9 @@ def test_the_configuration_loads(tmp_path: Path) -> None:
     file = tmp_path / "asyncexport.toml"
     file.write_text(document.replace("/run/secrets/acme", str(secret)))
     settings = load(file, {"ACME_CLIENT_ID": "id", "ACME_REFRESH_TOKEN": "token"})
-    defaults = load(None, {f"AMAZON_ADS_{key}": "EU" for key in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")})
+    defaults = load(
+        None, {f"AMAZON_ADS_{key}": "EU" for key in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")}
+    )
     assert settings.limits == defaults.limits
     assert settings.run.entities == defaults.run.entities
     assert settings.run.filters == defaults.run.filters
@@ -84,17 +86,67 @@ def test_the_configuration_loads(tmp_path: Path) -> None:
     assert set(tomllib.loads(document)) == {"run", "limits", "accounts", "sink"}
 
 
+def section(command: str) -> str:
+    """Return what the README says about the options of one command: a table for ``run``, a sentence for others."""
+    if command == "run":
+        return README.split("| option | means |")[1].split("\n\n")[0]
+    (said,) = re.findall(rf"`{command}` (?:also )?takes ([^;.]*)[;.]", README)
+    return str(said)
+
+
+def shared(option: str) -> bool:
+    """Tell whether the option is one of ``run``, whose table holds for the others too."""
+    return ("run", option) in set(options())
+
+
 @pytest.mark.parametrize(("command", "option"), sorted(set(options())))
 def test_every_option_is_documented(command: str, option: str) -> None:
-    """What can be typed can be read about."""
-    assert f"`asyncexport {command}" in README
-    assert re.search(rf"{re.escape(option)}\b", README), f"{option} of {command}"
+    """What can be typed can be read about where its command is described."""
+    assert re.search(rf"^\| `asyncexport {command}\b", README, re.MULTILINE)
+    place = section("run" if shared(option) else command)
+    assert re.search(rf"`(?:[^`]* )?{re.escape(option)}[ `]", place), f"{option} of {command}"
+
+
+def test_no_option_is_documented_that_is_none() -> None:
+    """What can be read about can be typed."""
+    there = {option for _, option in options()}
+    rows = README.split("## The command")[1].split("## Configuration")[0]
+    assert set(re.findall(r"`(?:-\w`, `)?(--[a-z][a-z-]*)", rows)) - {"--help"} <= there
 
 
 def test_every_exit_status_is_documented() -> None:
-    """A scheduler's author finds each number in the table."""
-    table = README.split("| exit status | means |")[1].split("\n\n")[0]
-    assert {int(number) for number in re.findall(r"\b\d+\b", table) if int(number) != 5} >= {int(exit) for exit in Exit}
+    """A scheduler's author finds each number, and only those, with the meaning that --help gives it."""
+    table = README.split("| exit status | means |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines()]
+    assert {int(number): meaning for number, meaning in rows} == {
+        int(status): text for status, text in MEANINGS.items()
+    }
+
+
+def test_every_variable_of_the_environment_is_read() -> None:
+    """A variable the README names sets a parameter of some command."""
+    there = {
+        f"ASYNCEXPORT_{parameter.name.upper()}"
+        for command in main.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.name != "settings"
+    }
+    named = set(re.findall(r"ASYNCEXPORT_\w+", README))
+    assert named
+    assert named <= there | {"ASYNCEXPORT_CONFIG"}
+
+
+def test_a_variable_of_the_environment_works(tmp_path: Path) -> None:
+    """The list in the README's example is read as a list, and the folder as the folder."""
+    (example,) = re.findall(r"`ASYNCEXPORT_ENTITY=\"([^\"]*)\"`", README)
+    environ = {f"AMAZON_ADS_{key}": "EU" for key in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")}
+    environ |= {"ASYNCEXPORT_ENTITY": example, "ASYNCEXPORT_OUT": str(tmp_path)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        context = main.commands["run"].make_context("run", [])
+    assert (context.params["entity"], context.params["out"]) == (("campaigns", "ads"), str(tmp_path))
 
 
 def test_every_layer_is_documented() -> None:
@@ -105,6 +157,8 @@ def test_every_layer_is_documented() -> None:
 
 def test_every_file_the_readme_points_to_is_there() -> None:
     """A pointer leads somewhere."""
-    named = set(re.findall(r"`((?:tests|benchmarks)/[\w/.]*)`", README)) | set(re.findall(r"\]\((?!http)([^)#]+)\)", README))
+    named = set(re.findall(r"`((?:tests|benchmarks)/[\w/.]*)`", README)) | set(
+        re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    )
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []

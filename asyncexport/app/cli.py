@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from asyncexport._version import __version__
-from asyncexport.app.exits import Boundary
+from asyncexport.app.exits import MEANINGS, Boundary
 
 COMMANDS = {
     "run": "Pull every export of every profile into the output folder.",
@@ -27,17 +27,7 @@ COMMANDS = {
     "demo": "Run the main job against the emulator, bad weather included.",
     "version": "Print the version.",
 }
-STATUSES = (
-    "Exit status:",
-    "  0        everything is committed, or there was nothing to do",
-    "  1        some exports failed for good, the rest is committed",
-    "  2        usage or configuration",
-    "  3        authorisation needs a person",
-    "  70       internal error",
-    "  74       local storage",
-    "  75       only temporary failures are left: run again",
-    "  130 143  interrupted, resumable",
-)
+STATUSES = ("Exit status:", *(f"  {status:<5d}{meaning}" for status, meaning in MEANINGS.items()))
 
 
 class LazyCommands(MutableMapping[str, click.Command]):

@@ -1,17 +1,8 @@
 """How a command ends: one exit status from any number of errors, and the boundary no exception gets past.
 
-Contract (the numbers are the public promise of the command line):
-
-    0    everything is committed, or there was nothing to do
-    1    some exports failed for good, the rest is committed
-    2    usage or configuration
-    3    authorisation needs a person
-    70   a bug in this program
-    74   local storage: no space, no permission, damaged state
-    75   only temporary failures are left, or another run holds the lock: run again
-    130  interrupted by SIGINT, resumable      143  by SIGTERM      141  the reader of stdout went away
-
-Where several apply, the one that blocks the next run most wins: 74, 3, 2, 1, 75.
+Contract: the numbers of :class:`Exit` are the public promise of the command line, and :data:`MEANINGS` is the one
+table of what they mean, which ``--help`` prints and the README repeats. Where several apply, the one that blocks the
+next run most wins: 74, 3, 2, 1, 75.
 """
 
 from __future__ import annotations
@@ -55,6 +46,18 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
+MEANINGS: dict[Exit, str] = {
+    Exit.OK: "everything is committed, or there was nothing to do",
+    Exit.FAILED: "some exports failed for good, the rest is committed",
+    Exit.USAGE: "usage or configuration",
+    Exit.AUTH: "authorisation needs a person",
+    Exit.INTERNAL: "internal error",
+    Exit.STORAGE: "local storage: no space, no permission, a journal that cannot be used",
+    Exit.AGAIN: "only temporary failures are left, or another run holds the lock: run again",
+    Exit.INTERRUPTED: "interrupted by SIGINT; run the same command again",
+    Exit.PIPE: "the reader of standard output went away",
+    Exit.TERMINATED: "interrupted by SIGTERM; run the same command again",
+}
 _PRECEDENCE = (Exit.STORAGE, Exit.AUTH, Exit.USAGE, Exit.FAILED, Exit.AGAIN)
 _STORAGE_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from asyncexport._version import __version__
 from asyncexport.app.cli import COMMANDS, LazyCommands, main
+from asyncexport.app.exits import MEANINGS, Exit
 from tests.app.support import python
 
 
@@ -26,7 +27,9 @@ def test_help() -> None:
     assert [line.split()[0] for line in result.output.split("Commands:\n")[1].splitlines()[: len(COMMANDS)]] == list(
         COMMANDS
     )
-    assert "75       only temporary failures are left" in result.output
+    said = result.output.split("Exit status:\n")[1].splitlines()
+    assert [int(line.split()[0]) for line in said] == [int(status) for status in Exit]
+    assert {line.split(maxsplit=1)[1] for line in said} == set(MEANINGS.values())
 
 
 def test_completion() -> None:
