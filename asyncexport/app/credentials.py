@@ -2,7 +2,8 @@
 
 Contract: what comes back is a :class:`Secret`; no message ever holds any of its text, nor its length. A file that holds
 secrets, and be it the configuration itself, is refused when its group or others may read it, because whoever reads a
-refresh token reads every profile behind it; the message says which ``chmod`` mends it. A relative path is relative to
+refresh token reads every profile behind it; the message says which ``chmod`` mends it. No message has a colon right
+after a key or a path: redaction takes what follows ``client_secret:`` for the secret. A relative path is relative to
 the configuration's folder.
 """
 
@@ -44,30 +45,30 @@ def secret(table: Table, key: str, *, environ: Mapping[str, str], folder: Path) 
 def refuse_readable(path: Path, mode: int, why: str) -> None:
     """Raise :class:`ConfigError` when ``mode`` lets group or others read ``path``; ``why`` says what it holds."""
     if mode & _READABLE_BY_OTHERS:
-        raise ConfigError(f"{path}: {why} and other users may read it; run: chmod 600 {path}")
+        raise ConfigError(f"{why}, and other users may read {path}; run: chmod 600 {path}")
 
 
 def _from_environment(table: Table, key: str, name: str, environ: Mapping[str, str]) -> str:
     if not environ.get(name, "").strip():
-        table.refuse(f"{key}: the environment variable {name} is not set")
+        table.refuse(f"{key} is in the environment variable {name}, which is not set")
     return _whole(table, key, environ[name])
 
 
 def _from_file(table: Table, key: str, path: Path) -> str:
     try:
         if not path.is_file():
-            table.refuse(f"{key}: there is no file {path}")
+            table.refuse(f"{key} (there is no file {path})")
         with path.open("rb") as file:
-            refuse_readable(path, os.fstat(file.fileno()).st_mode, f"{table.where} {key} is in it")
+            refuse_readable(path, os.fstat(file.fileno()).st_mode, f"{table.where} {key} is in a file")
             raw = file.read(_LARGEST + 1)
     except OSError as error:
-        table.refuse(f"{key}: {path} cannot be read ({error.strerror})")
+        table.refuse(f"{key} cannot be read from {path} ({error.strerror})")
     if len(raw) > _LARGEST:
-        table.refuse(f"{key}: {path} is larger than {_LARGEST} bytes and therefore no secret")
+        table.refuse(f"{key} (the file {path} is larger than {_LARGEST} bytes and therefore no secret)")
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        table.refuse(f"{key}: {path} is not UTF-8 text")
+        table.refuse(f"{key} (the file {path} is not UTF-8 text)")
 
 
 def _whole(table: Table, key: str, text: str) -> str:

@@ -39,9 +39,9 @@ class SecretFile:
             finally:
                 self._files.close(folder)
         except OSError as error:
-            raise StateError(f"{self.path}: {os.strerror(error.errno or 0)}") from None
+            raise StateError(f"{self.path} cannot be replaced ({os.strerror(error.errno or 0)})") from None
         except AsyncexportError as error:
-            raise StateError(f"{self.path}: {error}") from None
+            raise StateError(f"{self.path} cannot be replaced ({error})") from None
 
     def __repr__(self) -> str:
         return f"<SecretFile {self.path}>"

@@ -153,7 +153,7 @@ def parse(document: Mapping[str, object], *, source: Path | None, environ: Mappi
     top.close()
     folder = source.parent if source is not None else Path()
     if source is not None and _holds_secrets(tables):
-        refuse_readable(source, source.stat().st_mode, "it holds secrets as text")
+        refuse_readable(source, source.stat().st_mode, "the configuration holds secrets as text")
     return Settings(
         run=_run(run, folder),
         limits=_limits(limits),

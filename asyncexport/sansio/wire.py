@@ -203,7 +203,7 @@ def _filter_body(filters: Filters) -> dict[str, Any]:
 def _refused(what: str, code: str, text: str, request_id: str) -> AuthError:
     fix = {
         "invalid_grant": "the refresh token was revoked or never granted: let the user give consent again",
-        "invalid_client": "check client_id and client_secret: they do not belong together",
+        "invalid_client": "check client_id and client_secret, which do not belong together",
         "unauthorized_client": "this client may not use the Ads API: ask for access, or check client_id",
     }[code]
     return AuthError(f"{what}: {code}: {text}. {fix[0].upper()}{fix[1:]}.", code=code, request_id=request_id)

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from asyncexport.app.credentials import refuse_readable, secret
+from asyncexport.app.rotation import SecretFile
 from asyncexport.app.table import Table
-from asyncexport.errors import ConfigError
+from asyncexport.errors import AuthError, ConfigError, StateError
 from asyncexport.models import Secret
+from asyncexport.ports import Response
+from asyncexport.sansio.redact import safe_line
+from asyncexport.sansio.wire import Grant, read_token
 
 CANARY = "Atzr|canary-in-a-coal-mine"
 HOW = '{ env = "NAME" } or { file = "PATH" }'
@@ -55,7 +59,7 @@ def test_a_file_that_others_can_read(tmp_path: Path, mode: int) -> None:
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     """A missing credential file is named."""
-    with pytest.raises(ConfigError, match=rf"'acme': refresh_token: there is no file {tmp_path}/token"):
+    with pytest.raises(ConfigError, match=rf"'acme': refresh_token \(there is no file {tmp_path}/token\)"):
         read({"file": "token"}, folder=tmp_path)
 
 
@@ -98,7 +102,7 @@ def test_a_file_that_holds_no_credential(tmp_path: Path, content: bytes, reason:
         ({"vault": "A"}, f"refresh_token must be a string, {HOW}"),
         ({"env": 5}, f"refresh_token must be a string, {HOW}"),
         ({"file": ""}, f"refresh_token must be a string, {HOW}"),
-        ({"env": "UNSET"}, "refresh_token: the environment variable UNSET is not set"),
+        ({"env": "UNSET"}, "refresh_token is in the environment variable UNSET, which is not set"),
         ("  ", "refresh_token is empty"),
         (
             "Atzr|pasted with a blank",
@@ -117,5 +121,45 @@ def test_a_source_that_is_none(value: object, reason: str) -> None:
 def test_the_mode_of_a_file() -> None:
     """Only the owner's rights pass."""
     refuse_readable(Path("x"), 0o100600, "it holds a secret")
-    with pytest.raises(ConfigError, match="it holds a secret and other users may read it"):
+    with pytest.raises(ConfigError, match="it holds a secret, and other users may read x"):
         refuse_readable(Path("x"), 0o100640, "it holds a secret")
+
+
+@pytest.mark.parametrize("key", ["client_secret", "refresh_token"])
+@pytest.mark.parametrize(
+    "trouble", ["missing", "readable", "unset", "binary", "large", "blank", "long", "typed", "folder"]
+)
+def test_redaction_leaves_a_refusal_alone(tmp_path: Path, key: str, trouble: str) -> None:
+    """No refusal looks like a secret: a person reads the whole of it, even of a file called like the key."""
+    path = tmp_path / key
+    content = {"binary": b"\xff", "large": b"x" * (64 * 1024 + 1), "blank": b"two words"}.get(trouble, b"s")
+    if trouble not in ("missing", "folder"):
+        path.write_bytes(content)
+        path.chmod(0o644 if trouble == "readable" else 0o600)
+    source: dict[str, object] = {
+        "unset": {"env": key.upper()},
+        "long": {"file": "x" * 5000},
+        "typed": {"file": 5},
+        "folder": {"file": "."},
+    }
+    table = Table({key: source.get(trouble, {"file": str(path)})}, "[[accounts]] 'acme'")
+    with pytest.raises(ConfigError) as caught:
+        secret(table, key, environ={}, folder=tmp_path)
+    assert safe_line(str(caught.value)) == str(caught.value)
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["invalid_client", "invalid_grant", "unauthorized_client"])
+def test_redaction_leaves_a_refused_grant_alone(code: str) -> None:
+    """What to check after the token host refused is read whole."""
+    grant = Grant("id", Secret("s"), Secret("t"))
+    with pytest.raises(AuthError) as caught:
+        read_token(Response(400, {}, b'{"error": "%s"}' % code.encode()), grant, "acme")
+    assert safe_line(str(caught.value)) == str(caught.value)
+
+
+async def test_redaction_leaves_a_token_that_cannot_be_kept_alone(tmp_path: Path) -> None:
+    """A refresh token that cannot be stored names its file and the reason, whole."""
+    with pytest.raises(StateError) as caught:
+        await SecretFile(tmp_path / "refresh_token")(Secret("t"))
+    assert safe_line(str(caught.value)) == str(caught.value)

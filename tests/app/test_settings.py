@@ -118,7 +118,7 @@ REFUSALS = [
     (ACCOUNT.replace('name = "acme"', ""), "[[accounts]] number 1: name is missing"),
     (ACCOUNT.replace('"acme"', "5"), "[[accounts]] number 1: name must be a string, not an integer"),
     (ACCOUNT.replace('"SECRET"', '"UNSET"'),
-     "[[accounts]] 'acme': client_secret: the environment variable UNSET is not set"),
+     "[[accounts]] 'acme': client_secret is in the environment variable UNSET, which is not set"),
     (ACCOUNT + "profiles = []",
      "[[accounts]] 'acme': profiles must be an array of profile ids; leave the key out for all of them"),
     (ACCOUNT + "profiles = ['../x']", "[[accounts]] 'acme': profiles: '../x' is no profile id; they are whole numbers"),
@@ -156,7 +156,9 @@ def test_secrets_in_a_file_that_others_can_read(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(ConfigError) as caught:
         load(path, ENVIRON)
-    assert str(caught.value) == f"{path}: it holds secrets as text and other users may read it; run: chmod 600 {path}"
+    assert str(caught.value) == (
+        f"{path}: the configuration holds secrets as text, and other users may read {path}; run: chmod 600 {path}"
+    )
     path.chmod(0o600)
     assert load(path, ENVIRON).accounts[0].refresh_token == Secret("Atzr|canary")
 

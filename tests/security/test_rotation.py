@@ -159,6 +159,32 @@ async def test_a_caller_that_leaves_while_the_keeper_works() -> None:
     assert CANARY.encode() in host.transport.requests[1].body
 
 
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_scope_that_is_left_while_the_token_comes(is_async: bool) -> None:
+    """A scope cancels again and again; the token is stored all the same, and nothing is left behind."""
+    stored: list[str] = []
+
+    async def in_a_while(secret: Secret) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        stored.append(secret.reveal())
+
+    def at_once(secret: Secret) -> None:
+        stored.append(secret.reveal())
+
+    host = Host(in_a_while if is_async else at_once)
+    tasks_before = asyncio.all_tasks()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(host.tokens.token)
+        while not host.transport.requests:
+            await asyncio.sleep(0)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        tasks.cancel_scope.cancel()
+    assert stored == [NEW]
+    assert asyncio.all_tasks() == tasks_before
+
+
 def before(folder: Path) -> Path:
     """Return a secret's file as it is before the token is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,7 +257,7 @@ async def test_something_else_in_the_way(tmp_path: Path) -> None:
     """What is not ours is not removed: the error says what stands there, and the old token is still in place."""
     path = before(tmp_path)
     (tmp_path / "acme.token.part").mkdir()
-    with pytest.raises(StateError, match=r"acme\.token: acme\.token\.part is no file of ours"):
+    with pytest.raises(StateError, match=r"acme\.token cannot be replaced \(acme\.token\.part is no file of ours"):
         await SecretFile(path)(Secret(NEW))
     assert path.read_text() == f"{OLD}\n"
 
