@@ -23,6 +23,23 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 async def ended(running: asyncio.Future[T]) -> T:
     """Return what ``running`` returns, raise what it raises; if cancelled meanwhile, raise that instead."""
+    cancelled = await _settled(running)
+    failure = None if running.cancelled() else running.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failure is not None:
+        raise failure
+    return running.result()
+
+
+async def settled(running: asyncio.Future[T]) -> None:
+    """Come back when ``running`` has ended, however it did; if cancelled meanwhile, raise that then."""
+    cancelled = await _settled(running)
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _settled(running: asyncio.Future[T]) -> asyncio.CancelledError | None:
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not running.done():
@@ -30,9 +47,4 @@ async def ended(running: asyncio.Future[T]) -> T:
                 await asyncio.wait([running])
             except asyncio.CancelledError as error:
                 cancelled = error
-    failure = None if running.cancelled() else running.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failure is not None:
-        raise failure
-    return running.result()
+    return cancelled

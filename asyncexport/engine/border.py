@@ -45,9 +45,10 @@ class _GuardedBlock:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
+        """Leave the sink's block. What passes through goes on, even if the sink would swallow it."""
         with _border(self._sink, passing=error):
-            return await self._block.__aexit__(kind, error, trace)
+            await self._block.__aexit__(kind, error, trace)
 
 
 class _GuardedWriter:

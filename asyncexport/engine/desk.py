@@ -14,7 +14,7 @@ from asyncexport.engine.export import ExportMaker, Located
 from asyncexport.engine.tally import Tally
 from asyncexport.errors import AsyncexportError, ConfigError
 from asyncexport.models import Account, Job, Limits, Secret, SecretSource, SignedUrl, TransferOrder
-from asyncexport.ports import Clock, Journal, Listener, Transport
+from asyncexport.ports import Clock, Listener, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.bucket import Bucket
@@ -23,7 +23,7 @@ from asyncexport.sansio.urls import check_download_url
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Surroundings:
     """What every account shares: the ports, the randomness and the policies."""
 
     transport: Transport
@@ -35,7 +35,6 @@ class World:
     backoff: Backoff
     deadline: float
     tally: Tally
-    journal: Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +65,47 @@ class Desk:
 class Desks:
     """Opens desks. Accounts that share a host share its retry budget; those that share a client, its limiters."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
         self._retrying: dict[str, Retrying] = {}
         self._limiters: dict[tuple[str, str, str], Limiter] = {}
 
     async def open(self, account: Account) -> Desk:
         """Fetch the account's credentials and set its desk up. Raises :class:`ConfigError` if they cannot be had."""
-        world = self._world
+        around = self._around
         grant = await grant_of(account)
         tokens = TokenSource(
             account,
             grant,
-            transport=world.transport,
-            clock=world.clock,
+            transport=around.transport,
+            clock=around.clock,
             retrying=self._retrying_for(account.token_url),
-            listener=world.listener,
-            count=world.tally.count_request,
+            listener=around.listener,
+            count=around.tally.count_request,
         )
         api = AdsApi(
             account,
             tokens,
-            transport=world.transport,
+            transport=around.transport,
             retrying=self._retrying_for(account.api_url),
             limiter_of=self._limiter_of(account, grant.client_id),
-            tally=world.tally,
+            tally=around.tally,
         )
         exports = ExportMaker(
             api,
-            clock=world.clock,
-            spread=world.spread,
-            listener=world.listener,
-            schedule=world.schedule,
-            deadline=world.deadline,
-            journal=world.journal,
+            clock=around.clock,
+            spread=around.spread,
+            listener=around.listener,
+            schedule=around.schedule,
+            deadline=around.deadline,
         )
         return Desk(account, api, exports)
 
     def _retrying_for(self, url: str) -> Retrying:
         if url not in self._retrying:
-            world = self._world
+            around = self._around
             self._retrying[url] = Retrying(
-                world.backoff, clock=world.clock, spread=world.spread, listener=world.listener
+                around.backoff, clock=around.clock, spread=around.spread, listener=around.listener
             )
         return self._retrying[url]
 
@@ -115,8 +113,8 @@ class Desks:
         def limiter(profile_id: str) -> Limiter:
             key = (client_id, account.region.value, profile_id)
             if key not in self._limiters:
-                bucket = Bucket(self._world.limits.rate, self._world.limits.burst)
-                self._limiters[key] = Limiter(bucket, self._world.clock)
+                bucket = Bucket(self._around.limits.rate, self._around.limits.burst)
+                self._limiters[key] = Limiter(bucket, self._around.clock)
             return self._limiters[key]
 
         return limiter

@@ -8,7 +8,7 @@ deadline ends it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asyncexport.engine.api import AdsApi
 from asyncexport.errors import ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
@@ -22,25 +22,27 @@ from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
 _REREQUESTS = 2
 _SETTLING_SECONDS = 60.0
-_LOOKS_FOR_URL = 3
+_URL_DELAYS = (0.5, 2.0, 5.0)
 _URL_SECONDS = 300.0
 _URL_MARGIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A completed export and when it was seen, in the clock's seconds."""
+    """An export that has ended, when that was seen, in the clock's seconds, and whether an earlier run asked for it."""
 
     export: Export
     seen_at: float
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A completed export and a URL that it can be fetched from now."""
+    """A completed export, a URL to fetch it from, and when that was minted, in the clock's seconds."""
 
     export: Export
     url: SignedUrl
+    seen_at: float
 
 
 class ExportMaker:
@@ -55,7 +57,6 @@ class ExportMaker:
         listener: Listener,
         schedule: Schedule,
         deadline: float,
-        journal: Journal,
     ) -> None:
         self._api = api
         self._clock = clock
@@ -63,62 +64,83 @@ class ExportMaker:
         self._listener = listener
         self._schedule = schedule
         self._deadline = deadline
-        self._journal = journal
 
-    async def make(self, job: Job, known: Known | None = None) -> Ready:
+    async def make(self, job: Job, journal: Journal, known: Known | None = None) -> Ready:
         """Request the export, or take up the one that is ``known`` from an earlier run; watch it until it is complete.
 
-        Raises :class:`ExportFailed`, :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a call for good.
+        ``journal`` is told of every request. Raises :class:`ExportFailed`, :class:`ExportDeadline`,
+        :class:`ExportExpired`, or what ended a call for good.
         """
-        ready = await self._adopted(job, known) or await self._once(job)
+        ready = await self._adopted(job, known) or await self._asked(job, journal)
         rerequests = 0
-        while ready.export.error_code == "INTERNAL_ERROR" and rerequests < _REREQUESTS:
+        while _failed_inside(ready.export) and rerequests < _REREQUESTS:
             rerequests += 1
-            ready = await self._once(job)
+            ready = await self._asked(job, journal)
         if ready.export.status is ExportStatus.FAILED:
             raise _failed(job, ready.export)
         return ready
 
     async def locate(self, job: Job, ready: Ready) -> Located:
-        """Return the completed export with a URL that is good for a while: as it is, or looked at again.
+        """Return where the completed export can be fetched: as it was seen, or looked at again.
 
-        Raises :class:`ProtocolError` if the API keeps calling it complete without giving a URL.
+        Raises :class:`ProtocolError` if the API keeps calling it complete without giving a URL; an earlier run's
+        export that gives none is an :class:`ExportExpired`.
         """
-        if ready.export.url is not None and self._still_good(ready):
-            return Located(ready.export, ready.export.url)
-        return await self.renew(job, ready.export.export_id)
+        export = ready.export
+        if export.url is not None:
+            located = Located(export, export.url, ready.seen_at)
+            if self.is_fresh(located):
+                return located
+        try:
+            return await self.renew(job, export.export_id)
+        except (ProtocolError, RequestRejected) as error:
+            if not ready.adopted:
+                raise
+            message = f"{job}: the export of an earlier run cannot be collected any more: {error}"
+        raise ExportExpired(message, export_id=export.export_id)
 
     async def renew(self, job: Job, export_id: str) -> Located:
-        """Ask a completed export for a fresh URL."""
-        for _, delay in zip(range(_LOOKS_FOR_URL), self._schedule.delays(self._spread), strict=False):
+        """Ask a completed export for a fresh URL. One that says it is running again is waited for."""
+        last_moment = self._clock.now() + self._deadline
+        delays = iter(_URL_DELAYS)
+        while True:
             export = await self._look(job, export_id)
             if export.status is ExportStatus.FAILED:
                 raise _failed(job, export)
             if export.url is not None:
-                return Located(export, export.url)
+                return Located(export, export.url, self._clock.now())
+            is_complete = export.status is ExportStatus.COMPLETED
+            delay = next(delays, None) if is_complete else _URL_DELAYS[-1]
+            if delay is None or self._clock.now() + delay >= last_moment:
+                raise ProtocolError(f"{job}: export {export_id} was complete, but the API gives no URL for it")
             await self._clock.sleep(delay)
-        raise ProtocolError(f"{job}: export {export_id} is complete, but the API gives no URL for it")
+
+    def is_fresh(self, located: Located) -> bool:
+        """Tell whether the URL still has time for a download to begin."""
+        lifetime = located.export.url_seconds or _URL_SECONDS
+        return self._clock.now() - located.seen_at < lifetime - min(_URL_MARGIN, lifetime / 2)
 
     async def _adopted(self, job: Job, known: Known | None) -> Ready | None:
-        """Watch an earlier run's export; None if there is none, or the server does not have it any more."""
+        """Watch an earlier run's export; None if there is none, or the server does not give it out any more."""
         if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= EXPORT_KEPT_SECONDS:
             return None
         began = self._clock.now()
         export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
         self._listener(ExportAdopted(job, known.export_id))
         try:
-            return await self._watched(job, export, began, settling=0.0)
-        except ExportExpired:
+            ready = await self._watched(job, export, began, settling=0.0)
+        except (ExportExpired, RequestRejected, ProtocolError):
             return None
+        return replace(ready, adopted=True)
 
-    async def _once(self, job: Job) -> Ready:
+    async def _asked(self, job: Job, journal: Journal) -> Ready:
         began = self._clock.now()
         deadline = began + self._deadline
-        await self._journal.note(job, Intended())
+        await journal.note(job, Intended())
         export = await self._api.request_export(
             job, deadline=deadline, on_lost=lambda: self._listener(ExportOrphaned(job))
         )
-        await self._journal.note(job, Requested(export.export_id))
+        await journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
         return await self._watched(job, export, began, settling=_SETTLING_SECONDS)
 
@@ -157,13 +179,13 @@ class ExportMaker:
             message = f"{job}: the API does not know export {export_id} (any more): {error}"
         raise ExportExpired(message, export_id=export_id)
 
-    def _still_good(self, ready: Ready) -> bool:
-        lifetime = ready.export.url_seconds or _URL_SECONDS
-        return self._clock.now() - ready.seen_at < lifetime - min(_URL_MARGIN, lifetime / 2)
-
     def _notice(self, export: Export) -> None:
         if not wire.is_known_word(export.word):
             self._listener(OddityNoticed(f"unknown export status {export.word!r} is taken for running"))
+
+
+def _failed_inside(export: Export) -> bool:
+    return export.status is ExportStatus.FAILED and export.error_code == "INTERNAL_ERROR"
 
 
 def _failed(job: Job, export: Export) -> ExportFailed:

@@ -11,8 +11,9 @@ import asyncio
 import math
 import os
 import random as _random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,13 @@ from asyncexport.adapters.journal import NoJournal, SqliteJournal
 from asyncexport.adapters.lock import StateLock
 from asyncexport.batch import Batch
 from asyncexport.engine.channel import Channel
-from asyncexport.engine.desk import Desk, Desks, World
+from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
-from asyncexport.engine.run import Run
+from asyncexport.engine.run import Pursuit, Run
 from asyncexport.engine.runners import InProcess
 from asyncexport.engine.supervised import Supervised
 from asyncexport.engine.tally import Tally
+from asyncexport.engine.windows import Windows
 from asyncexport.errors import ConfigError
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
 from asyncexport.models import (
@@ -41,7 +43,7 @@ from asyncexport.models import (
     Summary,
     TransferOrder,
 )
-from asyncexport.ports import Clock, Listener, Sink, Transport
+from asyncexport.ports import Clock, Journal, Listener, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.polling import Schedule
 
@@ -106,6 +108,9 @@ class Exporter:
         self._resources = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run: Run | None = None
+        self._running: list[Run] = []
+        self._counted = Tally()
+        self._windows: Windows[Pursuit] = Windows(self._limits)
 
     async def __aenter__(self) -> Exporter:
         if self._loop is not None:
@@ -119,7 +124,7 @@ class Exporter:
                 await stack.enter_async_context(self._kept)
             if self._transport is None:
                 self._transport = await stack.enter_async_context(self._aiohttp())
-            desks = Desks(self._world(self._transport))
+            desks = Desks(self._surroundings(self._transport))
             for account in self._accounts:
                 self._desks[account.name, account.region.value] = await desks.open(account)
             self._resources = stack.pop_all()
@@ -156,10 +161,10 @@ class Exporter:
         sink already has under a job's label is not pulled again unless ``again``. An error in one job is that job's
         :class:`Failed`. Raises :class:`ConfigError` for a job of an account that this exporter does not have.
         """
-        run = self._run = self._new_run(jobs, sink, again=again)
+        run = self._run = self._new_run(jobs, sink, self._kept or NoJournal(), again=again)
 
         async def work(send: MemoryObjectSendStream[Outcome]) -> None:
-            await run.supervise(send.send_nowait)
+            await self._supervised(run, send.send_nowait)
 
         return Supervised(work, buffer=math.inf)
 
@@ -172,7 +177,8 @@ class Exporter:
 
         async def work(send: MemoryObjectSendStream[Batch]) -> None:
             outcomes: list[Outcome] = []
-            await self._new_run([job], Channel(send), again=True).supervise(outcomes.append)
+            run = self._new_run([job], Channel(send), NoJournal(), again=True)
+            await self._supervised(run, outcomes.append)
             for outcome in outcomes:
                 if isinstance(outcome, Failed):
                     raise outcome.error
@@ -180,16 +186,24 @@ class Exporter:
         return Supervised(work, buffer=0)
 
     def drain(self) -> None:
-        """Start no further job of the current run; what has been started goes on and gets its outcome."""
-        if self._run is not None:
-            self._run.drain()
+        """Start no further job; what has been started goes on and gets its outcome."""
+        for run in self._running:
+            run.drain()
 
     @property
     def summary(self) -> Summary:
-        """The last run in numbers, so far. Requests count from the entering of the exporter."""
+        """The last run in numbers, so far. Requests are those since the run before it ended, discovery included."""
         return self._run.summary if self._run is not None else Summary(requests=self._tally.requests)
 
-    def _new_run(self, jobs: Iterable[Job], sink: Sink, *, again: bool) -> Run:
+    async def _supervised(self, run: Run, deliver: Callable[[Outcome], None]) -> None:
+        self._running.append(run)
+        try:
+            await run.supervise(deliver)
+        finally:
+            self._running.remove(run)
+            self._counted = replace(self._tally)
+
+    def _new_run(self, jobs: Iterable[Job], sink: Sink, journal: Journal, *, again: bool) -> Run:
         self._open_desks()
         jobs = list(jobs)
         for job in jobs:
@@ -199,16 +213,17 @@ class Exporter:
             sink,
             desk_of=self._desk_of,
             runner=self._runner(),
-            limits=self._limits,
+            windows=self._windows,
             clock=self._clock,
             listener=self._listener,
             tally=self._tally,
-            journal=self._kept or NoJournal(),
+            counted_before=self._counted,
+            journal=journal,
             again=again,
         )
 
-    def _world(self, transport: Transport) -> World:
-        return World(
+    def _surroundings(self, transport: Transport) -> Surroundings:
+        return Surroundings(
             transport=transport,
             clock=self._clock,
             spread=self._spread,
@@ -218,7 +233,6 @@ class Exporter:
             backoff=self._backoff,
             deadline=self._deadline,
             tally=self._tally,
-            journal=self._kept or NoJournal(),
         )
 
     def _runner(self) -> InProcess:
@@ -234,6 +248,7 @@ class Exporter:
             spread=self._spread,
             listener=self._listener,
             renew=renew,
+            store_is_busy=self._windows.store_is_busy,
             backoff=self._backoff,
         )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -23,7 +23,8 @@ from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
 from asyncexport.engine.tally import Tally
-from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, StateError
+from asyncexport.engine.windows import Ticket, Windows
+from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, StateError
 from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
 from asyncexport.models import (
     Committed,
@@ -32,7 +33,6 @@ from asyncexport.models import (
     Failed,
     Job,
     Known,
-    Limits,
     Outcome,
     Receipt,
     SignedUrl,
@@ -41,7 +41,6 @@ from asyncexport.models import (
 )
 from asyncexport.ports import Clock, Journal, Listener, Runner, Sink
 from asyncexport.sansio.recovery import is_worth_collecting
-from asyncexport.sansio.slots import Slots
 
 _LOOKUPS = 8
 
@@ -49,7 +48,7 @@ DeskOf = Callable[[Job], Desk]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pursuit:
+class Pursuit:
     """A job on its way.
 
     ``known`` is what an earlier run left in the journal; ``lost_before`` when its first export vanished from the
@@ -75,29 +74,31 @@ class Run:
         *,
         desk_of: DeskOf,
         runner: Runner,
-        limits: Limits,
+        windows: Windows[Pursuit],
         clock: Clock,
         listener: Listener,
         tally: Tally,
+        counted_before: Tally,
         journal: Journal,
         again: bool,
     ) -> None:
-        self._jobs: Mapping[tuple[str, ...], Job] = {job.key: job for job in jobs}
+        self._jobs = _distinct(jobs)
         self._sink = sink
         self._desk_of = desk_of
         self._runner = runner
-        self._limits = limits
+        self._windows = windows
         self._clock = clock
         self._listener = listener
         self._tally = tally
+        self._counted_before = counted_before
         self._journal = journal
         self._known: Mapping[tuple[str, ...], Known] = {}
         self._again = again
         self._deliver: Callable[[Outcome], None] = _nowhere
-        self._slots: dict[tuple[str, str, str], Slots[_Pursuit]] = {}
-        self._transfers = anyio.CapacityLimiter(limits.downloads)
         self._lookups = anyio.Semaphore(_LOOKUPS)
         self._open = True
+        self._unsettled = 0
+        self._all_settled = anyio.Event()
         self._stopped_by: AsyncexportError | None = None
         self._began = clock.now()
         self._ended: float | None = None
@@ -107,20 +108,19 @@ class Run:
     def summary(self) -> Summary:
         """The run in numbers, so far."""
         seconds = (self._clock.now() if self._ended is None else self._ended) - self._began
-        tally = self._tally
+        tally, before = self._tally, self._counted_before
         return Summary(
             **self._counts,
             seconds=seconds,
-            requests=tally.requests,
-            throttled=tally.throttled,
-            possibly_orphaned=tally.possibly_orphaned,
+            requests=tally.requests - before.requests,
+            throttled=tally.throttled - before.throttled,
+            possibly_orphaned=tally.possibly_orphaned - before.possibly_orphaned,
         )
 
     def drain(self) -> None:
         """Start no further job; what has been started goes on. Jobs that were not started get no outcome."""
         self._open = False
-        for slots in self._slots.values():
-            slots.withdraw()
+        self._settle(len(self._windows.withdraw(self)))
 
     async def supervise(self, deliver: Callable[[Outcome], None]) -> None:
         """Run every job to its outcome; ``deliver`` is given each as it comes about."""
@@ -128,18 +128,36 @@ class Run:
         self._listener(RunStarted(len(self._jobs)))
         if not self._again:
             self._known = await self._journal.recall(self._jobs.values())
-        async with anyio.create_task_group() as tasks:
-            for job in self._waiting():
-                await self._lookups.acquire()
-                tasks.start_soon(self._enter, tasks, job)
+        try:
+            await self._start_all()
+        finally:
+            self._windows.abandon(self)
         self._ended = self._clock.now()
         self._listener(RunFinished(self.summary))
 
-    def _waiting(self) -> Iterator[Job]:
-        for job in self._jobs.values():
+    async def _start_all(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for jobs in self._in_order():
+                async with anyio.create_task_group() as lookups:
+                    for job in jobs:
+                        await self._lookups.acquire()
+                        self._unsettled += 1
+                        lookups.start_soon(self._enter, tasks, job)
+            while self._unsettled:  # other runs may hold the slots that ours wait for
+                self._all_settled = anyio.Event()
+                await self._all_settled.wait()
+
+    def _in_order(self) -> Iterator[Iterator[Job]]:
+        """Yield the jobs whose exports may be running on the server already, and when all those wait, the others."""
+        known = {key for key, known in self._known.items() if known.export_id}
+        yield self._while_open(key for key in self._jobs if key in known)
+        yield self._while_open(key for key in self._jobs if key not in known)
+
+    def _while_open(self, keys: Iterable[tuple[str, ...]]) -> Iterator[Job]:
+        for key in keys:
             if not self._open:
                 return
-            yield job
+            yield self._jobs[key]
 
     async def _enter(self, tasks: TaskGroup, job: Job) -> None:
         """Find what an earlier run has committed; otherwise let the job wait for a slot."""
@@ -153,7 +171,9 @@ class Run:
             elif self._stopped_by is not None:
                 self._finish(Failed(job, self._stopped_by))
             elif self._open:
-                self._offer(tasks, _Pursuit(job, self._known.get(job.key)))
+                self._offer(tasks, Pursuit(job, self._known.get(job.key)))
+            else:
+                self._settle(1)
         finally:
             self._lookups.release()
 
@@ -165,50 +185,60 @@ class Run:
             await self._journal.note(job, Committed(receipt))
         return receipt
 
-    def _offer(self, tasks: TaskGroup, pursuit: _Pursuit) -> None:
-        """Let a job wait for a slot; one whose export may be running already comes before those not asked for."""
-        slots = self._slots_of(pursuit.job)
-        slots.offer(pursuit, pursuit.job.profile.account, first=pursuit.was_asked_for)
+    def _offer(self, tasks: TaskGroup, pursuit: Pursuit) -> None:
+        """Let a job wait for a slot; one that has been asked for before comes before those that have not."""
         if pursuit.known is not None and pursuit.known.state == "intended":
             self._tally.possibly_orphaned += 1
             self._listener(ExportOrphaned(pursuit.job))
-        self._admit(tasks, slots)
 
-    def _admit(self, tasks: TaskGroup, slots: Slots[_Pursuit]) -> None:
-        for pursuit in slots.admit():
-            tasks.start_soon(self._pursue, tasks, slots, pursuit)
+        def start(ticket: Ticket[Pursuit]) -> None:
+            tasks.start_soon(self._pursue, tasks, ticket)
 
-    async def _pursue(self, tasks: TaskGroup, slots: Slots[_Pursuit], pursuit: _Pursuit) -> None:
+        client_id = self._desk_of(pursuit.job).api.client_id
+        self._windows.enter(Ticket(self, pursuit, start, client_id, pursuit.job), first=pursuit.was_asked_for)
+
+    async def _pursue(self, tasks: TaskGroup, ticket: Ticket[Pursuit]) -> None:
         """Take one job from its request to its outcome, or back into the queue if its export was lost."""
-        job = pursuit.job
+        pursuit, job = ticket.waiting, ticket.job
         desk = self._desk_of(job)
-        failure: AsyncexportError | None = None
-        ready: Ready | None = None
         try:
-            ready = await desk.exports.make(job, pursuit.known)
+            ready = await self._made(desk, ticket)
+            outcome = Exported(job, await self._collected(desk, job, ready))
         except AsyncexportError as error:
-            failure = error
-        slots.release()
-        self._admit(tasks, slots)
-        if ready is not None:
-            try:
-                self._finish(Exported(job, await self._collect(desk, job, ready)))
-            except AsyncexportError as error:
-                failure = error
-        if failure is not None and not self._pursued_again(tasks, pursuit, failure):
-            await self._fail(job, failure)
+            if not self._pursued_again(tasks, pursuit, error):
+                await self._fail(job, error)
+        else:
+            self._finish(outcome)
 
-    async def _collect(self, desk: Desk, job: Job, ready: Ready) -> Receipt:
-        async with self._transfers:
-            export = await desk.exports.locate(job, ready)
-            receipt = await self._runner.run(desk.order(job, export), self._sink)
+    async def _made(self, desk: Desk, ticket: Ticket[Pursuit]) -> Ready:
+        """Make the export and give the slot back the moment it has ended."""
+        try:
+            ready = await desk.exports.make(ticket.job, self._journal, ticket.waiting.known)
+        except AsyncexportError:
+            self._windows.leave(ticket)
+            raise
+        self._windows.leave(ticket)
+        return ready
+
+    async def _collected(self, desk: Desk, job: Job, ready: Ready) -> Receipt:
+        """Move the export into the sink. Its URL is waited for before a place is taken, and looked at again after."""
+        while True:
+            located = await desk.exports.locate(job, ready)
+            async with self._windows.transfers:
+                if not desk.exports.is_fresh(located):
+                    ready = replace(ready, export=located.export, seen_at=located.seen_at)
+                    continue
+                receipt = await self._runner.run(desk.order(job, located), self._sink)
+                self._windows.store_is_well()
             await self._journal.note(job, Committed(receipt))
             return receipt
 
-    def _pursued_again(self, tasks: TaskGroup, pursuit: _Pursuit, failure: AsyncexportError) -> bool:
-        if not isinstance(failure, ExportExpired) or pursuit.lost_before or not self._open:
+    def _pursued_again(self, tasks: TaskGroup, pursuit: Pursuit, failure: AsyncexportError) -> bool:
+        if not isinstance(failure, ExportExpired) or pursuit.lost_before:
             return False
-        self._offer(tasks, _Pursuit(pursuit.job, lost_before=True))
+        if not self._open or self._stopped_by is not None:
+            return False
+        self._offer(tasks, Pursuit(pursuit.job, lost_before=True))
         return True
 
     async def _fail(self, job: Job, error: AsyncexportError) -> None:
@@ -221,29 +251,50 @@ class Run:
     def _stop(self, reason: AsyncexportError) -> None:
         """Give every job that has not been started the same failure; what has been started goes on."""
         self._stopped_by = reason
-        for slots in self._slots.values():
-            for pursuit in slots.withdraw():
-                self._finish(Failed(pursuit.job, reason))
+        for pursuit in self._windows.withdraw(self):
+            self._finish(Failed(pursuit.job, reason))
 
     def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):
             self._counts["failed"] += 1
+            _let_go(outcome.error)
         else:
             self._counts["skipped" if outcome.found else "exported"] += 1
             self._counts["rows"] += 0 if outcome.found else outcome.receipt.rows
         self._listener(JobFinished(outcome))
         self._deliver(outcome)
+        self._settle(1)
 
-    def _slots_of(self, job: Job) -> Slots[_Pursuit]:
-        client_id = self._desk_of(job).api.client_id
-        key = (client_id, job.profile.region.value, job.entity.value)
-        if key not in self._slots:
-            name = f"{job.entity.value}@{job.profile.region.value}"
-            self._slots[key] = Slots(name, self._limits.in_progress)
-        return self._slots[key]
+    def _settle(self, jobs: int) -> None:
+        """So many jobs have their outcome, or will have none."""
+        self._unsettled -= jobs
+        if not self._unsettled:
+            self._all_settled.set()
 
     def __repr__(self) -> str:
-        return f"<Run {len(self._jobs)} jobs, {', '.join(map(repr, self._slots.values())) or 'no slots yet'}>"
+        done = sum(self._counts[name] for name in ("exported", "failed", "skipped"))
+        return f"<Run {done}/{len(self._jobs)} jobs done>"
+
+
+def _let_go(error: AsyncexportError) -> None:
+    """Cut an error loose from the frames it passed through: they hold what its transfer had decoded."""
+    error.__traceback__ = None
+    if error.__cause__ is None:
+        error.__context__ = None
+
+
+def _distinct(jobs: Iterable[Job]) -> dict[tuple[str, ...], Job]:
+    """Return the jobs by key, each once. Raises :class:`ConfigError` for two that would replace each other's rows."""
+    distinct: dict[tuple[str, ...], Job] = {job.key: job for job in jobs}
+    places: set[tuple[str, ...]] = set()
+    for key, job in distinct.items():
+        place = key[:-1]
+        if place in places:
+            raise ConfigError(
+                f"two jobs are {job} under the label {job.snapshot!r} with other filters; label them apart"
+            )
+        places.add(place)
+    return distinct
 
 
 def _nowhere(outcome: Outcome) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from asyncexport.engine.transfer import Renew, Transfer
 from asyncexport.models import Receipt, TransferOrder
 from asyncexport.ports import Clock, Listener, Sink, Transport
@@ -19,6 +21,7 @@ class InProcess:
         spread: Spread,
         listener: Listener,
         renew: Renew,
+        store_is_busy: Callable[[], None],
         backoff: Backoff | None = None,
     ) -> None:
         self._transport = transport
@@ -26,6 +29,7 @@ class InProcess:
         self._spread = spread
         self._listener = listener
         self._renew = renew
+        self._store_is_busy = store_is_busy
         self._backoff = backoff or Backoff()
 
     async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
@@ -39,5 +43,6 @@ class InProcess:
             listener=self._listener,
             renew=self._renew,
             backoff=self._backoff,
+            store_is_busy=self._store_is_busy,
         )
         return await transfer.run()

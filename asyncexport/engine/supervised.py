@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from asyncexport.adapters.threads import settled
+
 Item = TypeVar("Item")
 
 
@@ -32,6 +34,7 @@ class Supervised(Generic[Item]):
         self._buffer = buffer
         self._task: asyncio.Task[None] | None = None
         self._receive: MemoryObjectReceiveStream[Item] | None = None
+        self._told = False
 
     async def __aenter__(self) -> AsyncIterator[Item]:
         send, self._receive = anyio.create_memory_object_stream[Item](self._buffer)
@@ -44,14 +47,14 @@ class Supervised(Generic[Item]):
     ) -> None:
         if self._task is None or self._receive is None:
             raise RuntimeError("left without having been entered")
-        failed_alone = self._task.done() and error is None
         self._task.cancel()
         try:
-            await _ended(self._task)
+            await settled(self._task)
         finally:
             self._receive.close()
-        if failed_alone:
-            _raise_from(self._task)
+            failure = _failure_of(self._task)
+        if failure is not None and error is None and not self._told:
+            raise failure
 
     async def _items(self, task: asyncio.Task[None], receive: MemoryObjectReceiveStream[Item]) -> AsyncIterator[Item]:
         try:
@@ -59,29 +62,17 @@ class Supervised(Generic[Item]):
                 yield await receive.receive()
         except anyio.EndOfStream:
             pass
-        await _ended(task)
-        _raise_from(task)
+        await settled(task)
+        if (failure := _failure_of(task)) is not None:
+            self._told = True
+            raise failure
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Wait until ``task`` has ended, also when the caller is cancelled meanwhile; then pass the cancellation on."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-
-
-def _raise_from(task: asyncio.Task[None]) -> None:
-    """Raise what ended ``task``, if it was an error: the error itself, taken out of any groups around it."""
+def _failure_of(task: asyncio.Task[None]) -> BaseException | None:
+    """Return what ended ``task``, if it was an error: the error itself, taken out of any groups around it."""
     if task.cancelled():
-        return
+        return None
     error = task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if error is not None:
-        raise error
+    return error

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from anyio.lowlevel import checkpoint
 
 from asyncexport.engine.border import GuardedSink
-from asyncexport.errors import AsyncexportError, DecodeError, NotAnExport
+from asyncexport.errors import AsyncexportError, DecodeError, NotAnExport, ServerError, Throttled
 from asyncexport.events import TransferProgressed, TransferRestarted, TransferResumed, TransferStarted, UrlRenewed
 from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Clock, Download, Listener, Response, Sink, Transport
@@ -36,8 +36,8 @@ _ERROR_BODY = 64 * 1024
 class Transfer:
     """One order on its way.
 
-    ``backoff`` gives the delays between connections; ``patience``, in seconds, bounds how long faults are recovered
-    from.
+    ``backoff`` gives the delays between connections; ``store_is_busy`` is told when the store asks for less;
+    ``patience``, in seconds, bounds how long faults are recovered from.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Transfer:
         listener: Listener,
         renew: Renew,
         backoff: Backoff,
+        store_is_busy: Callable[[], None],
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._order = order
@@ -61,8 +62,10 @@ class Transfer:
         self._listener = listener
         self._renew = renew
         self._backoff = backoff
+        self._store_is_busy = store_is_busy
         self._url = order.url
         self._recovery = Recovery()
+        self._delay = 0.0
         self._last_moment = clock.now() + patience
 
     async def run(self) -> Receipt:
@@ -77,9 +80,9 @@ class Transfer:
             except (DecodeError, NotAnExport) as error:
                 if self._next_step(error, state) is not Step.RESTART:
                     raise
-                reason = error
+                reason = error.with_traceback(None)  # whose frames hold what the pass has decoded
             self._listener(TransferRestarted(self._order.job, type(reason).__name__))
-            await self._pause(reason)
+            await self._clock.sleep(self._delay)
 
     async def _pass(self, state: Piecewise) -> Receipt:
         decoder = Decoder()
@@ -111,7 +114,7 @@ class Transfer:
     async def _connection(self, state: Piecewise) -> AsyncGenerator[bytes]:
         async with self._transport.download(self._url, offset=state.offset, etag=state.etag) as answer:
             if answer.status not in {200, 204, 206}:
-                response = Response(answer.status, answer.headers, await _beginning(answer))
+                response = Response(answer.status, answer.headers, await self._beginning(answer))
                 if is_end(state, response):
                     return
                 raise refusal(response.status, response.headers, response.body)
@@ -131,6 +134,15 @@ class Transfer:
                 yield chunk
                 asked_at = self._clock.now()
 
+    async def _beginning(self, answer: Download) -> bytes:
+        body = b""
+        async with aclosing(self._chunks(answer)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= _ERROR_BODY:
+                    break
+        return body
+
     async def _recover(self, fault: AsyncexportError, state: Piecewise) -> None:
         step = self._next_step(fault, state)
         if step is Step.GIVE_UP:
@@ -141,17 +153,17 @@ class Transfer:
             self._url = await self._renew(self._order)
             self._listener(UrlRenewed(self._order.job))
         else:
-            await self._pause(fault)
+            await self._clock.sleep(self._delay)
         self._listener(TransferResumed(self._order.job, state.offset, type(fault).__name__))
 
     def _next_step(self, fault: AsyncexportError, state: Piecewise) -> Step:
-        """Ask what comes after a fault; nothing does once the patience is used up, however much has come in."""
+        """Ask what comes after a fault, and when; nothing does beyond the patience, however much has come in."""
         step = self._recovery.after(fault, state)
-        return step if self._clock.now() < self._last_moment else Step.GIVE_UP
-
-    async def _pause(self, fault: AsyncexportError) -> None:
         ceiling = self._backoff.ceiling(max(0, self._recovery.strikes - 1))
-        await self._clock.sleep(stretched(self._spread() * ceiling, fault, self._spread))
+        self._delay = stretched(self._spread() * ceiling, fault, self._spread)
+        if isinstance(fault, ServerError | Throttled):
+            self._store_is_busy()
+        return step if self._clock.now() + self._delay < self._last_moment else Step.GIVE_UP
 
     def _notes(self, state: Piecewise) -> tuple[str, ...]:
         promised = self._order.file_size
@@ -166,13 +178,3 @@ class _StartOver(Exception):
     def __init__(self, error: AsyncexportError) -> None:
         super().__init__()
         self.error = error
-
-
-async def _beginning(answer: Download) -> bytes:
-    body = b""
-    async with aclosing(answer.chunks()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) >= _ERROR_BODY:
-                break
-    return body

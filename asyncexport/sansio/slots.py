@@ -9,7 +9,7 @@ decided synchronously: :meth:`Slots.admit` returns who may start, and the caller
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Waiting = TypeVar("Waiting")
@@ -65,11 +65,16 @@ class Slots(Generic[Waiting]):
             raise RuntimeError(f"{self!r}: more slots released than taken")
         self._busy -= 1
 
-    def withdraw(self) -> list[Waiting]:
-        """Take all waiting jobs out again and return them: none of them will start."""
-        left = [job for lane in self._turns for job in self._lanes[lane]]
-        self._lanes.clear()
-        self._turns.clear()
+    def withdraw(self, whose: Callable[[Waiting], bool]) -> list[Waiting]:
+        """Take the waiting jobs out again that ``whose`` is true of, and return them: none of them will start."""
+        left: list[Waiting] = []
+        for lane in list(self._turns):
+            queue = self._lanes.pop(lane)
+            left += filter(whose, queue)
+            if staying := deque(job for job in queue if not whose(job)):
+                self._lanes[lane] = staying
+            else:
+                self._turns.remove(lane)
         return left
 
     def _next(self) -> Waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncexport.engine.desk import Desk, Desks, World
+from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.export import Ready
 from asyncexport.engine.tally import Tally
 from asyncexport.errors import (
@@ -39,7 +39,7 @@ class Counterpart:
         self.events = Events()
         self.tally = Tally()
         self.notebook = Notebook()
-        self.world = World(
+        self.world = Surroundings(
             transport=self.transport,
             clock=self.clock,
             spread=lambda: 0.5,
@@ -49,7 +49,6 @@ class Counterpart:
             backoff=Backoff(),
             deadline=deadline,
             tally=self.tally,
-            journal=self.notebook,
         )
 
     async def desk(self) -> Desk:
@@ -58,7 +57,7 @@ class Counterpart:
 
     async def make(self, known: Known | None = None) -> Ready:
         """Make JOB's export, or take up the one that is known."""
-        return await (await self.desk()).exports.make(JOB, known)
+        return await (await self.desk()).exports.make(JOB, self.notebook, known)
 
     @property
     def sent(self) -> list[str]:

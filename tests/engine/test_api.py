@@ -12,9 +12,12 @@ from asyncexport.errors import (
     ServerError,
     Throttled,
 )
+from asyncexport.ports import Request, Response
 from asyncexport.testing import json_response
 from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails
 from tests.engine.support import (
+    JOB,
+    export_response,
     token_response,
 )
 
@@ -95,3 +98,41 @@ async def test_a_token_host_that_is_down_is_not_multiplied_by_the_call() -> None
     counter = Counterpart(*[down] * 9, token=down)
     assert isinstance(await fails(counter), ServerError)
     assert counter.tally.requests == 10
+
+
+async def test_a_wait_for_the_limiter_that_outlasts_the_token() -> None:
+    """The token is taken after the wait, so it is not too old when it is sent."""
+    counter = Counterpart(json_response("{}", 429, retry_after="50"), token_response("Atza|two"), RUNNING)
+    counter.transport._answers.insert(0, token_response("Atza|one", 60))
+    del counter.transport._answers[1]
+    api = (await counter.desk()).api
+    await api.check()
+    counter.clock.advance(5)
+    with pytest.raises(Throttled):
+        await api.look(JOB, "export-1", deadline=20.0)
+
+    await api.look(JOB, "export-1", deadline=1800.0)
+
+    used = [request.headers.get("Authorization") for request in counter.transport.requests]
+    assert used == [None, "Bearer Atza|one", None, "Bearer Atza|two"]
+
+
+async def test_a_request_that_is_cut_off_by_its_deadline() -> None:
+    """It may have been heard, so it counts as possibly orphaned, once; one that waits for a token does not."""
+    counter = Counterpart(deadline=10.0)
+    hung = "export"
+
+    async def send(request: Request) -> Response:
+        if hung in request.url:
+            await counter.clock.sleep(110.0)
+        return token_response() if "token" in request.url else export_response("PROCESSING")
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    api = (await counter.desk()).api
+    lost: list[str] = []
+
+    for hung, deadline in (("token", 10.0), ("export", 20.0)):
+        with pytest.raises(ConnectionLost, match="cut off after 10 s"):
+            await api.request_export(JOB, deadline=deadline, on_lost=lambda: lost.append("export"))
+        assert counter.clock.now() == deadline
+        assert len(lost) == counter.tally.possibly_orphaned == ["token", "export"].index(hung)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -98,3 +98,20 @@ async def test_what_passes_through_the_block_is_not_the_sinks_fault() -> None:
 async def test_a_sink_without_faults_is_passed_through() -> None:
     """The border adds nothing."""
     assert (await use(Faulty("nowhere", ValueError()))).export_id == "export-1"
+
+
+class Swallowing(Faulty):
+    """A sink whose block swallows what passes through it."""
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin."""
+        with suppress(Exception):
+            yield _FaultyWriter(self, order)
+
+
+async def test_a_sink_cannot_swallow_what_passes_through_its_block() -> None:
+    """A failed transfer never looks like a whole one."""
+    with pytest.raises(KeyError, match="mine"):
+        async with GuardedSink(Swallowing("nowhere", ValueError())).open(order()):
+            raise KeyError("mine")

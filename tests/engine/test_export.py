@@ -106,15 +106,15 @@ async def test_complete_without_a_url_is_looked_at_again() -> None:
     bare = export_response("COMPLETED")
     counter = Counterpart(RUNNING, bare, bare, DONE)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB)
+    ready = await desk.exports.make(JOB, counter.notebook)
     located = await desk.exports.locate(JOB, ready)
     assert located.url == SignedUrl(URL)
 
 
 async def test_complete_that_never_has_a_url_is_the_error() -> None:
-    """Three looks are enough."""
+    """It is looked at three times again, over some seconds; that is enough."""
     bare = export_response("COMPLETED")
-    counter = Counterpart(bare, bare, bare)
+    counter = Counterpart(bare, bare, bare, bare)
     desk = await counter.desk()
     with pytest.raises(ProtocolError, match="no URL"):
         await desk.exports.renew(JOB, "export-1")
@@ -124,7 +124,7 @@ async def test_a_url_that_grew_old_in_the_queue_is_fetched_anew() -> None:
     """A URL is used only while it has time left; otherwise the export is looked at right before the download."""
     counter = Counterpart(RUNNING, DONE, token_response("Atza|two"), export_response("COMPLETED", url=f"{URL}&fresh"))
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB)
+    ready = await desk.exports.make(JOB, counter.notebook)
     counter.clock.advance(3545)
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(f"{URL}&fresh")
 
@@ -133,7 +133,7 @@ async def test_a_url_with_time_left_is_used_as_it_is() -> None:
     """No look is wasted on a URL that was just minted."""
     counter = Counterpart(RUNNING, DONE)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB)
+    ready = await desk.exports.make(JOB, counter.notebook)
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(URL)
 
 
@@ -150,7 +150,7 @@ async def test_a_url_to_another_host_makes_no_order() -> None:
     evil = "https://evil.test/x"
     counter = Counterpart(RUNNING, export_response("COMPLETED", url=evil), export_response("COMPLETED", url=evil))
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB)
+    ready = await desk.exports.make(JOB, counter.notebook)
     located = await desk.exports.locate(JOB, ready)
     with pytest.raises(UrlRefused):
         desk.order(JOB, located)
@@ -215,3 +215,39 @@ async def test_an_adopted_export_that_failed_inside_the_server_is_asked_for_anew
     counter = Counterpart(export_response("FAILED", error="INTERNAL_ERROR"), RUNNING, DONE)
     ready = await counter.make(Known("requested", "export-1", 3600.0))
     assert ready.export.status is ExportStatus.COMPLETED
+
+
+async def test_a_completed_export_that_runs_again_is_waited_for() -> None:
+    """A status that flaps is no error; the last answer rules."""
+    bare = export_response("COMPLETED")
+    counter = Counterpart(RUNNING, bare, *[RUNNING] * 8, bare, DONE)
+    desk = await counter.desk()
+    ready = await desk.exports.make(JOB, counter.notebook)
+    assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(URL)
+
+
+async def test_an_earlier_runs_export_that_gives_no_url_is_lost() -> None:
+    """After a day the API calls an export complete and gives no URL: it is asked for anew."""
+    bare = export_response("COMPLETED")
+    counter = Counterpart(*[bare] * 5)
+    desk = await counter.desk()
+    ready = await desk.exports.make(JOB, counter.notebook, Known("requested", "export-1", 84_600.0))
+    with pytest.raises(ExportExpired, match="cannot be collected any more"):
+        await desk.exports.locate(JOB, ready)
+
+
+async def test_an_earlier_runs_export_that_may_not_be_looked_at_is_asked_for_anew() -> None:
+    """A refused look would be refused at every later run too."""
+    refused = json_response('{"message":"no"}', 400)
+    counter = Counterpart(refused, RUNNING, DONE)
+    ready = await counter.make(Known("requested", "export-0", 60.0))
+    assert ready.export.export_id == "export-1"
+
+
+async def test_a_completed_export_is_taken_whatever_error_stands_beside_it() -> None:
+    """The status decides, not the presence of an error object."""
+    odd = json_response(
+        f'{{"exportId":"export-1","status":"COMPLETED","url":"{URL}","error":{{"errorCode":"INTERNAL_ERROR"}}}}'
+    )
+    counter = Counterpart(RUNNING, odd)
+    assert (await counter.make()).export.status is ExportStatus.COMPLETED

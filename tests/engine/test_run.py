@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Job, Outcome, plan
+from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Filters, Job, Outcome, plan
 from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.weather import Weather
-from asyncexport.errors import DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
+from asyncexport.errors import ConfigError, DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Intended, Profile, Receipt, Region, TransferOrder
 from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
@@ -43,14 +43,100 @@ async def test_the_token_host_is_asked_once_per_grant(emulator: EmulatorServer) 
     assert emulator.state.counters.requests["token"] == 2
 
 
-@pytest.mark.emulator(profiles=16, accounts=2, generation=Constant(0.02), cap=5)
+@pytest.mark.emulator(profiles=16, accounts=2, generation=Constant(0.02), cap=None)
 async def test_no_endpoint_ever_has_more_exports_in_progress_than_there_are_slots(emulator: EmulatorServer) -> None:
-    """The window is kept by us, so the server's cap is never met."""
+    """The window is kept by us: a server that would take any number is never given a sixth."""
     async with exporter(emulator) as pulling:
         outcomes = await pulled(pulling, await planned(pulling), Library())
     assert len(outcomes) == 64
     assert max(emulator.state.peaks.values()) <= 5
+
+
+@pytest.mark.emulator(profiles=12, accounts=1, generation=Constant(0.05), cap=None)
+async def test_runs_and_streams_at_the_same_time_share_the_slots(emulator: EmulatorServer) -> None:
+    """The API counts a client's exports, not a program's runs."""
+
+    async def streamed(pulling: Exporter, job: Job) -> None:
+        async with pulling.batches(job) as batches:
+            async for _ in batches:
+                pass
+
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        streams = asyncio.gather(*(streamed(pulling, job) for job in jobs[:4]))
+        first, second = await asyncio.gather(pulled(pulling, jobs[:6], Library()), pulled(pulling, jobs[6:], Library()))
+        await streams
+    assert [outcome for outcome in [*first, *second] if isinstance(outcome, Failed)] == []
+    assert len(emulator.state.journal) == 16
+    assert max(emulator.state.peaks.values()) <= 5
+
+
+@pytest.mark.emulator(profiles=8, accounts=1, generation=Constant(0.05), cap=None)
+async def test_a_run_that_was_left_gives_its_slots_back(emulator: EmulatorServer) -> None:
+    """The next run of the same exporter has them all."""
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        for _ in range(3):
+            async with pulling.run(jobs, sink=Library()) as outcomes:
+                async for _ in outcomes:
+                    break
+        assert len(await pulled(pulling, jobs, Library())) == 8
+
+
+async def test_two_jobs_that_differ_in_filters_only_are_refused_under_one_label(emulator: EmulatorServer) -> None:
+    """They would replace each other's rows, so nobody gets to find out."""
+    async with exporter(emulator) as pulling:
+        profiles = await pulling.profiles()
+        jobs = [
+            *plan(profiles, filters=Filters(states=("ENABLED",)), snapshot="night"),
+            *plan(profiles, filters=Filters(states=("PAUSED",)), snapshot="night"),
+        ]
+        with pytest.raises(ConfigError, match="under the label 'night' with other filters"):
+            pulling.run(jobs, sink=Library())
+
+
+@pytest.mark.emulator(profiles=10, accounts=1, generation=Constant(0.2))
+async def test_exports_of_an_earlier_run_take_the_slots_before_new_ones(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    """What is still running on the server counts there, so it must count here first: no 429 from the cap."""
+    requested: set[Job] = set()
+    full = asyncio.Event()
+
+    def listener(event: Event) -> None:
+        if isinstance(event, ExportRequested):
+            requested.add(event.job)
+        if len(requested) == 5:
+            full.set()
+
+    async with Exporter(emulator.accounts(), state_dir=tmp_path, listener=listener) as pulling:
+        jobs = await planned(pulling, [Entity.ADS])
+        async with pulling.run(jobs, sink=Library()):
+            await full.wait()
+    async with resuming(emulator, tmp_path) as pulling:
+        assert len(await pulled(pulling, reversed(jobs), Library())) == 10
     assert emulator.state.counters.throttled == Counter()
+
+
+async def test_a_stream_leaves_no_note_in_the_journal(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """Nothing was stored, so nothing is said to be."""
+    async with resuming(emulator, tmp_path) as pulling:
+        job = (await planned(pulling))[0]
+        async with pulling.batches(job) as batches:
+            async for _ in batches:
+                pass
+    assert read(tmp_path) == []
+
+
+async def test_a_second_run_counts_its_own_requests(emulator: EmulatorServer) -> None:
+    """What the first run sent is not the second one's."""
+    library = Library()
+    async with exporter(emulator) as pulling:
+        jobs = await planned(pulling)
+        await pulled(pulling, jobs, library)
+        assert pulling.summary.requests > 16
+        await pulled(pulling, jobs, library)
+        assert pulling.summary.requests == 0
 
 
 async def test_the_same_job_twice_is_one_job(emulator: EmulatorServer) -> None:
@@ -145,7 +231,7 @@ async def test_a_full_disk_starts_nothing_further_and_leaves_no_job_without_an_o
         outcomes = await pulled(pulling, many, Full())  # type: ignore[arg-type]
     assert len(outcomes) == 160
     assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {DiskFull}
-    assert len(emulator.state.journal) < 80
+    assert len(emulator.state.journal) <= 2 * 5 + 2 * 5
 
 
 class Unfindable(Library):
@@ -164,6 +250,11 @@ async def test_a_sink_that_cannot_be_asked_fails_the_job(emulator: EmulatorServe
     assert len(emulator.state.journal) == 0
 
 
+def ours() -> set[asyncio.Task[object]]:
+    """Return the library's tasks that are not the emulator's."""
+    return {task for task in asyncio.all_tasks() if "asyncexport/" in repr(task) and "emulator" not in repr(task)}
+
+
 @pytest.mark.emulator(generation=Constant(30.0))
 async def test_leaving_early_cancels_the_rest_and_leaves_nothing_behind(emulator: EmulatorServer) -> None:
     """Exports under way are dropped at once; no task stays."""
@@ -175,9 +266,10 @@ async def test_leaving_early_cancels_the_rest_and_leaves_nothing_behind(emulator
 
     async with Exporter(emulator.accounts(), listener=listener) as pulling:
         jobs = await planned(pulling)
+        before = ours()
         async with pulling.run(jobs, sink=library):
             await requested.wait()
-        assert [task for task in asyncio.all_tasks() if "asyncexport/engine" in repr(task)] == []
+        assert ours() == before
     assert library.committed == {}
 
 
@@ -225,11 +317,8 @@ async def test_jobs_of_two_accounts_go_out_under_their_own_profile_and_token(emu
     async with exporter(emulator) as pulling:
         jobs = await planned(pulling, [Entity.CAMPAIGNS])
         await pulled(pulling, jobs, library)
-    texts = [text for text in library.committed.values() if text]
-    assert len(set(texts)) == len(texts) > 1
-    assert {record.key.profile_id for record in emulator.state.journal.values()} == {
-        job.profile.profile_id for job in jobs
-    }
+    assert library.committed == {job.key: true_text(emulator, job) for job in jobs}
+    assert len(set(library.committed.values())) > 1
 
 
 def resuming(server: EmulatorServer, state: Path) -> Exporter:
@@ -328,6 +417,7 @@ def test_a_run_tells_about_itself() -> None:
     """The repr is one true line."""
     from asyncexport.engine.run import Run
     from asyncexport.engine.tally import Tally
+    from asyncexport.engine.windows import Windows
     from asyncexport.models import Limits
     from asyncexport.testing import FakeClock
 
@@ -337,13 +427,14 @@ def test_a_run_tells_about_itself() -> None:
         Library(),
         desk_of=lambda _: pytest.fail("no desk is needed"),
         runner=None,  # type: ignore[arg-type]
-        limits=Limits(),
+        windows=Windows(Limits()),
         clock=FakeClock(),
         listener=Events(),
         tally=Tally(),
+        counted_before=Tally(),
         journal=Notebook(),
         again=False,
     )
-    assert repr(run) == "<Run 1 jobs, no slots yet>"
+    assert repr(run) == "<Run 0/1 jobs done>"
     with pytest.raises(RuntimeError, match="before the run began"):
         run._finish(Failed(Job(profile, Entity.ADS), AsyncexportError("x")))

@@ -128,3 +128,42 @@ async def test_leaving_what_was_never_entered_is_a_mistake() -> None:
     """Misuse is told, not hung upon."""
     with pytest.raises(RuntimeError, match="without having been entered"):
         await Supervised(Work(0), buffer=0).__aexit__(None, None, None)
+
+
+async def test_an_error_that_was_told_in_the_loop_is_not_told_again() -> None:
+    """Whoever catches it around the loop has dealt with it."""
+    async with Supervised(Work(0, error=ZeroDivisionError("bug")), buffer=math.inf) as items:
+        with pytest.raises(ZeroDivisionError):
+            await collected(items)
+
+
+async def test_an_error_of_the_cleanup_is_told() -> None:
+    """Work that fails while it is being ended does not fail in silence."""
+
+    async def work(send: MemoryObjectSendStream[int]) -> None:
+        try:
+            await send.send(1)
+            await anyio.sleep_forever()
+        finally:
+            raise ZeroDivisionError("cleanup")
+
+    with pytest.raises(ZeroDivisionError, match="cleanup"):
+        async with Supervised(work, buffer=math.inf) as items:
+            async for _ in items:
+                break
+
+
+async def test_an_error_of_the_caller_wins_over_one_of_the_cleanup() -> None:
+    """The first thing that went wrong is the thing to look at."""
+
+    async def work(send: MemoryObjectSendStream[int]) -> None:
+        try:
+            await send.send(1)
+            await anyio.sleep_forever()
+        finally:
+            raise ZeroDivisionError("cleanup")
+
+    with pytest.raises(KeyError, match="mine"):
+        async with Supervised(work, buffer=math.inf) as items:
+            async for _ in items:
+                raise KeyError("mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
@@ -33,6 +34,7 @@ from asyncexport.errors import (
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
 from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.decode import Decoder
 from asyncexport.testing import FakeClock, FakeDownload, FakeTransport, Opening
 from tests.engine.support import ETAG, FILE, HEAD, ROWS, URL, Events, Shelf, cut, order, rest, s3_error, whole
 
@@ -49,6 +51,7 @@ class Bench:
         self.clock = FakeClock()
         self.events = Events()
         self.renewals: list[SignedUrl] = []
+        self.complaints: list[str] = []
         self.order = order(file_size=file_size)
 
     async def run(self, sink: Sink | None = None) -> Receipt:
@@ -62,6 +65,7 @@ class Bench:
             listener=self.events,
             renew=self._renew,
             backoff=Backoff(),
+            store_is_busy=lambda: self.complaints.append("busy"),
         )
         return await transfer.run()
 
@@ -266,6 +270,46 @@ async def test_a_store_that_stays_busy_is_the_error() -> None:
     """Eight answers in a row are enough."""
     bench = Bench(*[s3_error(503, "SlowDown") for _ in range(8)])
     assert isinstance(await bench.fails(), ServerError)
+
+
+async def test_a_retry_after_beyond_the_patience_fails_now() -> None:
+    """A store that wants to be left alone for thirty years is not waited for."""
+    bench = Bench(s3_error(503, "SlowDown", **{"retry-after": "999999999"}))
+    assert isinstance(await bench.fails(), ServerError)
+    assert bench.clock.now() < 60
+
+
+async def test_a_busy_store_is_told_of() -> None:
+    """Whoever gives out the places for transfers hears that there are too many."""
+    bench = Bench(s3_error(503, "SlowDown"), s3_error(429, "SlowDown"), cut(HALF, LOST), rest(HALF))
+    await bench.run()
+    assert bench.complaints == ["busy", "busy"]
+
+
+async def test_an_error_body_that_drips_is_cut() -> None:
+    """The floor rate holds for bad answers too."""
+
+    class Drip(FakeDownload):
+        async def chunks(self) -> AsyncGenerator[bytes]:
+            for _ in range(10_000):
+                bench.clock.advance(29.0)
+                yield b"<"
+
+    bench = Bench(*[Drip(503) for _ in range(5)])
+    assert isinstance(await bench.fails(), Stalled)
+    assert bench.clock.now() < 5 * 120
+
+
+async def test_a_discarded_pass_is_let_go_of() -> None:
+    """What a pass had decoded is not kept by the error that ended it."""
+    torn = gzip.compress(b'[{"a":1}', mtime=0)
+    bench = Bench(whole(torn), whole(torn))
+    gc.collect()
+    before = sum(isinstance(each, Decoder) for each in gc.get_objects())
+    error = await bench.fails()
+    gc.collect()
+    assert sum(isinstance(each, Decoder) for each in gc.get_objects()) - before <= 1
+    assert isinstance(error, JsonTruncated)
 
 
 async def test_a_redirect_is_refused_without_following() -> None:
