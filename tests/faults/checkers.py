@@ -295,7 +295,7 @@ def _right_scope(seen: Observed, doom: Doom, doomed: tuple[str, Any]) -> Iterato
     right = {
         Scope.JOB: not refused and subjects == {doomed},
         Scope.PROFILE: not refused and doomed in subjects and {each[0] for each in subjects} == {doomed[0]},
-        Scope.ANY_JOB: not refused and len(subjects) == 1,
+        Scope.ANY_JOB: not refused and len(subjects) >= 1,
         Scope.DISCOVERY: len(refused) == 1 and not seen.first.jobs,
         Scope.ACCOUNT: len(accounts) == 1 and of_account == {each.job.key for each in failures},
     }

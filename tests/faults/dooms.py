@@ -44,7 +44,7 @@ class Scope(Enum):
     JOB = "the job it is aimed at"
     PROFILE = "that job, and perhaps the other jobs of its profile"
     ACCOUNT = "all jobs of one account"
-    ANY_JOB = "one job, whichever met it"
+    ANY_JOB = "the jobs that waited for it, one at least"
     DISCOVERY = "the list of one account's profiles"
 
 
