@@ -56,6 +56,10 @@ class FakeClock:
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
+        self._forget_the_cancelled()
+        if not self._sleepers:
+            self._is_watching = False
+            return
         loop: Any = asyncio.get_running_loop()
         if loop._ready:  # noqa: SLF001  the standard loop's queue of what can run now
             loop.call_soon(self._look)
@@ -66,13 +70,13 @@ class FakeClock:
             self._watch()
 
     def _jump(self) -> None:
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)
-        if not self._sleepers:
-            return
         at, _, waking = heapq.heappop(self._sleepers)
         self._now = max(self._now, at)
         waking.set_result(None)
+
+    def _forget_the_cancelled(self) -> None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
 
     def __repr__(self) -> str:
         return f"<FakeClock at {self._now:.3f} s, {len(self._sleepers)} asleep>"

@@ -204,3 +204,15 @@ def test_a_json_response() -> None:
 
     assert response == Response(429, {"content-type": "application/json", "retry-after": "3"}, b"{}")
     assert json_response(b"[]").body == b"[]"
+
+
+async def test_a_second_clock_after_a_cancelled_sleeper() -> None:
+    """A clock that nobody waits for any more leaves the loop alone, so another one sees when all wait."""
+    first, second = FakeClock(), FakeClock()
+    sleeper = asyncio.ensure_future(first.sleep(60.0))
+    await asyncio.sleep(0)
+    sleeper.cancel()
+
+    await second.sleep(1.0)
+
+    assert (first.now(), second.now()) == (0.0, 1.0)
