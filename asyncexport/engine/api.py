@@ -1,6 +1,8 @@
 """The API as one account sees it: three calls, each with a token, a rate limit and retries around it.
 
-One attempt is: wait for the profile's limiter, take the current token, send, read. A 401 about the token retires that
+One attempt is: wait for the profile's limiter, then take the current token (one taken before could grow old meanwhile),
+send, read. All of it ends at the deadline; a request that is cut off under way counts as one whose answer was lost. A
+401 about the token retires that
 token and replays the attempt once; a second 401 with a fresh token is the profile's fault, not the token's. Failing to
 get a token has been retried by the token source already, so it ends the call.
 """
@@ -8,7 +10,8 @@ get a token has been retried by the token source already, so it ends the call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
@@ -29,6 +32,18 @@ from asyncexport.sansio import wire
 Result = TypeVar("Result")
 Build = Callable[[Secret], Request]
 Read = Callable[[Response], Result]
+
+
+@dataclass(slots=True)
+class _Call(Generic[Result]):
+    """One call with all its attempts. ``on_lost`` is there if a lost answer matters."""
+
+    build: Build
+    read: Read[Result]
+    limiter: Limiter
+    deadline: float | None
+    on_lost: Callable[[], None] | None
+    is_under_way: bool = False
 
 
 class AdsApi:
@@ -113,58 +128,70 @@ class AdsApi:
         deadline: float | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> Result:
-        limiter = self._limiter_of(profile_id)
-
-        async def attempt() -> Result:
-            try:
-                return await self._with_token(build, read, limiter)
-            except (ConnectionLost, ProtocolError):
-                if on_lost is not None:
-                    self._tally.possibly_orphaned += 1
-                    on_lost()
-                raise
-
+        call = _Call(build, read, self._limiter_of(profile_id), deadline, on_lost)
         failure: AsyncexportError
         try:
             return await self._retrying.call(
-                attempt, what=what, account=self.account.name, profile_id=profile_id, deadline=deadline
+                lambda: self._with_token(call),
+                what=what,
+                account=self.account.name,
+                profile_id=profile_id,
+                deadline=deadline,
             )
         except _NoToken as stop:
             failure = stop.error
+        except ConnectionLost as error:
+            failure = error
+            if call.is_under_way:
+                self._count_lost(call)
         raise failure
 
-    async def _with_token(self, build: Build, read: Read[Result], limiter: Limiter) -> Result:
-        access = await self._token()
+    async def _with_token(self, call: _Call[Result]) -> Result:
+        access = await self._admitted(call)
         try:
-            return await self._once(build, read, limiter, access)
+            return await self._once(call, access)
         except TokenRejected:
             self._tokens.reject(access)
-        access = await self._token()
+        access = await self._admitted(call)
         try:
-            return await self._once(build, read, limiter, access)
+            return await self._once(call, access)
         except TokenRejected as error:
             raise ProfileAccessDenied(
                 f"{error} (also with a fresh token)", status=error.status, code=error.code, request_id=error.request_id
             ) from None
 
-    async def _token(self) -> Access:
+    async def _admitted(self, call: _Call[Result]) -> Access:
+        await call.limiter.acquire()
         try:
-            return await self._tokens.token()
+            return await self._tokens.token(deadline=call.deadline)
         except AsyncexportError as error:
             raise _NoToken(error) from None
 
-    async def _once(self, build: Build, read: Read[Result], limiter: Limiter, access: Access) -> Result:
-        await limiter.acquire()
+    async def _once(self, call: _Call[Result], access: Access) -> Result:
+        """Send and read. Whoever cancels this leaves the call marked as under way."""
         self._tally.count_request()
-        response = await self._transport.send(build(access.token))
+        call.is_under_way = True
         try:
-            result = read(response)
-        except Throttled as error:
-            self._tally.throttled += 1
-            limiter.throttled(error.retry_after)
+            result = call.read(await self._transport.send(call.build(access.token)))
+        except AsyncexportError as error:
+            call.is_under_way = False
+            self._learn(call, error)
             raise
-        limiter.succeeded()
+        call.is_under_way = False
+        call.limiter.succeeded()
         return result
+
+    def _learn(self, call: _Call[Result], error: AsyncexportError) -> None:
+        if isinstance(error, Throttled):
+            self._tally.throttled += 1
+            call.limiter.throttled(error.retry_after)
+        if isinstance(error, ConnectionLost | ProtocolError):
+            self._count_lost(call)
+
+    def _count_lost(self, call: _Call[Result]) -> None:
+        if call.on_lost is not None:
+            self._tally.possibly_orphaned += 1
+            call.on_lost()
 
     def __repr__(self) -> str:
         return f"<AdsApi {self.account.name}@{self.account.region.value}>"

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from asyncexport._version import __version__
-from asyncexport.errors import AsyncexportError, AuthError, ProtocolError
+from asyncexport.errors import AsyncexportError, AuthError, ProtocolError, RequestRejected, ServerError, Throttled
 from asyncexport.models import Account, Entity, Export, ExportStatus, Filters, Job, Profile, Secret, SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio.failures import complaint, failure, http_date, request_id_of
@@ -36,6 +36,7 @@ USER_AGENT = f"asyncexport/{__version__}"
 TOKEN_SECONDS = (60.0, 3600.0)
 """Access tokens are taken to live at least and at most this long, whatever ``expires_in`` says."""
 
+_FIX_CLIENT = "Check client_id and client_secret, which do not belong together"
 _REFUSED_FOR_GOOD = {"invalid_grant", "invalid_client", "unauthorized_client"}
 _COMPLETED = {"COMPLETED", "SUCCESS"}
 _FAILED = {"FAILED", "FAILURE", "CANCELLED", "CANCELED"}
@@ -82,14 +83,12 @@ def token_request(token_url: str, grant: Grant) -> Request:
 def read_token(response: Response, grant: Grant, account: str) -> Token:
     """Read the answer to :func:`token_request`.
 
-    Raises :class:`AuthError` when the grant is refused for good, another error where trying again can help.
+    Raises :class:`AuthError` when the grant is refused for good, :class:`RequestRejected` when the token host would
+    only refuse again for another reason, another error where trying again can help.
     """
     what = f"account {account!r}: access token"
     if response.status != 200:
-        said = complaint(response.body)
-        if said.code in _REFUSED_FOR_GOOD:
-            raise _refused(what, said.code, said.text, request_id_of(response.headers))
-        raise failure(response, what)
+        raise _no_token(response, what)
     document = _object(response, what)
     access, refresh = (_taken(document, name) for name in ("access_token", "refresh_token"))
     if access is None:
@@ -200,10 +199,23 @@ def _filter_body(filters: Filters) -> dict[str, Any]:
     return body
 
 
+def _no_token(response: Response, what: str) -> AsyncexportError:
+    """Say what the token host means: its 401 and 403 are about the grant or the caller, not about a profile."""
+    said, request_id = complaint(response.body), request_id_of(response.headers)
+    if said.code in _REFUSED_FOR_GOOD:
+        return _refused(what, said.code, said.text, request_id)
+    error = failure(response, what)
+    if response.status == 401:
+        return AuthError(f"{error}. {_FIX_CLIENT}.", code=said.code, request_id=request_id)
+    if not 400 <= response.status < 500 or isinstance(error, Throttled | ServerError):
+        return error
+    return RequestRejected(str(error), status=response.status, code=said.code, request_id=request_id)
+
+
 def _refused(what: str, code: str, text: str, request_id: str) -> AuthError:
     fix = {
         "invalid_grant": "the refresh token was revoked or never granted: let the user give consent again",
-        "invalid_client": "check client_id and client_secret, which do not belong together",
+        "invalid_client": _FIX_CLIENT,
         "unauthorized_client": "this client may not use the Ads API: ask for access, or check client_id",
     }[code]
     return AuthError(f"{what}: {code}: {text}. {fix[0].upper()}{fix[1:]}.", code=code, request_id=request_id)

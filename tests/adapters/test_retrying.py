@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
+import anyio
 import pytest
 
-from asyncexport.adapters.retrying import Retrying
+from asyncexport.adapters.retrying import LEAST_SECONDS, Retrying, in_time
 from asyncexport.errors import (
     AsyncexportError,
     ConnectError,
@@ -180,3 +182,68 @@ async def test_calls_after_an_outage() -> None:
     await desk.call(ServerError("m"))
 
     assert desk.clock.now() - before == 0.5
+
+
+async def test_an_attempt_that_lasts_beyond_the_deadline() -> None:
+    """It is cut off at the deadline, as an answer that was lost, and leaves nothing behind."""
+    desk = Desk()
+    before = asyncio.all_tasks()
+
+    with pytest.raises(ConnectionLost, match=r"^profiles: cut off after 10 s"):
+        await desk.retrying.call(lambda: desk.clock.sleep(110.0), what="profiles", account="acme", deadline=10.0)
+    assert desk.clock.now() == 10.0
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_further_attempt_that_lasts_beyond_the_deadline() -> None:
+    """A further attempt has what the ones before and the waits between have left of the time."""
+    desk = Desk()
+    tried: list[float] = []
+
+    async def attempt() -> None:
+        tried.append(desk.clock.now())
+        await desk.clock.sleep(20.0)
+        raise ServerError("m")
+
+    with pytest.raises(ConnectionLost):
+        await desk.retrying.call(attempt, what="w", account="a", deadline=30.0)
+    assert (tried, desk.clock.now()) == ([0.0, 20.5], 30.0)
+
+
+async def test_a_call_that_begins_at_its_deadline() -> None:
+    """It has a moment for its answer, and no more than that."""
+    desk = Desk()
+    desk.clock.advance(10.0)
+
+    assert await desk.call(deadline=10.0) == "done"
+    with pytest.raises(ConnectionLost):
+        await desk.retrying.call(lambda: desk.clock.sleep(110.0), what="w", account="a", deadline=10.0)
+    assert desk.clock.now() == 10.0 + LEAST_SECONDS
+
+
+async def test_an_attempt_that_ends_although_it_was_cut_off() -> None:
+    """What it returns counts."""
+    clock = FakeClock()
+
+    async def attempt() -> str:
+        with anyio.CancelScope(shield=True):
+            await clock.sleep(20.0)
+        return "done"
+
+    assert await in_time(attempt, clock=clock, deadline=10.0, what="w") == "done"
+    assert clock.now() == 20.0
+
+
+async def test_a_caller_that_is_cancelled_during_an_attempt() -> None:
+    """The cancellation comes out as itself, and nothing is left behind."""
+    desk = Desk()
+    before = asyncio.all_tasks()
+    calling = asyncio.ensure_future(
+        desk.retrying.call(asyncio.Event().wait, what="w", account="a", deadline=float("inf"))
+    )
+    await anyio.lowlevel.checkpoint()
+    calling.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert asyncio.all_tasks() == before

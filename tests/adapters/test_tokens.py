@@ -13,10 +13,11 @@ from asyncexport.errors import (
     AsyncexportError,
     AuthError,
     ConnectError,
+    ConnectionLost,
     ProtocolError,
     RequestRejected,
     ServerError,
-    TokenRejected,
+    Throttled,
     UrlRefused,
 )
 from asyncexport.events import Event, OddityNoticed, TokenRefreshed
@@ -60,8 +61,35 @@ class Desk:
     def count(self) -> None:
         self.counted += 1
 
-    async def access(self) -> str:
-        return (await self.tokens.token()).token.reveal()
+    async def access(self, deadline: float | None = None) -> str:
+        return (await self.tokens.token(deadline=deadline)).token.reveal()
+
+    def answer_after(self, seconds: float, answer: Response | Exception) -> None:
+        """From now on the host takes so long for each answer, and it is always this one."""
+
+        async def send(request: Request) -> Response:
+            await self.clock.sleep(seconds)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        self.transport.send = send  # type: ignore[method-assign]
+
+    async def all_of(self, callers: int, deadline: float | None = None) -> list[tuple[float, str]]:
+        """Have so many ask at once; return when each was served and with what: a token or the name of an error."""
+        served: list[tuple[float, str]] = []
+
+        async def caller() -> None:
+            try:
+                got = await self.access(deadline)
+            except AsyncexportError as error:
+                got = type(error).__name__
+            served.append((self.clock.now(), got))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(callers):
+                tasks.start_soon(caller)
+        return served
 
     @property
     def oddities(self) -> list[str]:
@@ -156,11 +184,14 @@ async def test_a_token_host_in_trouble() -> None:
 
 
 async def test_garbage_from_the_token_host() -> None:
-    """An unusable answer has one more try, then it is an error; a later caller begins anew."""
+    """An unusable answer has one more try, then it is an error; a caller a while later begins anew."""
     desk = Desk(json_response("<html>"), json_response("{}"), token("a"))
 
-    with pytest.raises(ProtocolError, match="holds no access_token"):
-        await desk.access()
+    for _ in range(2):
+        with pytest.raises(ProtocolError, match="holds no access_token"):
+            await desk.access()
+    assert desk.counted == 2
+    desk.clock.advance(60)
     assert await desk.access() == "a"
 
 
@@ -171,7 +202,8 @@ async def test_garbage_from_the_token_host() -> None:
         (refusal("invalid_client", 401), AuthError),
         (refusal("unauthorized_client"), AuthError),
         (refusal("invalid_request"), RequestRejected),
-        (refusal("access_denied", 401), TokenRejected),
+        (refusal("access_denied", 401), AuthError),
+        (json_response("blocked", 403), RequestRejected),
         (json_response("{}", 302, location="https://evil.example/"), UrlRefused),
     ],
 )
@@ -277,3 +309,126 @@ async def test_a_caller_that_is_cancelled_while_refreshing() -> None:
     assert (await second).token == Secret("a")
     assert first.cancelled()
     assert len(asked) == 2
+
+
+async def test_an_outage_met_by_many() -> None:
+    """One round of attempts answers all who wait and all who come within the longest backoff; then comes another."""
+    desk = Desk(*[ServerError("down", status=503)] * 10, token("a"))
+
+    served = await desk.all_of(40, deadline=1800.0)
+
+    assert {name for _, name in served} == {"ServerError"}
+    assert {at for at, _ in served} == {0.5 * (1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60)}
+    assert desk.counted == 10
+    desk.clock.advance(59)
+    with pytest.raises(ServerError) as one:
+        await desk.access()
+    with pytest.raises(ServerError) as other:
+        await desk.access()
+    assert one.value is not other.value
+    assert vars(one.value) == vars(other.value)
+    desk.clock.advance(1)
+    assert await desk.access() == "a"
+    assert desk.counted == 11
+
+
+async def test_a_caller_without_time_in_a_short_trouble() -> None:
+    """Who has no more time for another attempt fails alone: the others go on asking."""
+    desk = Desk(ServerError("busy"), ServerError("busy"), token("a"))
+
+    with pytest.raises(ServerError):
+        await desk.access(deadline=0.3)
+    assert await desk.access(deadline=1800.0) == "a"
+
+
+async def test_an_outage_longer_than_the_callers_have_time() -> None:
+    """Once the host has been failing for as long as the longest backoff it is not asked for each caller any more."""
+    desk = Desk(*[ServerError("down")] * 30)
+    for _ in range(8):
+        with pytest.raises(ServerError):
+            await desk.access(deadline=desk.clock.now() + 10.0)
+        desk.clock.advance(10.0)
+    asked = desk.counted
+
+    with pytest.raises(ServerError):
+        await desk.access(deadline=desk.clock.now() + 10.0)
+    assert desk.counted == asked
+
+
+async def test_a_retry_after_from_the_token_host() -> None:
+    """Who has no time until then is told at once, without a call; who has it waits and is served."""
+    desk = Desk(json_response("{}", 429, retry_after="5000"), token("a"))
+
+    served = await desk.all_of(40, deadline=1800.0)
+    assert served == [(0.0, "Throttled")] * 40
+    assert desk.counted == 1
+    with pytest.raises(Throttled):
+        await desk.access()
+    assert await desk.access(deadline=6000.0) == "a"
+    assert desk.clock.now() == 5000.0
+
+
+async def test_a_retry_after_for_an_early_refresh() -> None:
+    """It is kept as well: by the next early try, and beyond the token's end."""
+    desk = Desk(token("a"), json_response("{}", 429, retry_after="100"), json_response("{}", 503, retry_after="200"))
+    await desk.access()
+    desk.clock.advance(3400)
+    assert await desk.access() == "a"
+    desk.clock.advance(99)
+    assert (await desk.access(), desk.counted) == ("a", 2)
+    desk.clock.advance(1)
+    assert (await desk.access(), desk.counted) == ("a", 3)
+    desk.answer_after(0, token("b"))
+
+    desk.clock.advance(100)
+    assert await desk.access(deadline=5000.0) == "b"
+    assert desk.clock.now() == 3700.0
+
+
+async def test_an_early_refresh_that_is_refused() -> None:
+    """What would be refused again is not asked early again; at the token's end it is."""
+    desk = Desk(token("a"), json_response("blocked", 403), token("b"))
+    await desk.access()
+    desk.clock.advance(3400)
+    assert await desk.access() == "a"
+    desk.clock.advance(199)
+
+    assert (await desk.access(), desk.counted) == ("a", 2)
+    desk.clock.advance(1)
+    assert await desk.access() == "b"
+
+
+async def test_an_early_refresh_that_hangs() -> None:
+    """Only the caller that refreshes waits; the others use the token that is still good."""
+    desk = Desk(token("a"))
+    await desk.access()
+    desk.clock.advance(3305)
+    desk.answer_after(120.0, ConnectionLost("no answer in time"))
+
+    assert sorted(await desk.all_of(5)) == [(3305.0, "a")] * 4 + [(3425.0, "a")]
+
+
+async def test_an_early_refresh_that_outlasts_the_token() -> None:
+    """When it fails after the old token's end, a new token is asked for until it comes."""
+    desk = Desk(token("a", 60))
+    await desk.access()
+    desk.clock.advance(55)
+    desk.answer_after(120.0, ConnectionLost("no answer in time"))
+
+    with pytest.raises(ConnectionLost):
+        await desk.access(deadline=500.0)
+    assert desk.counted > 2
+
+
+async def test_a_token_host_that_hangs() -> None:
+    """At its deadline each caller is let go, also the one that waits in line, and nothing is left behind."""
+    desk = Desk()
+    desk.answer_after(1000.0, token("a"))
+    before = asyncio.all_tasks()
+
+    assert await desk.all_of(3, deadline=10.0) == [(10.0, "ConnectionLost")] * 3
+    with pytest.raises(ConnectionLost, match="account 'acme': access token: cut off"):
+        await desk.access(deadline=20.0)
+    assert asyncio.all_tasks() == before
+    desk.answer_after(0, token("a"))
+    assert await desk.access() == "a"

@@ -17,7 +17,6 @@ from asyncexport.errors import (
     RequestRejected,
     ServerError,
     Throttled,
-    TokenRejected,
     UrlRefused,
 )
 from asyncexport.models import Account, Profile, Region, Secret
@@ -122,7 +121,13 @@ def test_a_grant_that_is_refused_for_good(status: int, code: str, fix: str) -> N
     ("status", "document", "kind"),
     [
         (400, {"error": "invalid_request"}, RequestRejected),
-        (401, {"message": "?"}, TokenRejected),
+        (401, {"message": "?"}, AuthError),
+        (401, {"message": "unknown scope"}, AuthError),
+        (403, {"message": "blocked"}, RequestRejected),
+        (404, {}, RequestRejected),
+        (400, {"message": "The exports is expired"}, RequestRejected),
+        (408, {}, ServerError),
+        (423, {}, ServerError),
         (429, {}, Throttled),
         (500, {"error": "server_error"}, ServerError),
         (503, {"error": "temporarily_unavailable"}, ServerError),
@@ -130,7 +135,7 @@ def test_a_grant_that_is_refused_for_good(status: int, code: str, fix: str) -> N
     ],
 )
 def test_a_token_answer_of_another_kind(status: int, document: object, kind: type[AsyncexportError]) -> None:
-    """What is no refusal for good is what its status says."""
+    """What passes is what its status says; any other 4xx is final, and never about a profile or an access token."""
     with pytest.raises(AsyncexportError) as caught:
         wire.read_token(answer(document, status), GRANT, "acme")
     assert type(caught.value) is kind
