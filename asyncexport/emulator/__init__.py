@@ -2,8 +2,9 @@
 
 Built on what is known of the real one (``api.md``), in layers of its own, each using only those before it:
 
-- what exists: ``names``, ``world`` (grants and profiles), ``tree`` (what hangs on what), ``palette`` and ``*_records``
-  (the rows), ``data`` (rows that pass a request's filters, and the gzip file that holds them);
+- what exists: ``names``, ``regions`` (their hosts), ``world`` (grants and profiles), ``tree`` (what hangs on what),
+  ``palette`` and ``*_records`` (the rows), ``data`` (rows that pass a request's filters, and the gzip file that holds
+  them);
 - what can go wrong: ``words``, ``faults``, ``drawing``, ``weather``, ``damage``;
 - what is said: ``answers``, ``checks``, ``tokens``, ``rates``, ``laws``, ``objects``, ``exports``, ``profile_list`` and
   ``export_bodies`` by the API, ``spoil`` for its weather; ``store_errors``, ``urls``, ``s3`` by the object store;

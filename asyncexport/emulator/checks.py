@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from asyncexport.emulator.answers import Refusal, by_status, gateway, no_scope
+from asyncexport.emulator.regions import split_host
 from asyncexport.emulator.world import Advertiser, Grant, World
-from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters
+from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Region
 from asyncexport.ports import Request
 
 MEDIA_TYPES = {entity: f"application/vnd.{entity.value.lower()}export.v1+json" for entity in Entity}
@@ -37,9 +38,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A call taken apart: header names in lower case."""
+    """A call taken apart: header names in lower case; ``region`` is that of the host, None for a host of all."""
 
     route: Route
+    region: Region | None
     headers: Mapping[str, str]
     query: str
     body: bytes
@@ -49,10 +51,11 @@ def hear(request: Request) -> Heard:
     """Take a call apart. Raises the gateway's :class:`Refusal` for a path or method that does not exist."""
     parts = urlsplit(request.url)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    route = _route(request.method, parts.path)
+    region, path = split_host(parts.path)
+    route = _route(request.method, path)
     if route is None:
         raise gateway(headers.get("authorization", ""))
-    return Heard(route, headers, parts.query, request.body)
+    return Heard(route, region, headers, parts.query, request.body)
 
 
 def _route(method: str, path: str) -> Route | None:
@@ -92,15 +95,15 @@ def client(headers: Mapping[str, str], grant: Grant | None) -> Grant:
     return grant
 
 
-def scope(headers: Mapping[str, str], grant: Grant, world: World) -> Advertiser:
-    """Return the profile the call is about: one that the grant opens, and not an agency's."""
-    profile_id = headers.get("amazon-advertising-api-scope", "")
+def scope(heard: Heard, grant: Grant, world: World) -> Advertiser:
+    """Return the profile the call is about: one that the grant opens at this host, and not an agency's."""
+    profile_id = heard.headers.get("amazon-advertising-api-scope", "")
     if not profile_id:
         raise no_scope("Scope header is missing")
     profile = world.profiles.get(profile_id)
     if profile is None or profile.type == "agency":
         raise no_scope("No matching advertiser found for scope")
-    if not world.opens(grant, profile_id):
+    if not world.opens(grant, profile_id, heard.region):
         raise no_scope()
     return profile
 

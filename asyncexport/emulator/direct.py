@@ -30,18 +30,7 @@ class DirectTransport:
 
     def accounts(self) -> list[Account]:
         """Return the world's grants, ready to use with this transport."""
-        return [
-            Account(
-                grant.account,
-                region=grant.region,
-                client_id=grant.client_id,
-                client_secret=grant.client_secret,
-                refresh_token=grant.refresh_token,
-                api_url=API_URL,
-                token_url=f"{API_URL}/auth/o2/token",
-            )
-            for grant in self._state.world.grants
-        ]
+        return self._state.world.accounts(API_URL, download_hosts=(".amazonaws.com",))
 
     async def send(self, request: Request) -> Response:
         """Ask the server."""

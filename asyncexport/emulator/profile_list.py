@@ -1,22 +1,23 @@
-"""``GET /v2/profiles``: what a grant manages, profile ids as JSON numbers (``api.md`` 4.2)."""
+"""``GET /v2/profiles``: what a grant manages in a region, profile ids as JSON numbers (``api.md`` 4.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
 from asyncexport.emulator.words import Met
-from asyncexport.emulator.world import Advertiser, Grant
+from asyncexport.emulator.world import Advertiser
 
 
-def profile_list(grant: Grant, query: str, met: Met) -> list[dict[str, Any]]:
-    """Return the profiles of the grant that pass the query's filters, as the weather would have them."""
+def profile_list(profiles: Iterable[Advertiser], query: str, met: Met) -> list[dict[str, Any]]:
+    """Return those of the profiles that pass the query's filters, as the weather would have them."""
     asked = parse_qs(query)
     kinds = ",".join(asked.get("profileTypeFilter", ["seller,vendor,agency"])).split(",")
     paying = asked.get("validPaymentMethodFilter", [""])[0]
     found = [
         profile_object(profile)
-        for profile in grant.profiles
+        for profile in profiles
         if profile.type in kinds and (not paying or profile.valid_payment == (paying == "true"))
     ]
     if "empty-list" in met:

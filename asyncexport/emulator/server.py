@@ -4,8 +4,10 @@
         async with asyncexport.Exporter(server.accounts()) as exporter:
             ...
 
-The pure server decides everything; here its clock runs, objects are made, and answers go onto the wire. Leaving the
-block ends every wait, closes both listeners and gives the disk space back: no task, socket or file stays behind.
+The API of each region is below a prefix of its listener, ``/na``, ``/eu`` or ``/fe``, and without a prefix all regions
+are heard. The pure server decides everything; here its clock runs, objects are made, and answers go onto the wire.
+Leaving the block ends every wait, closes both listeners and gives the disk space back: no task, socket or file stays
+behind.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Self
 from aiohttp import web
 
 from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.regions import TOKEN_PATH
 from asyncexport.emulator.sending import Outgoing, Sender
 from asyncexport.emulator.spool import Content, Spool
 from asyncexport.emulator.state import AdsState
@@ -67,7 +70,7 @@ class EmulatorServer:
     @property
     def token_url(self) -> str:
         """Where refresh tokens become access tokens."""
-        return f"{self.api_url}/auth/o2/token"
+        return f"{self.api_url}{TOKEN_PATH}"
 
     @property
     def now(self) -> float:
@@ -75,20 +78,8 @@ class EmulatorServer:
         return asyncio.get_running_loop().time() - self._started
 
     def accounts(self) -> list[Account]:
-        """Return the world's grants, ready to use with this server."""
-        return [
-            Account(
-                grant.account,
-                region=grant.region,
-                client_id=grant.client_id,
-                client_secret=grant.client_secret,
-                refresh_token=grant.refresh_token,
-                api_url=self.api_url,
-                token_url=self.token_url,
-                download_hosts=(self._host,),
-            )
-            for grant in self.state.world.grants
-        ]
+        """Return the world's grants, ready to use with this server: each is sent to its region's part of the API."""
+        return self.state.world.accounts(self.api_url, download_hosts=(self._host,))
 
     async def warm(self, entities: Iterable[Entity] = Entity, filters: Filters | None = None) -> None:
         """Make the objects of all profiles ahead, so that what is measured next is not their making."""

@@ -166,21 +166,21 @@ class AdsState:
         token, grant = self._caller(heard, now)
         self._throttle(grant.client_id, now)
         if heard.route.name:
-            return self._one_profile(heard.route.name, grant, now)
+            return self._one_profile(heard, grant, now)
         met = self._meet(Call("profiles", now=now), token)
-        return self._under(met, now, lambda: self._json(now, profile_list(grant, heard.query, met)))
+        return self._under(met, now, lambda: self._json(now, profile_list(grant.at(heard.region), heard.query, met)))
 
-    def _one_profile(self, name: str, grant: Grant, now: float) -> Answer:
-        for profile in grant.profiles:
-            if profile.profile_id == name:
+    def _one_profile(self, heard: Heard, grant: Grant, now: float) -> Answer:
+        for profile in grant.at(heard.region):
+            if profile.profile_id == heard.route.name:
                 return self._json(now, profile_object(profile))
-        raise Refusal(404, {"code": "NOT_FOUND", "details": f"Could not find profile {name}"})
+        raise Refusal(404, {"code": "NOT_FOUND", "details": f"Could not find profile {heard.route.name}"})
 
     def _request(self, heard: Heard, _: Request, now: float) -> Answer:
         entity = heard.route.entity
         assert entity is not None  # noqa: S101
         token, grant = self._caller(heard, now)
-        profile = checks.scope(heard.headers, grant, self.world)
+        profile = checks.scope(heard, grant, self.world)
         self._throttle(profile.profile_id, now)
         media = checks.media_type(heard.headers, entity)
         key = ObjectKey.of(profile.profile_id, entity, checks.filters(entity, heard.body))
@@ -200,7 +200,7 @@ class AdsState:
 
     def _poll(self, heard: Heard, _: Request, now: float) -> Answer:
         token, grant = self._caller(heard, now)
-        profile = checks.scope(heard.headers, grant, self.world)
+        profile = checks.scope(heard, grant, self.world)
         self._throttle(profile.profile_id, now)
         record = self.journal.get(heard.route.name)
         if record is None or record.client_id != grant.client_id or record.key.profile_id != profile.profile_id:

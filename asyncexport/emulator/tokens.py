@@ -1,8 +1,8 @@
 """The token host: refresh tokens become access tokens (``api.md`` 4.1). Facts about who holds what, no clock.
 
 An access token is good for ``seconds``; it belongs to one grant and opens that grant's profiles. One from any host
-works in every region, so the region of a call is that of the grant. Answers to wrong credentials are those of RFC 6749
-with the texts seen in the wild.
+is good at every host; which profiles it opens there is a matter of the host's region. Answers to wrong credentials are
+those of RFC 6749 with the texts seen in the wild.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from functools import cached_property
 from random import Random
 
 from asyncexport.emulator.names import COMPANIES
-from asyncexport.models import Region
+from asyncexport.emulator.regions import TOKEN_PATH, host_of
+from asyncexport.models import Account, Region
 
 ROWS_PER_CAMPAIGN = 66
 """What one campaign brings on average over the four files: itself, 2.2 ad groups, 55 targets, 8 ads."""
@@ -64,6 +65,10 @@ class Grant:
     refresh_token: str = field(repr=False)
     profiles: tuple[Advertiser, ...] = ()
 
+    def at(self, region: Region | None) -> tuple[Advertiser, ...]:
+        """Return the profiles that the host of a region shows to the grant; None stands for a host of all regions."""
+        return self.profiles if region in {None, self.region} else ()
+
 
 @dataclass(frozen=True)
 class World:
@@ -111,9 +116,25 @@ class World:
         """Every profile by its id."""
         return {profile.profile_id: profile for grant in self.grants for profile in grant.profiles}
 
-    def opens(self, grant: Grant, profile_id: str) -> bool:
-        """Whether the grant's owner may see the profile."""
-        return profile_id in self._opened[grant.refresh_token]
+    def opens(self, grant: Grant, profile_id: str, region: Region | None = None) -> bool:
+        """Whether the grant's owner may see the profile at the host of a region; None stands for a host of all."""
+        return region in {None, grant.region} and profile_id in self._opened[grant.refresh_token]
+
+    def accounts(self, api_url: str, *, download_hosts: Sequence[str]) -> list[Account]:
+        """Return the grants, ready to use with the API at ``api_url``: each is sent to its own region's host."""
+        return [
+            Account(
+                grant.account,
+                region=grant.region,
+                client_id=grant.client_id,
+                client_secret=grant.client_secret,
+                refresh_token=grant.refresh_token,
+                api_url=host_of(api_url, grant.region),
+                token_url=f"{api_url}{TOKEN_PATH}",
+                download_hosts=download_hosts,
+            )
+            for grant in self.grants
+        ]
 
     @cached_property
     def _opened(self) -> dict[str, frozenset[str]]:

@@ -29,12 +29,16 @@ def a_state(plan: str = "", **options: Any) -> AdsState:
 
 @dataclass
 class Caller:
-    """One grant and the calls it makes at the time ``now``; it asks for a token at its first call."""
+    """One grant and the calls it makes at the time ``now``; it asks for a token at its first call.
+
+    ``host`` is where the API's calls go: a region's prefix, or none.
+    """
 
     state: AdsState
     grant: Grant = WORLD.grants[0]
     now: float = 0.0
     token: str = ""
+    host: str = ""
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -68,7 +72,7 @@ class Caller:
 
     def get(self, path: str, **headers: str | None) -> Response:
         """GET a path of the API."""
-        return self.state.api(Request("GET", f"http://api{path}", self.headers(**headers)), self.now)
+        return self.state.api(Request("GET", f"http://api{self.host}{path}", self.headers(**headers)), self.now)
 
     def request(
         self,
@@ -80,7 +84,7 @@ class Caller:
     ) -> Response:
         """Ask for an export."""
         sent = self.headers(**self._typed(entity, profile_id), **headers)
-        return self.state.api(Request("POST", f"http://api/{entity.value}/export", sent, body), self.now)
+        return self.state.api(Request("POST", f"http://api{self.host}/{entity.value}/export", sent, body), self.now)
 
     def look(
         self, export_id: str, entity: Entity = Entity.CAMPAIGNS, *, profile_id: str | None = "", **headers: str | None

@@ -9,7 +9,7 @@ import pytest
 
 from asyncexport.emulator import checks
 from asyncexport.emulator.answers import Refusal
-from asyncexport.models import Entity, Filters
+from asyncexport.models import Entity, Filters, Region
 from asyncexport.ports import Request
 from tests.emulator.calls import WORLD
 
@@ -21,6 +21,10 @@ AD_GROUPS = "application/vnd.adgroupsexport.v1+json"
 def message(caught: pytest.ExceptionInfo[Refusal]) -> str:
     body: dict[str, Any] = json.loads(caught.value.body)
     return str(body.get("message") or body.get("details"))
+
+
+def scoped(profile_id: str, region: Region | None) -> checks.Heard:
+    return checks.Heard(checks.Route("poll"), region, {"amazon-advertising-api-scope": profile_id}, "", b"")
 
 
 @pytest.mark.parametrize(
@@ -39,10 +43,11 @@ def message(caught: pytest.ExceptionInfo[Refusal]) -> str:
 def test_the_routes_are_those_of_the_contract(
     method: str, path: str, stage: str, entity: Entity | None, name: str
 ) -> None:
-    """Method and path together name the stage."""
-    heard = checks.hear(Request(method, f"https://api{path}", {"Accept": "x"}))
-    assert heard.route == checks.Route(stage, entity, name)
-    assert heard.headers == {"accept": "x"}
+    """Method and path together name the stage, at whichever region's host."""
+    for prefix, region in (("", None), ("/na", Region.NA), ("/eu", Region.EU), ("/fe", Region.FE)):
+        heard = checks.hear(Request(method, f"https://api{prefix}{path}", {"Accept": "x"}))
+        assert (heard.route, heard.region) == (checks.Route(stage, entity, name), region)
+        assert heard.headers == {"accept": "x"}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,8 @@ def test_the_routes_are_those_of_the_contract(
         ("GET", "/campaigns/export"),
         ("DELETE", "/exports/x"),
         ("GET", "/"),
+        ("GET", "/na"),
+        ("GET", "/na/eu/v2/profiles"),
     ],
 )
 def test_an_unknown_route_is_refused_by_the_gateway(method: str, path: str) -> None:
@@ -87,7 +94,8 @@ def test_the_scope_must_be_a_profile_the_grant_opens() -> None:
     """Missing, unknown, foreign and agency scopes are 401, each with its own text."""
     agency = next(profile for profile in GRANT.profiles if profile.type == "agency")
     own = GRANT.profiles[0]
-    assert checks.scope({"amazon-advertising-api-scope": own.profile_id}, GRANT, WORLD) is own
+    for at in (None, GRANT.region):
+        assert checks.scope(scoped(own.profile_id, at), GRANT, WORLD) is own
     for scope, text in (
         ("", "Scope header is missing"),
         ("123", "No matching advertiser found for scope"),
@@ -95,8 +103,16 @@ def test_the_scope_must_be_a_profile_the_grant_opens() -> None:
         (OTHER.profiles[0].profile_id, "Not authorized to access scope"),
     ):
         with pytest.raises(Refusal) as caught:
-            checks.scope({"amazon-advertising-api-scope": scope}, GRANT, WORLD)
+            checks.scope(scoped(scope, None), GRANT, WORLD)
         assert (caught.value.status, message(caught)) == (401, text)
+
+
+def test_the_scope_must_be_of_the_hosts_region() -> None:
+    """A profile that the grant opens at home is 401 at the other regions' hosts."""
+    for elsewhere in set(Region) - {GRANT.region}:
+        with pytest.raises(Refusal) as caught:
+            checks.scope(scoped(GRANT.profiles[0].profile_id, elsewhere), GRANT, WORLD)
+        assert (caught.value.status, message(caught)) == (401, "Not authorized to access scope")
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "*/*", AD_GROUPS, f"{CAMPAIGNS}; charset=utf-8"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from asyncexport import Entity, Exported, Exporter, Failed, plan
-from asyncexport.emulator.direct import DirectTransport
+from asyncexport.emulator.direct import API_URL, DirectTransport
 from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.regions import host_of
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
-from asyncexport.models import SignedUrl
+from asyncexport.models import Account, Region, SignedUrl
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 
@@ -40,6 +41,25 @@ async def test_an_answer_of_the_store_that_is_no_object_is_passed_on() -> None:
         async with exporter.run(jobs, sink=Null()) as outcomes:
             (outcome,) = [outcome async for outcome in outcomes]
     assert isinstance(outcome, Failed)
+
+
+@pytest.mark.parametrize(("region", "count"), [(Region.NA, 3), (Region.EU, 0), (Region.FE, 0)])
+async def test_an_account_of_the_wrong_region_has_no_profiles(region: Region, count: int) -> None:
+    """The same credentials list their profiles at their own region's host only."""
+    clock = FakeClock()
+    state = AdsState(World.generate(profiles=3, accounts=1, rows=0))
+    transport = DirectTransport(state, clock)
+    (grant,) = state.world.grants
+    account = Account(
+        "acme",
+        region=region,
+        client_id=grant.client_id,
+        client_secret=grant.client_secret,
+        refresh_token=grant.refresh_token,
+        api_url=host_of(API_URL, region),
+    )
+    async with Exporter([account], transport=transport, clock=clock) as exporter:
+        assert len(await exporter.profiles()) == count
 
 
 def test_a_part_of_a_simulated_export_is_refused() -> None:

@@ -131,11 +131,12 @@ async def test_pieces_of_plain_json_can_be_had() -> None:
 
 
 async def test_accounts_are_ready_to_use() -> None:
-    """Names, regions and secrets are the world's, the urls the server's own, its host is allowed for downloads."""
+    """Names, regions and secrets are the world's, the urls the region's at the server, its host is for downloads."""
     async with EmulatorServer(WORLD) as server:
         accounts = server.accounts()
         assert [(each.name, each.region) for each in accounts] == [(each.account, each.region) for each in WORLD.grants]
-        assert all(each.api_url == server.api_url and each.token_url == server.token_url for each in accounts)
+        assert [each.api_url for each in accounts] == [f"{server.api_url}/na", f"{server.api_url}/eu"]
+        assert all(each.token_url == server.token_url for each in accounts)
         assert all(each.download_hosts == ("127.0.0.1",) for each in accounts)
         assert server.now >= 0
 

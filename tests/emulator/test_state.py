@@ -73,6 +73,35 @@ def test_one_profile_can_be_asked_for() -> None:
     assert caller.get(f"/v2/profiles/{WORLD.grants[1].profiles[0].profile_id}").status == 404
 
 
+def test_a_host_lists_the_profiles_of_its_region() -> None:
+    """The grant's own region lists them all; any other lists none, and knows none by its id."""
+    state = a_state()
+    for region, count in (("/na", len(WORLD.grants[0].profiles)), ("/eu", 0), ("/fe", 0)):
+        caller = Caller(state, host=region)
+        assert len(load(caller.get("/v2/profiles"))) == count
+        assert caller.get(f"/v2/profiles/{caller.profile.profile_id}").status == (200 if count else 404)
+
+
+def test_an_export_lives_at_the_host_of_its_region() -> None:
+    """It is asked for and looked at there; another region's host refuses both with the text about the scope."""
+    state = a_state()
+    home, abroad = Caller(state, host="/na"), Caller(state, host="/eu")
+    export_id = load(home.request())["exportId"]
+    assert home.look(export_id).status == 200
+    for refused in (abroad.request(), abroad.look(export_id)):
+        assert refused.status == 401
+        assert load(refused) == {"code": "401", "details": "Not authorized to access scope"}
+    assert list(state.journal) == [export_id]
+
+
+def test_a_token_is_good_at_every_host() -> None:
+    """Tokens are global, whichever host gave them out."""
+    state = a_state()
+    first = Caller(state, host="/eu")
+    assert first.get("/v2/profiles").status == 200
+    assert load(Caller(state, host="/na", token=first.token).get("/v2/profiles")) != []
+
+
 def test_the_status_word_of_the_old_documents_can_be_chosen() -> None:
     """The 89 bytes of the official capture come with IN_PROGRESS."""
     asked = Caller(a_state(running_word="IN_PROGRESS")).request()

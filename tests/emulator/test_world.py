@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncexport.emulator.world import MARKETS, World
-from asyncexport.models import Region
+from asyncexport.models import Region, Secret
 
 
 def test_the_same_seed_gives_the_same_world() -> None:
@@ -83,6 +83,38 @@ def test_a_grant_opens_its_own_profiles_only() -> None:
     ours, theirs = world.grants
     assert world.opens(ours, ours.profiles[0].profile_id)
     assert not world.opens(ours, theirs.profiles[0].profile_id)
+
+
+@pytest.mark.parametrize("region", Region)
+def test_a_grant_has_its_profiles_at_its_own_regions_host(region: Region) -> None:
+    """Other hosts show none and open none; a host of all regions shows and opens them."""
+    world = World.generate(accounts=1, regions=[Region.FE])
+    (grant,) = world.grants
+    assert grant.at(region) == (grant.profiles if region is Region.FE else ())
+    assert world.opens(grant, grant.profiles[0].profile_id, region) == (region is Region.FE)
+    assert grant.at(None) == grant.profiles
+
+
+def test_accounts_are_sent_to_their_regions_hosts() -> None:
+    """Names, secrets and regions are the grants', the API is the region's, the token host is one for all."""
+    world = World.generate(accounts=3, regions=list(Region))
+    accounts = world.accounts("https://api.test", download_hosts=["store.test"])
+    assert [each.name for each in accounts] == [grant.account for grant in world.grants]
+    assert [(each.region, each.api_url) for each in accounts] == [
+        (Region.NA, "https://api.test/na"),
+        (Region.EU, "https://api.test/eu"),
+        (Region.FE, "https://api.test/fe"),
+    ]
+    assert {each.token_url for each in accounts} == {"https://api.test/auth/o2/token"}
+    assert {each.download_hosts for each in accounts} == {("store.test",)}
+    for each, grant in zip(accounts, world.grants, strict=True):
+        assert isinstance(each.client_secret, Secret)
+        assert isinstance(each.refresh_token, Secret)
+        assert (each.client_id, each.client_secret.reveal(), each.refresh_token.reveal()) == (
+            grant.client_id,
+            grant.client_secret,
+            grant.refresh_token,
+        )
 
 
 @pytest.mark.parametrize("wrong", [{"accounts": 0}, {"profiles": -1}, {"rows": -1}, {"regions": ()}])

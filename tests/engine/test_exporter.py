@@ -60,7 +60,7 @@ async def test_a_callers_session_is_used_and_left_open(emulator: EmulatorServer)
         async with Exporter(emulator.accounts(), session=session) as pulling:
             await pulling.profiles()
         assert not session.closed
-    assert called[-2:] == ["/na/v2/profiles", "/eu/v2/profiles"]
+    assert {"/na/v2/profiles", "/eu/v2/profiles"} <= set(called)
 
 
 async def test_the_summary_counts_a_run(emulator: EmulatorServer) -> None:
