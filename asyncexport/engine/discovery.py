@@ -8,14 +8,16 @@ import anyio
 
 from asyncexport.engine.desk import Desk
 from asyncexport.errors import AsyncexportError, ProfileAccessDenied
-from asyncexport.models import Discovery, Profile, Refused
+from asyncexport.models import Account, Discovery, Profile, Refused
 
 
 async def discover(desks: Iterable[Desk]) -> Discovery:
     """Ask every account for its profiles; keep the order of the accounts.
 
-    An account that restricts its profiles gets those, and a refusal for each that the API does not list. Agency
-    profiles are set aside, since they have no sponsored-ads exports.
+    An account that restricts its profiles gets those, and a refusal for each that the API does not list. One that
+    lists nothing at all is a refusal too: the API lists one region only, so that is what a wrong region looks like, and
+    a night without that account must not pass for a success. Agency profiles are set aside, since they have no
+    sponsored-ads exports.
     """
     desks = list(desks)
     found: dict[int, Discovery] = {}
@@ -40,6 +42,8 @@ async def _of_account(desk: Desk) -> Discovery:
         profiles = await desk.api.profiles()
     except AsyncexportError as error:
         return Discovery((), refused=(Refused(account.name, account.region, error),))
+    if not profiles and account.profiles is None:
+        return Discovery((), refused=(Refused(account.name, account.region, _nothing(account)),))
     wanted, refused = _restricted(desk, profiles)
     return Discovery(
         profiles=tuple(profile for profile in wanted if not profile.is_agency),
@@ -60,6 +64,13 @@ def _restricted(desk: Desk, profiles: tuple[Profile, ...]) -> tuple[tuple[Profil
         for each in missing
     )
     return tuple(listed[profile_id] for profile_id in asked if profile_id in listed), refused
+
+
+def _nothing(account: Account) -> ProfileAccessDenied:
+    return ProfileAccessDenied(
+        f"account {account.name!r} manages no profile in {account.region.value}: "
+        "check the account's region, and that the user who gave consent still manages advertisers there"
+    )
 
 
 def _unlisted(account: str, region: str, profile_id: str) -> ProfileAccessDenied:

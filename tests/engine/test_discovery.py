@@ -79,14 +79,32 @@ async def test_a_restricted_account_gets_its_profiles_and_a_refusal_for_each_unl
     assert isinstance(refused.error, ProfileAccessDenied)
 
 
-async def test_no_profiles_is_an_answer_but_a_cut_one_is_not() -> None:
-    """An empty list is 'nothing to do'; half a list is an error, never zero profiles."""
-    async with Exporter([ACCOUNT], transport=FakeTransport(token_response(), json_response("[]"))) as pulling:
-        assert await pulling.profiles() == []
-    broken = json_response('[{"profileId": 1')
+@pytest.mark.parametrize("answer", ["[]", '[{"profileId": 1'], ids=["empty", "cut"])
+async def test_no_profiles_is_never_a_success(answer: str) -> None:
+    """An empty list is what a wrong region looks like, half a list is none: either is told, and nothing is pulled."""
+    answers = [json_response(answer)] * 2
     async with Exporter(
-        [ACCOUNT], transport=FakeTransport(token_response(), broken, broken), clock=FakeClock(), backoff=Backoff()
+        [ACCOUNT], transport=FakeTransport(token_response(), *answers), clock=FakeClock(), backoff=Backoff()
     ) as pulling:
         found = await pulling.discover()
     assert found.profiles == ()
-    assert len(found.refused) == 1
+    assert [refused.account for refused in found.refused] == ["acme"]
+
+
+async def test_a_wrong_region_is_told_with_what_to_check(emulator: EmulatorServer) -> None:
+    """The API lists the profiles of one region only; an account in another one lists none."""
+    account, other = emulator.accounts()
+    moved = Account(
+        account.name,
+        region="FE",
+        client_id=account.client_id,
+        client_secret=account.client_secret,
+        refresh_token=account.refresh_token,
+        api_url=account.api_url.rsplit("/", 1)[0] + "/fe",
+        token_url=account.token_url,
+    )
+    async with Exporter([moved, other]) as pulling:
+        found = await pulling.discover()
+    assert {profile.account for profile in found.profiles} == {other.name}
+    (refused,) = found.refused
+    assert "manages no profile in FE: check the account's region" in str(refused.error)
