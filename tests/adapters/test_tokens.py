@@ -68,6 +68,7 @@ class Desk:
         """From now on the host takes so long for each answer, and it is always this one."""
 
         async def send(request: Request) -> Response:
+            assert request.method == "POST"
             await self.clock.sleep(seconds)
             if isinstance(answer, Exception):
                 raise answer
