@@ -2,13 +2,16 @@
 
 Contract: :class:`Record` is told of everything (it is a listener, and outcomes are added as they come) and can say at
 any moment what the run has done so far, so that a failed or interrupted run leaves a manifest as good as a whole one.
-It holds no secret and no URL. :func:`newest` finds the last one under an output folder again; what it reads is treated
-as input from a stranger.
+It holds no secret and no URL. :func:`history` finds the last one under an output folder again, and with it
+those of the runs before it under the same label; what it reads is treated as input from a stranger. Which run was
+first is told by when it began, never by the rest of its name, which is drawn at random. Label and beginning stand in
+the first two KiB of a manifest, so that one label's are found among hundreds without reading the others.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -17,7 +20,7 @@ from typing import Any
 
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
-from asyncexport.errors import AsyncexportError, StateCorrupt
+from asyncexport.errors import AsyncexportError, StateCorrupt, StateError
 from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Refused, Summary
 from asyncexport.sansio.redact import scrub
@@ -26,6 +29,8 @@ FORMAT = 1
 FOLDER = "_runs"
 _RENAMED = {"location": "path"}
 _LARGEST = 256 * 1024 * 1024
+_HEAD = 2048
+_TEXTS = re.compile(r'^ "(snapshot|started_at)": (".*"),$', re.MULTILINE)
 
 
 class Record:
@@ -120,13 +125,35 @@ class Record:
         return entry | self._times.get(job, {}) | _result(self.outcomes.get(job))
 
 
-def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Return the last run's manifest under an output folder and its path; None when no run has left one.
+def history(folder: Path) -> tuple[Path, list[dict[str, Any]]] | None:
+    """Return the path of the last run's manifest under an output folder, and the manifests of all runs of its label.
 
-    Raises :class:`StateCorrupt` when it is no manifest.
+    The last run's comes first. None when no run has left one. Raises :class:`StateCorrupt` when one of them is no
+    manifest, :class:`StateError` when ``folder`` is no folder.
     """
-    found = max((folder / FOLDER).glob("*.json"), key=lambda path: path.name, default=None)
-    return None if found is None else (found, read(found))
+    if folder.exists() and not folder.is_dir():
+        raise StateError(f"{folder} is no folder, so no run can have left anything in it; choose another --out")
+    paths = sorted((folder / FOLDER).glob("*.json"), key=_began, reverse=True)
+    if not paths:
+        return None
+    last = read(paths[0])
+    return paths[0], [last, *(read(path) for path in paths[1:] if _head(path).get("snapshot") == last.get("snapshot"))]
+
+
+def _began(path: Path) -> tuple[str, str]:
+    """Return when a manifest's run began, to the millisecond, or to the second by its name where it does not say."""
+    stated = _head(path).get("started_at", path.name[: len("2026-11-23T02-00-11")])
+    return re.sub(r"\D", "", stated), path.name
+
+
+def _head(path: Path) -> dict[str, str]:
+    """Return label and beginning as they stand at the top of a manifest; nothing for a file that does not say."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_HEAD).decode(errors="replace")
+        return {name: json.loads(value) for name, value in _TEXTS.findall(text)}
+    except (OSError, ValueError):
+        return {}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,20 +1,21 @@
 """Where things stand between runs: the newest manifest and the journal, put together.
 
-Contract: the manifest tells what the last run that ended did, the journal what has been noted since, by a run that was
-killed or is still going on. Something is missing when the manifest's run did not bring it and the journal does not
-know it as committed, or when the journal's newest label has it unfinished. Both files are treated as input from a
+Contract: the manifests of the last label tell what its runs that ended did, the journal what has been noted since, by a
+run that was killed or is still going on. Of a job the newest outcome counts: a later run that was asked for less does
+not make up for what an earlier one left. Something is missing when no run brought it and the journal does not know it
+as committed, or when the journal's newest label has it unfinished. Both kinds of file are treated as input from a
 stranger. Nothing is locked and nothing is written, so looking is possible at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asyncexport.adapters import journal
-from asyncexport.app.manifest import newest
+from asyncexport.app.manifest import history
 from asyncexport.models import Job
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
@@ -70,19 +71,19 @@ def standing(out: Path, state_dir: Path, *, now: float) -> Standing:
 
     Raises :class:`StateCorrupt` for a manifest or a journal that cannot be read.
     """
-    found = newest(out)
-    path, manifest = found if found is not None else (None, {})
+    path, manifests = history(out) or (None, [])
+    manifest = manifests[0] if manifests else {}
     labels = tuple(journal.tally(state_dir, kept_since=now - EXPORT_KEPT_SECONDS))
     last = labels[-1].snapshot if labels else ""
     current = {last, _text(manifest, "snapshot")}
     rows = {_key(row): row for label in current for row in journal.read(state_dir, snapshot=label)}
-    gaps = {key: gap for key, gap in _unbrought(manifest) if not _committed(rows.get(key))}
+    gaps = {key: gap for key, gap in _unbrought(manifests) if not _committed(rows.get(key))}
     for key, row in rows.items():
         if key in gaps or (row["snapshot"] == last and not _committed(row)):
             gaps[key] = _noted(row, gaps.get(key), now)
     failed = journal.read(state_dir, state="failed")
     earlier = tuple(_noted(row, None, now) for row in failed if row["snapshot"] not in current)
-    return Standing(path, manifest, labels, tuple(_refused(manifest)) + tuple(gaps.values()), earlier)
+    return Standing(path, manifest, labels, tuple(_refused(manifests)) + tuple(gaps.values()), earlier)
 
 
 def collectable(state_dir: Path, jobs: Iterable[Job], *, now: float) -> int:
@@ -92,18 +93,36 @@ def collectable(state_dir: Path, jobs: Iterable[Job], *, now: float) -> int:
     return sum(_key(row) in keys and _noted(row, None, now).collectable for row in rows if not _committed(row))
 
 
-def _unbrought(manifest: Mapping[str, Any]) -> Iterator[tuple[Key, Gap]]:
-    """Yield what the manifest's run was to bring and did not."""
-    snapshot = _text(manifest, "snapshot")
-    for job in manifest.get("jobs", ()):
+def _unbrought(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Key, Gap]]:
+    """Yield what the runs of these manifests, the newest first, were to bring and did not.
+
+    A run that was stopped before it came to a job says nothing about what another did.
+    """
+    last: dict[Key, Mapping[str, Any]] = {}
+    for manifest in manifests:
+        for job in manifest.get("jobs", ()):
+            key: Key = (_text(manifest, "snapshot"), *_where(job), _text(job, "filters"))
+            if key not in last or last[key].get("outcome") == "unfinished":
+                last[key] = job
+    for key, job in last.items():
         if job.get("outcome") not in DONE:
-            gap = Gap(snapshot, *_where(job), _text(job, "outcome"), _text(job, "error"), _text(job, "message"))
-            yield (snapshot, *_where(job), _text(job, "filters")), gap
+            yield key, Gap(key[0], *_where(job), _text(job, "outcome"), _text(job, "error"), _text(job, "message"))
 
 
-def _refused(manifest: Mapping[str, Any]) -> Iterator[Gap]:
-    for each in manifest.get("refused", ()):
-        yield Gap(_text(manifest, "snapshot"), *_where(each), "refused", _text(each, "error"), _text(each, "message"))
+def _refused(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Gap]:
+    """Yield what could not be looked at, and has not been since."""
+    looked_at: set[tuple[str, str]] = set()
+    for manifest in manifests:
+        told = [each for part in ("refused", "jobs", "skipped") for each in manifest.get(part, ())]
+        for each in manifest.get("refused", ()):
+            if _account(each) not in looked_at:
+                snapshot, error, message = _text(manifest, "snapshot"), _text(each, "error"), _text(each, "message")
+                yield Gap(snapshot, *_where(each), "refused", error, message)
+        looked_at |= {_account(each) for each in told}
+
+
+def _account(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return _text(entry, "account"), _text(entry, "region")
 
 
 def _noted(row: Mapping[str, Any], told: Gap | None, now: float) -> Gap:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from asyncexport.app.exits import Exit
-from asyncexport.app.manifest import FORMAT, Record, newest, read
-from asyncexport.errors import AuthError, ExportFailed, StateCorrupt
+from asyncexport.app.manifest import FORMAT, Record, history, read
+from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
 from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
@@ -159,14 +159,40 @@ def stored(folder: Path, name: str, content: bytes) -> Path:
 
 def test_the_newest(tmp_path: Path) -> None:
     """The last run's manifest is found by its name; without any run there is none."""
-    assert newest(tmp_path) is None
+    assert history(tmp_path) is None
     whole = record(job()).manifest(Summary(), Exit.OK)
     stored(tmp_path, "2026-11-23T02-00-11Z-ffff.json", b"")
     last = stored(tmp_path, "2026-11-24T02-00-11Z-0000.json", whole)
     stored(tmp_path, "2026-11-25T02-00-11Z-0000.json.part", b"")
-    found = newest(tmp_path)
+    found = history(tmp_path)
     assert found is not None
-    assert (found[0], found[1]["run"]) == (last, "2026-11-23T02-00-11Z-7f3a")
+    assert (found[0], [each["run"] for each in found[1]]) == (last, ["2026-11-23T02-00-11Z-7f3a"])
+
+
+def test_runs_of_one_second(tmp_path: Path) -> None:
+    """Which of two runs was the last is told by when it began; only its own label's runs come with it."""
+    for nonce, passed, label in (("ffff", 0, "x"), ("8888", 300, "y"), ("0000", 600, "x")):
+        made = Record(snapshot=label, now=ticking(STARTED + timedelta(milliseconds=passed)), nonce=nonce)
+        stored(tmp_path, f"{made.name}.json", made.manifest(Summary(), Exit.OK))
+    found = history(tmp_path)
+    assert found is not None
+    assert [each["run"][-4:] for each in found[1]] == ["0000", "ffff"]
+    assert found[0].name.endswith("-0000.json")
+
+
+def test_a_file_instead_of_the_folder(tmp_path: Path) -> None:
+    """Where results can never be is an error of the storage, not the absence of runs."""
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(StateError, match="file is no folder"):
+        history(path)
+
+
+def test_a_manifest_that_others_keep_to_themselves(tmp_path: Path) -> None:
+    """What stands under a manifest's name and cannot be opened is refused, not passed over."""
+    (tmp_path / "_runs" / "2026-11-23T02-00-11Z-7f3a.json").mkdir(parents=True)
+    with pytest.raises(StateCorrupt, match="no manifest that can be read"):
+        history(tmp_path)
 
 
 @pytest.mark.parametrize(

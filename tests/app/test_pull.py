@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from asyncexport.adapters.journal import SqliteJournal
-from asyncexport.app.manifest import newest
+from asyncexport.app.manifest import history
 from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
 from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings
@@ -55,9 +55,9 @@ def events_nobody_hears(_event: Event) -> None:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    found = newest(folder)
+    found = history(folder)
     assert found is not None
-    return found[1]
+    return found[1][0]
 
 
 async def test_everything_committed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,7 +169,7 @@ async def test_an_exporter_that_cannot_be_entered(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="locked"):
         await run(wish(tmp_path), Locked(TWO), [])
-    assert newest(tmp_path) is None
+    assert history(tmp_path) is None
 
 
 async def test_a_manifest_that_cannot_be_kept(

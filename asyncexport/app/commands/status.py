@@ -34,8 +34,9 @@ _HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "t
 def command(ctx: click.Context, /, *, settings: Places, out: str, json: bool, **_others: object) -> None:
     """Tell what the last run did, what is under way and what is missing.
 
-    Reads the newest manifest under the output folder and the journal in the state folder, also while a run is going
-    on. Exit status 0: nothing is missing; 1: something is, or there was no run; 74: one of the two cannot be read.
+    Reads the manifests of the last label under the output folder and the journal in the state folder, also while a run
+    is going on. Exit status 0: nothing is missing; 1: something is, or there was no run;
+    74: one of the two cannot be read.
     """
     now = time.time()
     found = standing(Path(out), settings.state_dir, now=now)
@@ -126,7 +127,8 @@ def name(gap: Gap) -> str:
 
 def reason(gap: Gap) -> str:
     """Return why something is missing, and what becomes of its export."""
-    kept = "the next run collects it" if gap.collectable else "no longer kept by Amazon, the next run asks again"
+    run = f"a run with --snapshot {gap.snapshot}"
+    kept = f"{run} collects it" if gap.collectable else f"no longer kept by Amazon, {run} asks again"
     match gap.state:
         case "requested":
             return f"under way, asked for {_ago(gap.age)}; {kept}"

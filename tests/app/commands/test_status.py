@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,9 @@ def test_a_run_that_was_killed() -> None:
         "label       committed  failed  under way  perhaps asked for  to collect  oldest",
         "2026-11-23          1       2          1                  1           2  2 h 0 min ago, kept by Amazon",
         "missing:",
-        "  campaigns of acme/EU/2: under way, asked for 2 h 0 min ago; the next run collects it",
+        "  campaigns of acme/EU/2: under way, asked for 2 h 0 min ago; a run with --snapshot 2026-11-23 collects it",
         "  campaigns of acme/EU/3: perhaps asked for: the answer was not noted",
-        "  campaigns of acme/EU/4: ConnectionLost (the next run collects it)",
+        "  campaigns of acme/EU/4: ConnectionLost (a run with --snapshot 2026-11-23 collects it)",
         "  campaigns of acme/EU/5: ExportFailed",
     ]
 
@@ -146,7 +147,7 @@ def test_an_export_that_is_too_old() -> None:
     noted((job("2"), Requested("e-2")), ago=25 * 3600.0)
     *_, label, _, missing = called().stdout.splitlines()
     assert label.endswith("0  25 h 0 min ago, no longer kept")
-    assert missing.endswith("under way, asked for 25 h 0 min ago; no longer kept by Amazon, the next run asks again")
+    assert missing.endswith("no longer kept by Amazon, a run with --snapshot 2026-11-23 asks again")
 
 
 def test_manifest_and_journal_together() -> None:
@@ -172,11 +173,52 @@ def test_manifest_and_journal_together() -> None:
     assert lines[lines.index("missing:") :] == [
         "missing:",
         "  campaigns of acme/EU/2 under 2026-11-23: ExportFailed: timed out",
-        "  campaigns of acme/EU/3 under 2026-11-23: under way, asked for 0.0 s ago; the next run collects it",
-        "  campaigns of acme/EU/1 under later: under way, asked for 0.0 s ago; the next run collects it",
+        (
+            "  campaigns of acme/EU/3 under 2026-11-23: under way, asked for 0.0 s ago; "
+            "a run with --snapshot 2026-11-23 collects it"
+        ),
+        "  campaigns of acme/EU/1 under later: under way, asked for 0.0 s ago; a run with --snapshot later collects it",
         "failed under earlier labels:",
         "  campaigns of acme/EU/1 under before: ExportFailed",
     ]
+
+
+def test_a_narrower_run_afterwards() -> None:
+    """What an interrupted run never came to stays missing until it is brought; the newest outcome of a job counts."""
+    jobs = [job(str(each)) for each in range(1, 6)]
+    after = STARTED + timedelta(milliseconds=5)
+    night = Record(snapshot="2026-11-23", now=lambda: STARTED, nonce="ffff")
+    later = Record(snapshot="2026-11-23", now=lambda: after, nonce="0000")
+    night.plan(Discovery((), refused=(refused(AuthError("revoked")),)), jobs)
+    night.add(exported(jobs[0]))
+    night.add(failed(jobs[1], ExportFailed("timed out")))
+    night.add(exported(jobs[2]))
+    left(Path("exports"), night, Exit.INTERRUPTED)
+    assert [line for line in called().stdout.splitlines() if "account acme" in line] == [
+        "  account acme/EU: AuthError: revoked"
+    ]
+    later.plan(Discovery(()), jobs[:4])
+    later.add(failed(jobs[0], ExportFailed("other")))
+    later.add(exported(jobs[1]))
+    left(Path("exports"), later, Exit.INTERRUPTED)
+    result = called()
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith("-0000 under the label 2026-11-23")
+    assert lines[lines.index("missing:") :] == [
+        "missing:",
+        "  campaigns of acme/EU/1: ExportFailed: other",
+        "  campaigns of acme/EU/4: not done",
+        "  campaigns of acme/EU/5: not done",
+    ]
+
+
+def test_a_file_instead_of_the_folder() -> None:
+    """An output folder that is none is said, with the status of local storage."""
+    Path("file").touch()
+    result = called("--out", "file")
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert result.stderr.startswith("error: file is no folder")
 
 
 def test_as_json() -> None:
