@@ -3,7 +3,7 @@
 An export occupies a slot while the API generates it, and a client has a few slots per endpoint; so the exports of one
 (client, region, endpoint) go through in waves, and all of these queues run side by side. The run takes as long as its
 longest queue. How long one generation takes is unknown beforehand: public clients saw half a second for tiny accounts
-and 10 to 30 s for typical ones (``api.md`` 3), hence the assumption below, which must be shown with every estimate.
+and 10 to 30 s for typical ones, hence the assumption below, which must be shown with every estimate.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ time, so the limits are checked before a bomb can grow by more than one piece.
 Worst case: memory is one piece, one slice and what was fed last, whatever the file; work is linear in what goes in and
 comes out.
 
-Source: RFC 1952; limits and errors: ``faults.md`` (gzip, Z1-Z6).
+Source: RFC 1952.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""Rows out of the text of one JSON array of objects, pushed in at any chunking
 Contract: every row comes out as it was spelt, one a line, in the order of the array; only raw line breaks between its
 tokens (a pretty-printed export) are dropped. ``close()`` raises unless the array was closed and nothing but blanks
 follows. What is no array of objects ends in a typed error with byte offset and row number, and nothing of the text.
-An element that is a string holding an object (``api.md`` 2.6) is unwrapped.
+An element that is a string holding an object is unwrapped: a public client of this API reads such files.
 
 Plan: a state machine over what may stand between rows; for a row its end is guessed, or counted out
 (:mod:`~asyncexport.sansio.row_ends`), and the row proved by parsing it alone (:mod:`~asyncexport.sansio.row_proof`).
@@ -13,7 +13,7 @@ one ends depends on the text alone, not on how it arrived.
 Worst case: memory is one row of at most ``RowLimits.row`` bytes, one chunk and one batch. Time is linear: a row whose
 end has not come is looked at again only when twice as much of it is there.
 
-Source: RFC 8259; limits and errors: ``faults.md`` (JSON, J1-J10, X11).
+Source: RFC 8259.
 """
 
 from __future__ import annotations

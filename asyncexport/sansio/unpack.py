@@ -4,7 +4,7 @@ Contract: the bytes of the object go in, JSON text comes out. ``1f 8b`` is gzip;
 passed on as they are; anything else is no export (an error page, a JSON error, another format). A gzip file inside the
 gzip file is not opened: the JSON parser behind refuses it.
 
-Worst case: two bytes are held back. Source: ``api.md`` 2.5, ``faults.md`` D7, D10-D12.
+Worst case: two bytes are held back.
 """
 
 from __future__ import annotations

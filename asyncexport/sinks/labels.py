@@ -1,7 +1,7 @@
 """Which texts may become part of a path.
 
 Contract: a label is 1 to 100 of ``A-Z a-z 0-9 . _ -``, does not begin with a dot and is no name that Windows reserves,
-so that no label leaves its folder, hides, or cannot be copied elsewhere. Source: ``faults.md`` X12.
+so that no label leaves its folder, hides, or cannot be copied elsewhere.
 """
 
 from __future__ import annotations
