@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from asyncexport.engine.api import AdsApi
-from asyncexport.errors import ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
+from asyncexport.errors import ConnectError, ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
 from asyncexport.events import ExportAdopted, ExportFinished, ExportOrphaned, ExportRequested, OddityNoticed
 from asyncexport.models import Export, ExportStatus, Intended, Job, Known, Requested, SignedUrl
 from asyncexport.ports import Clock, Journal, Listener
@@ -104,7 +104,7 @@ class ExportMaker:
         last_moment = self._clock.now() + self._deadline
         delays = iter(_URL_DELAYS)
         while True:
-            export = await self._look(job, export_id)
+            export = await self._look(job, export_id, last_moment)
             if export.status is ExportStatus.FAILED:
                 raise _failed(job, export)
             if export.url is not None:
@@ -159,7 +159,11 @@ class ExportMaker:
             if now >= deadline:
                 raise _too_slow(job, export_id, now - began)
             await self._clock.sleep(min(next(delays), deadline - now))
-            export = await self._look_early(job, export, deadline, settled_at=began + settling)
+            try:
+                export = await self._look_early(job, export, deadline, settled_at=began + settling)
+            except ConnectError:
+                if self._clock.now() < deadline:
+                    raise
         return Ready(export, self._clock.now())
 
     async def _look_early(self, job: Job, export: Export, deadline: float, *, settled_at: float) -> Export:

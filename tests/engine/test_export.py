@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from asyncexport.errors import (
+    ConnectionLost,
     ExportDeadline,
     ExportExpired,
     ExportFailed,
@@ -14,6 +15,7 @@ from asyncexport.errors import (
     UrlRefused,
 )
 from asyncexport.models import ExportStatus, Known, Requested, SignedUrl
+from asyncexport.ports import Request, Response
 from asyncexport.testing import json_response
 from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails
 from tests.engine.support import (
@@ -55,6 +57,19 @@ async def test_an_export_that_never_ends_meets_its_deadline() -> None:
     assert error.export_id == "export-1"
     assert error.temporary
     assert counter.clock.now() == pytest.approx(100.0)
+
+
+async def test_a_last_look_that_is_lost_leaves_the_deadline_as_the_error() -> None:
+    """What ends the wait is our patience, not the connection of the look that it cut off."""
+
+    def cut_off(_: Request) -> Response:
+        counter.clock.advance(100.0)
+        raise ConnectionLost("cut off")
+
+    counter = Counterpart(RUNNING, RUNNING, cut_off, deadline=60.0)
+    error = await fails(counter)
+    assert isinstance(error, ExportDeadline)
+    assert error.export_id == "export-1"
 
 
 async def test_an_internal_error_is_asked_for_again_twice() -> None:
