@@ -6,6 +6,7 @@ only a socket can do. A ``Refusal`` is an error answer, raised wherever a check 
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -68,6 +69,8 @@ class Letterhead:
             "Content-Type": media_type,
             "x-amz-rid": f"{bits & 2**80 - 1:020X}",
             "x-amzn-RequestId": f"{request[:8]}-{request[8:12]}-4{request[13:16]}-a{request[17:20]}-{request[20:]}",
+            "x-amz-apigw-id": urlsafe_b64encode(self._rng.randbytes(11)).decode(),
+            "X-Amzn-Trace-Id": f"Root=1-{int(self._epoch + now):08x}-{self._rng.getrandbits(96):024x}",
             "Vary": "Content-Type,Accept-Encoding,User-Agent",
             "Strict-Transport-Security": "max-age=47474747; includeSubDomains; preload",
         }

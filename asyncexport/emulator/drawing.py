@@ -39,7 +39,22 @@ class Choice:
     cost: str = BUMP
 
 
+def _choices(stages: str, cost: str, *words: str) -> tuple[Choice, ...]:
+    return tuple(Choice(stage, each, cost) for stage in stages.split() for each in words)
+
+
 _UNUSABLE = ("garbage-body", "empty-body", "html-body", "truncated-body")
+_REFUSALS = ("return-503", "return-500", "return-408", "return-503 retry-after-1")
+_EARLY = (
+    "return-500",
+    "return-503",
+    "return-429 no-retry-after",
+    "return-429 retry-after-1",
+    "reset",
+    "lost-answer",
+    "broken-after-50%",
+)
+_SHARES = (0, 10, 50, 90, 99)
 _THROTTLES = (
     "no-retry-after",
     "retry-after-0",
@@ -50,93 +65,44 @@ _THROTTLES = (
 )
 
 CHOICES = (
-    *(Choice(stage, f"return-{status}") for stage in ("request", "poll") for status in (500, 502, 503, 504)),
-    *(
-        Choice(stage, words)
-        for stage in ("request", "poll", "download")
-        for words in ("reset", "return-503", "return-500", "return-408", "return-503 retry-after-1")
-    ),
-    *(Choice(stage, f"return-429 {words}") for stage in ("request", "poll") for words in _THROTTLES),
-    *(Choice(stage, words, TOKEN) for stage in ("request", "poll") for words in ("return-401", "revoke-token")),
-    *(Choice(stage, words, GARBLED) for stage in ("request", "poll") for words in _UNUSABLE),
-    *(
-        Choice(stage, words, HARMLESS)
-        for stage in ("request", "poll", "download")
-        for words in ("delay-0.005", "media-type-application/json")
-    ),
-    Choice("request", "lost-answer"),
-    Choice("request", "broken-after-40%"),
-    Choice("request", "fin-after-70%"),
-    Choice("request", "no-id", GARBLED),
-    Choice("request", "id-..%2F..%2Fv2%2Fprofiles", GARBLED),
-    Choice("request", "fail-INTERNAL_ERROR", ANEW),
-    Choice("request", "status-200", HARMLESS),
-    Choice("request", "word-QUEUED", HARMLESS),
-    Choice("poll", "lost-answer"),
-    Choice("poll", "broken-after-60%"),
-    Choice("poll", "fin-after-20%"),
-    Choice("poll", "huge-body", GARBLED),
-    Choice("poll", "word-IN_PROGRESS"),
-    Choice("poll", "word-in_queue"),
-    Choice("poll", "word-null"),
-    Choice("poll", "no-url"),
-    Choice("poll", "not-found"),
-    Choice("poll", "expire-url", RENEW),
-    Choice("poll", "expire-url-403", RENEW),
-    Choice("poll", "status-202", HARMLESS),
-    Choice("poll", "expires-at-none", HARMLESS),
-    Choice("poll", "expires-at-soon", HARMLESS),
-    Choice("poll", "expires-at-9999-12-31T23:59:59Z", HARMLESS),
-    Choice("poll", "file-size-1", HARMLESS),
-    Choice("poll", "file-size-none", HARMLESS),
-    Choice("download", "slow-down"),
-    Choice("download", "return-429 retry-after-1"),
-    Choice("download", "expire-url", RENEW),
-    Choice("download", "expire-url-403", RENEW),
-    Choice("download", "skewed", RENEW),
-    Choice("download", "signature-mismatch", RENEW),
-    Choice("download", "not-found", ANEW),
-    *(Choice("download", f"{how}-after-{share}%") for how in ("broken", "fin") for share in (0, 10, 50, 90, 99)),
-    Choice("download", "broken-after-50% no-etag", RESTART),
-    Choice("download", "fin-after-50% weak-etag", RESTART),
-    *(Choice("download", f"flip-bit-{share}%", RESTART) for share in (0, 50, 70, 100)),
-    *(Choice("download", f"drop-byte-{share}%", RESTART) for share in (0, 20, 70, 100)),
-    Choice("download", "extra-bytes-3", RESTART),
-    Choice("download", "wrong-length", RESTART),
-    Choice("download", "html-body", RESTART),
-    Choice("download", "garbage-body", RESTART),
-    Choice("download", "empty-body", RESTART),
-    Choice("download", "content-encoding-gzip", HARMLESS),
-    Choice("download", "content-encoding-br", HARMLESS),
-    Choice("download", "chunked", HARMLESS),
-    Choice("download", "identity", HARMLESS),
-    Choice("download", "weak-etag", HARMLESS),
-    Choice("download", "stall-0.01-after-50%", HARMLESS),
+    *_choices("request poll", BUMP, *(f"return-{status}" for status in (500, 502, 503, 504))),
+    *_choices("request poll download", BUMP, "reset", *_REFUSALS),
+    *_choices("request poll", BUMP, *(f"return-429 {words}" for words in _THROTTLES)),
+    *_choices("request poll", TOKEN, "return-401", "revoke-token"),
+    *_choices("request poll", GARBLED, *_UNUSABLE),
+    *_choices("request poll download", HARMLESS, "delay-0.005", "media-type-application/json"),
+    *_choices("request", BUMP, "lost-answer", "broken-after-40%", "fin-after-70%"),
+    *_choices("request", GARBLED, "no-id", "id-..%2F..%2Fv2%2Fprofiles"),
+    *_choices("request", ANEW, "fail-INTERNAL_ERROR"),
+    *_choices("request", HARMLESS, "status-200", "word-QUEUED"),
+    *_choices("poll", BUMP, "lost-answer", "broken-after-60%", "fin-after-20%"),
+    *_choices("poll", GARBLED, "huge-body"),
+    *_choices("poll", BUMP, "word-IN_PROGRESS", "word-in_queue", "word-null", "no-url", "not-found"),
+    *_choices("poll", RENEW, "expire-url", "expire-url-403"),
+    *_choices("poll", HARMLESS, "status-202", "expires-at-none", "expires-at-soon"),
+    *_choices("poll", HARMLESS, "expires-at-9999-12-31T23:59:59Z", "file-size-1", "file-size-none"),
+    *_choices("download", BUMP, "slow-down", "return-429 retry-after-1"),
+    *_choices("download", RENEW, "expire-url", "expire-url-403", "skewed", "signature-mismatch"),
+    *_choices("download", ANEW, "not-found"),
+    *_choices("download", BUMP, *(f"{how}-after-{share}%" for how in ("broken", "fin") for share in _SHARES)),
+    *_choices("download", RESTART, "broken-after-50% no-etag", "fin-after-50% weak-etag"),
+    *_choices("download", RESTART, *(f"flip-bit-{share}%" for share in (0, 50, 70, 100))),
+    *_choices("download", RESTART, *(f"drop-byte-{share}%" for share in (0, 20, 70, 100))),
+    *_choices("download", RESTART, "extra-bytes-3", "wrong-length", "html-body", "garbage-body", "empty-body"),
+    *_choices("download", HARMLESS, "content-encoding-gzip", "content-encoding-br", "chunked", "identity"),
+    *_choices("download", HARMLESS, "weak-etag", "stall-0.01-after-50%"),
 )
 """All that can be drawn for a subject."""
 
 _WITHOUT_TOKEN = tuple(choice for choice in CHOICES if choice.cost != TOKEN)
 
 BEFORE = (
-    *(
-        Choice(stage, words)
-        for stage in ("token", "profiles")
-        for words in (
-            "return-500",
-            "return-503",
-            "return-429 no-retry-after",
-            "return-429 retry-after-1",
-            "reset",
-            "lost-answer",
-            "broken-after-50%",
-        )
-    ),
-    *(Choice(stage, words, GARBLED) for stage in ("token", "profiles") for words in _UNUSABLE),
-    Choice("token", "no-access-token", GARBLED),
-    *(Choice("token", f"expires-in-{words}", HARMLESS) for words in ("0", "-1", "soon", "99999999999")),
-    Choice("token", "rotate-token", HARMLESS),
-    Choice("profiles", "doubled-list", HARMLESS),
-    Choice("profiles", "ids-as-text", HARMLESS),
+    *_choices("token profiles", BUMP, *_EARLY),
+    *_choices("token profiles", GARBLED, *_UNUSABLE),
+    *_choices("token", GARBLED, "no-access-token"),
+    *_choices("token", HARMLESS, *(f"expires-in-{words}" for words in ("0", "-1", "soon", "99999999999"))),
+    *_choices("token", HARMLESS, "rotate-token"),
+    *_choices("profiles", HARMLESS, "doubled-list", "ids-as-text"),
 )
 """All that can be drawn for what comes before the jobs."""
 

@@ -122,12 +122,12 @@ def byte_range(header: str, total: int) -> tuple[int, int] | None:
     return first, min(last, total - 1) + 1
 
 
-def store_instead(met: Met, signer: Signer, now: float) -> StoreRefusal | None:
-    """Return what the caller gets instead of the object, None if it gets the object."""
+def store_instead(met: Met, signer: Signer, target: str, now: float) -> StoreRefusal | None:
+    """Return what the caller of the signed ``target`` gets instead of the object, None if it gets the object."""
     if "return" in met:
         return by_store_status(int(met["return"][0]))
     if "expire-url-403" in met:
-        return signer.too_old(now)
+        return signer.too_old(target, now)
     for word, refusal in _REFUSALS.items():
         if word in met:
             return refusal()

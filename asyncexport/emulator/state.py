@@ -243,7 +243,7 @@ class AdsState:
             return self._paper.refusal(now, refusal, method)
         met = self.weather.meet(call)
         try:
-            refusal_instead = store_instead(met, self._signer, now)
+            refusal_instead = store_instead(met, self._signer, target, now)
             if refusal_instead is not None:
                 raise refusal_instead
             answer = plain_answer(wish, self._paper.headers(now), met)

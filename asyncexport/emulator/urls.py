@@ -45,8 +45,12 @@ class Signer:
         self._dead: dict[str, str] = {}
 
     def mint(self, origin: str, path: str, region: Region, now: float, *, dead: str = "") -> str:
-        """Return a fresh URL; ``dead`` (``"token"`` or ``"signature"``) makes one that has expired already."""
-        moment = amz_date(self._epoch + now)
+        """Return a fresh URL; ``dead`` (``"token"`` or ``"signature"``) makes one that has expired already.
+
+        One whose signature is too old was signed as long ago as it is good for.
+        """
+        signed_at = now - self._url_seconds if dead == "signature" else now
+        moment = amz_date(self._epoch + signed_at)
         key = f"ASIA{self._rng.getrandbits(64):016X}/{moment[:8]}/{_PLACES[region]}/s3/aws4_request"
         token = b64encode(self._rng.randbytes(_TOKEN_BYTES)).decode()
         query = (
@@ -55,7 +59,7 @@ class Signer:
             f"&X-Amz-Security-Token={_escaped(token)}"
         )
         signature = self._sign("GET", f"{path}?{query}").decode()
-        self._minted[signature] = now
+        self._minted[signature] = signed_at
         if dead:
             self._dead[signature] = dead
         return f"{origin}{path}?{query}{_MARK}{signature}"
@@ -69,20 +73,25 @@ class Signer:
             raise signature_mismatch()
         age = now - self._minted.get(signature, -math.inf)
         dead = self._dead.get(signature, "")
-        if dead == "token" or age >= self._credentials_seconds:
+        if dead == "token" or (age >= self._credentials_seconds and not dead):
             raise expired_token()
         if dead or age >= self._url_seconds:
-            raise self.too_old(now)
+            raise self.too_old(target, now)
 
-    def too_old(self, now: float) -> StoreRefusal:
-        """Return the answer to a signature past its time."""
-        wall = self._epoch + now
+    def too_old(self, target: str, now: float) -> StoreRefusal:
+        """Return the answer to a signature of ours past its time.
+
+        ``Expires`` is the URL's own end. Where the weather does not wait for it, ``ServerTime`` is that end too: the
+        clock of a store that refuses has passed it.
+        """
+        signed_at = self._minted[target.rpartition(_MARK)[2]]
+        end = int(self._epoch + signed_at + self._url_seconds)
         return access_denied(
             "Request has expired",
             {
                 "X-Amz-Expires": f"{self._url_seconds:.0f}",
-                "Expires": instant(int(wall) - 1),
-                "ServerTime": instant(int(wall)),
+                "Expires": instant(end),
+                "ServerTime": instant(max(end, int(self._epoch + now))),
             },
         )
 

@@ -63,10 +63,14 @@ def _listed(stages: Iterable[str]) -> str:
     return ", ".join(sorted(stages, key=STAGES.index))
 
 
-def _entry(form: str, stages: str, needs: str = ANY) -> Entry:
+def _entries(stages: str, *forms: str, needs: str = ANY) -> tuple[Entry, ...]:
+    return tuple(_entry(form, frozenset(stages.split()), needs) for form in forms)
+
+
+def _entry(form: str, stages: frozenset[str], needs: str) -> Entry:
     name, *parts = re.split(r"([A-Z]+)", form)
     pattern = re.escape(name) + "".join(_SLOTS.get(part, re.escape(part)) for part in parts)
-    return Entry(name.rstrip("-"), re.compile(pattern), frozenset(stages.split()), needs)
+    return Entry(name.rstrip("-"), re.compile(pattern), stages, needs)
 
 
 _SLOTS = {
@@ -83,67 +87,34 @@ _API = "token profiles request poll"
 
 VOCABULARY = (
     # instead of an answer
-    _entry("return-STATUS", _ALL),
-    _entry("reset", _ALL),
-    _entry("redirect-TEXT", _ALL),
+    *_entries(_ALL, "return-STATUS", "reset", "redirect-TEXT"),
     # an answer, and what is wrong with it
-    _entry("lost-answer", _API),
-    _entry("status-STATUS", _ALL),
-    _entry("retry-after-date-NUMBER", _ALL),
-    _entry("no-retry-after", _ALL),
-    _entry("retry-after-TEXT", _ALL),
-    _entry("delay-SECONDS", _ALL),
-    _entry("media-type-TEXT", _ALL),
-    _entry("garbage-body", _ALL),
-    _entry("truncated-body", _API),
-    _entry("empty-body", _ALL),
-    _entry("html-body", _ALL),
-    _entry("huge-body", _API),
+    *_entries(_API, "lost-answer"),
+    *_entries(_ALL, "status-STATUS", "retry-after-date-NUMBER", "no-retry-after", "retry-after-TEXT", "delay-SECONDS"),
+    *_entries(_ALL, "media-type-TEXT", "garbage-body"),
+    *_entries(_API, "truncated-body"),
+    *_entries(_ALL, "empty-body", "html-body"),
+    *_entries(_API, "huge-body"),
     # the body on its way
-    _entry("broken-after-BYTES", _ALL),
-    _entry("fin-after-BYTES", _ALL),
-    _entry("stall-SECONDS-after-BYTES", _ALL),
-    _entry("drip-COUNT", _ALL),
+    *_entries(_ALL, "broken-after-BYTES", "fin-after-BYTES", "stall-SECONDS-after-BYTES", "drip-COUNT"),
     # tokens
-    _entry("deny-scope", "request poll"),
-    _entry("deny-NAME", "token"),
-    _entry("no-access-token", "token"),
-    _entry("expires-in-TEXT", "token"),
-    _entry("rotate-token", "token"),
-    _entry("revoke-token", "profiles request poll"),
+    *_entries("request poll", "deny-scope"),
+    *_entries("token", "deny-NAME", "no-access-token", "expires-in-TEXT", "rotate-token"),
+    *_entries("profiles request poll", "revoke-token"),
     # profiles
-    _entry("empty-list", "profiles"),
-    _entry("doubled-list", "profiles"),
-    _entry("ids-as-text", "profiles"),
+    *_entries("profiles", "empty-list", "doubled-list", "ids-as-text"),
     # exports
-    _entry("no-id", "request"),
-    _entry("id-TEXT", "request"),
-    _entry("word-TEXT", "request poll"),
-    _entry("fail-NAME", "request poll"),
-    _entry("no-url", "poll", READY),
-    _entry("evil-url-TEXT", "poll", READY),
-    _entry("file-size-TEXT", "poll", READY),
-    _entry("expires-at-TEXT", "poll", READY),
-    _entry("too-old", "poll"),
-    _entry("not-found", "poll download"),
-    _entry("expire-url-403", "poll download", READY),
-    _entry("expire-url", "poll download", READY),
+    *_entries("request", "no-id", "id-TEXT"),
+    *_entries("request poll", "word-TEXT", "fail-NAME"),
+    *_entries("poll", "no-url", "evil-url-TEXT", "file-size-TEXT", "expires-at-TEXT", needs=READY),
+    *_entries("poll", "too-old"),
+    *_entries("poll download", "not-found"),
+    *_entries("poll download", "expire-url-403", "expire-url", needs=READY),
     # the object store
-    _entry("slow-down", "download"),
-    _entry("signature-mismatch", "download"),
-    _entry("skewed", "download"),
-    _entry("content-encoding-TEXT", "download"),
-    _entry("identity", "download"),
-    _entry("chunked", "download"),
-    _entry("content-range-TEXT", "download"),
-    _entry("wrong-length", "download"),
-    _entry("flip-bit-BYTES", "download"),
-    _entry("drop-byte-BYTES", "download"),
-    _entry("extra-bytes-COUNT", "download"),
-    _entry("no-etag", "download"),
-    _entry("weak-etag", "download"),
-    _entry("change-etag", "download"),
-    _entry("ignore-range", "download", RANGED),
-    _entry("wrong-range", "download", RANGED),
+    *_entries("download", "slow-down", "signature-mismatch", "skewed"),
+    *_entries("download", "content-encoding-TEXT", "identity", "chunked", "content-range-TEXT", "wrong-length"),
+    *_entries("download", "flip-bit-BYTES", "drop-byte-BYTES", "extra-bytes-COUNT"),
+    *_entries("download", "no-etag", "weak-etag", "change-etag"),
+    *_entries("download", "ignore-range", "wrong-range", needs=RANGED),
 )
 """Every word there is; where two patterns fit, the first one counts."""

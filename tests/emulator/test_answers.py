@@ -30,15 +30,18 @@ def test_every_answer_bears_the_marks_support_asks_for() -> None:
     assert re.fullmatch(
         r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", answer.headers["x-amzn-RequestId"]
     )
+    assert re.fullmatch(r"[\w-]{15}=", answer.headers["x-amz-apigw-id"])
+    assert re.fullmatch(r"Root=1-6512f975-[0-9a-f]{24}", answer.headers["X-Amzn-Trace-Id"])
     assert "Accept-Encoding" in answer.headers["Vary"]
 
 
 def test_no_two_answers_bear_the_same_marks() -> None:
-    """Request ids differ from answer to answer and repeat with the seed."""
+    """Each of the four ids differs from answer to answer and repeats with the seed."""
     one, again = Letterhead(1, EPOCH), Letterhead(1, EPOCH)
-    ids = [one.answer(0, 200, b"", "x").headers["x-amzn-RequestId"] for _ in range(50)]
-    assert len(set(ids)) == 50
-    assert again.answer(0, 200, b"", "x").headers["x-amzn-RequestId"] == ids[0]
+    answers = [one.answer(0, 200, b"", "x") for _ in range(50)]
+    for mark in ("x-amz-rid", "x-amzn-RequestId", "x-amz-apigw-id", "X-Amzn-Trace-Id"):
+        assert len({answer.headers[mark] for answer in answers}) == 50
+    assert again.answer(0, 200, b"", "x").headers == answers[0].headers
 
 
 def test_a_throttle_looks_as_it_was_observed() -> None:

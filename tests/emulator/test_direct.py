@@ -11,7 +11,7 @@ from asyncexport.emulator.regions import host_of
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
-from asyncexport.models import Account, Region, SignedUrl
+from asyncexport.models import Region, SignedUrl
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 
@@ -43,23 +43,14 @@ async def test_an_answer_of_the_store_that_is_no_object_is_passed_on() -> None:
     assert isinstance(outcome, Failed)
 
 
-@pytest.mark.parametrize(("region", "count"), [(Region.NA, 3), (Region.EU, 0), (Region.FE, 0)])
-async def test_an_account_of_the_wrong_region_has_no_profiles(region: Region, count: int) -> None:
-    """The same credentials list their profiles at their own region's host only."""
-    clock = FakeClock()
-    state = AdsState(World.generate(profiles=3, accounts=1, rows=0))
-    transport = DirectTransport(state, clock)
-    (grant,) = state.world.grants
-    account = Account(
-        "acme",
-        region=region,
-        client_id=grant.client_id,
-        client_secret=grant.client_secret,
-        refresh_token=grant.refresh_token,
-        api_url=host_of(API_URL, region),
-    )
-    async with Exporter([account], transport=transport, clock=clock) as exporter:
-        assert len(await exporter.profiles()) == count
+def test_accounts_go_to_their_regions_hosts() -> None:
+    """Each grant is sent to the host that lists its profiles, and may download from the real buckets' names."""
+    world = World.generate(accounts=3, regions=list(Region))
+    accounts = DirectTransport(AdsState(world), FakeClock()).accounts()
+    assert [(each.name, each.api_url) for each in accounts] == [
+        (grant.account, host_of(API_URL, grant.region)) for grant in world.grants
+    ]
+    assert {each.download_hosts for each in accounts} == {(".amazonaws.com",)}
 
 
 def test_a_part_of_a_simulated_export_is_refused() -> None:

@@ -9,7 +9,7 @@ from asyncexport.emulator.s3 import StoreAnswer, StorePaper, Wish, byte_range, p
 from asyncexport.emulator.store_errors import StoreRefusal, by_store_status
 from asyncexport.emulator.urls import Signer
 from asyncexport.emulator.words import Met
-from asyncexport.models import Entity, Filters
+from asyncexport.models import Entity, Filters, Region
 
 KEY = ObjectKey.of("7", Entity.ADS, Filters())
 ETAG = "0123456789abcdef0123456789abcdef"
@@ -155,17 +155,15 @@ def test_the_status_can_be_another() -> None:
 def test_some_words_keep_the_object_back(met: Met, status: int, code: str) -> None:
     """The caller gets the word's own error."""
     signer = Signer(seed=1, epoch=0.0, url_seconds=1.0, credentials_seconds=1.0)
-    refusal = store_instead(met, signer, 0.0)
+    refusal = store_instead(met, signer, signer.mint("", "/ADS/x", Region.EU, 0.0), 0.0)
     assert refusal is not None
     assert (refusal.status, refusal.code) == (status, code)
 
 
 def test_other_words_do_not() -> None:
     """Damage on the way leaves the object there."""
-    assert (
-        store_instead({"flip-bit": ("3",)}, Signer(seed=1, epoch=0.0, url_seconds=1.0, credentials_seconds=1.0), 0.0)
-        is None
-    )
+    signer = Signer(seed=1, epoch=0.0, url_seconds=1.0, credentials_seconds=1.0)
+    assert store_instead({"flip-bit": ("3",)}, signer, signer.mint("", "/ADS/x", Region.EU, 0.0), 0.0) is None
 
 
 def test_a_redirect_says_where_to() -> None:

@@ -96,14 +96,37 @@ def test_without_a_signature_access_is_denied(target: str) -> None:
 
 
 def test_a_signature_is_good_for_its_time() -> None:
-    """After its seconds the URL is refused with 403 and the times."""
+    """After its seconds the URL is refused with 403 and the times: its end, and when that was found."""
     signer = some_signer(credentials_seconds=1e9)
     target = minted(signer, 5.0)
     signer.check("GET", target, 3_604.9)
+    assert code(signer, target, 3_605.0) == (403, "AccessDenied")
     with pytest.raises(StoreRefusal, match="403") as caught:
-        signer.check("GET", target, 3_605.0)
+        signer.check("GET", target, 3_615.0)
     assert (caught.value.code, caught.value.message) == ("AccessDenied", "Request has expired")
-    assert set(caught.value.more) == {"X-Amz-Expires", "Expires", "ServerTime"}
+    assert caught.value.more == {
+        "X-Amz-Expires": "3600",
+        "Expires": "2023-11-14T23:13:25Z",
+        "ServerTime": "2023-11-14T23:13:35Z",
+    }
+    assert "X-Amz-Date=20231114T221325Z" in target
+
+
+def test_a_signature_that_is_refused_early_has_its_own_end() -> None:
+    """Expires is when the URL would end, and the store's time is never before it."""
+    signer = some_signer()
+    more = signer.too_old(minted(signer, 5.0), 60.0).more
+    assert more["Expires"] == more["ServerTime"] == "2023-11-14T23:13:25Z"
+
+
+def test_a_signature_can_be_too_old_when_it_is_minted() -> None:
+    """Such a URL was signed an hour ago, so that what it says and what the refusal says agree."""
+    signer = some_signer()
+    target = minted(signer, 5.0, dead="signature")
+    assert "X-Amz-Date=20231114T211325Z" in target
+    with pytest.raises(StoreRefusal) as caught:
+        signer.check("GET", target, 5.0)
+    assert caught.value.more["Expires"] == caught.value.more["ServerTime"] == "2023-11-14T22:13:25Z"
 
 
 def test_credentials_die_first_as_a_rule() -> None:
