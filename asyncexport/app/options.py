@@ -8,6 +8,7 @@ variable means the same to all of them.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from asyncexport.adapters.logs import configure
+from asyncexport.app.exits import say
 from asyncexport.app.progress import LineView, LiveView, View
 from asyncexport.app.settings import Places, Settings, load, load_places
 from asyncexport.models import Entity
@@ -31,18 +33,38 @@ CONTEXT: dict[str, Any] = {
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def _load(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Settings | None:
+class Seconds(click.FloatRange):
+    """A duration in seconds: finite, so no ``nan``, which is in every range, and no ``inf``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Return the number. Raises :class:`click.BadParameter`."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return number
+
+
+def filled(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return a text that is not empty: ``--out "$UNSET"`` does not mean the current folder."""
+    if not value.strip():
+        raise click.BadParameter("it is empty; is a variable not set? Leave the option out for the default")
+    return value
+
+
+def _load(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Settings | None:
     if ctx.resilient_parsing:
         return None
-    settings = load(value)
+    settings = load(None if value is None else filled(ctx, parameter, value))
+    for warning in settings.warnings:
+        say(f"warning: {warning}")
     ctx.default_map = {**(ctx.default_map or {}), **settings.as_defaults()}
     return settings
 
 
-def _load_places(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Places | None:
+def _load_places(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Places | None:
     if ctx.resilient_parsing:
         return None
-    places = load_places(value)
+    places = load_places(None if value is None else filled(ctx, parameter, value))
     ctx.default_map = {**(ctx.default_map or {}), "out": str(places.out)}
     return places
 
@@ -78,7 +100,7 @@ def _config(callback: Callable[..., object]) -> Callable[[Command], Command]:
 
 config = _config(_load)
 offline_config = _config(_load_places)
-out = click.option("--out", metavar="DIR", default="exports", help="The folder that exports go to.")
+out = click.option("--out", metavar="DIR", default="exports", callback=filled, help="The folder that exports go to.")
 entity = click.option(
     "--entity",
     metavar="E",

@@ -25,7 +25,8 @@ from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
 from asyncexport.app.table import Table, suggestion
 from asyncexport.errors import ConfigError
-from asyncexport.models import Account, Entity, Filters, Limits, Region
+from asyncexport.models import AD_PRODUCTS, STATES, Account, Entity, Filters, Limits, Region
+from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sinks.codecs import Compression
 
 DEFAULT_FILE = Path("asyncexport.toml")
@@ -77,6 +78,15 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     sink: SinkSettings = field(default_factory=SinkSettings)
     source: Path | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be a mistake: ad products that were not known when this was written."""
+        return tuple(
+            f"[run]: ad_products: {word!r} is none of {', '.join(AD_PRODUCTS)}{suggestion(word, AD_PRODUCTS)}"
+            for word in self.run.filters.ad_products
+            if word not in AD_PRODUCTS
+        )
 
     def as_defaults(self) -> dict[str, Any]:
         """Return what the file says about things that are also options, by the options' names."""
@@ -195,15 +205,16 @@ def _run(table: Table, folder: Path) -> RunSettings:
         if word not in known:
             table.refuse(f"entities: {word!r} is none of {', '.join(known)}{suggestion(word, known)}")
     ca_file = table.text("ca_file")
+    states = table.words("states") or defaults.filters.states
+    for word in states:
+        if word not in STATES:
+            table.refuse(f"states: {word!r} is none of {', '.join(STATES)}{suggestion(word, STATES)}")
     settings = RunSettings(
         entities=tuple(Entity(word) for word in words),
-        filters=Filters(
-            table.words("ad_products") or defaults.filters.ad_products,
-            table.words("states") or defaults.filters.states,
-        ),
+        filters=Filters(table.words("ad_products") or defaults.filters.ad_products, states),
         state_dir=_state_dir(table, folder),
         workers=_in_process(table.integer("workers", defaults.workers), f"{table.where}: workers"),
-        deadline=table.seconds("deadline", defaults.deadline),
+        deadline=table.seconds("deadline", defaults.deadline, hours=EXPORT_KEPT_SECONDS / 3600.0),
         ca_file=None if ca_file is None else folder / Path(ca_file).expanduser(),
     )
     table.close()
@@ -225,10 +236,10 @@ def _limits(table: Table) -> Limits:
         table.refuse('in_progress = "auto" is not supported yet; give a whole number, Amazon\'s own default is 5')
     defaults = Limits()
     limits = Limits(
-        in_progress=table.integer("in_progress", defaults.in_progress),
-        rate=table.number("rate", defaults.rate),
-        burst=table.integer("burst", defaults.burst),
-        downloads=table.integer("downloads", defaults.downloads),
+        in_progress=table.integer("in_progress", defaults.in_progress, within=(1, 1000)),
+        rate=table.number("rate", defaults.rate, within=(0.01, 1000.0)),
+        burst=table.integer("burst", defaults.burst, within=(1, 1000)),
+        downloads=table.integer("downloads", defaults.downloads, within=(1, 1000)),
     )
     table.close()
     return limits

@@ -63,17 +63,19 @@ class Table:
             self.refuse(f"{key}: {value!r} is none of {', '.join(choices)}{suggestion(value, choices)}")
         return choices[choices.index(value)]
 
-    def integer(self, key: str, default: int) -> int:
-        """Return a whole number."""
+    def integer(self, key: str, default: int, *, within: tuple[int, int] | None = None) -> int:
+        """Return a whole number, from the first to the last ``within``."""
         value = self.get(key)
         if value is None:
             return default
         if not isinstance(value, int) or isinstance(value, bool):
             self.refuse(f"{key} must be a whole number, not {toml_type(value)}")
+        if within is not None and not within[0] <= value <= within[1]:
+            self.refuse(f"{key} must be from {within[0]:,} to {within[1]:,}, not {value}")
         return value
 
-    def number(self, key: str, default: float) -> float:
-        """Return a finite number."""
+    def number(self, key: str, default: float, *, within: tuple[float, float] | None = None) -> float:
+        """Return a finite number, from the first to the last ``within``."""
         value = self.get(key)
         if value is None:
             return default
@@ -81,17 +83,22 @@ class Table:
             self.refuse(f"{key} must be a number, not {toml_type(value)}")
         if not math.isfinite(value):
             self.refuse(f"{key} must be a finite number")
+        if within is not None and not within[0] <= value <= within[1]:
+            self.refuse(f"{key} must be from {within[0]:g} to {within[1]:g}, not {value:g}")
         return float(value)
 
-    def seconds(self, key: str, default: float) -> float:
-        """Return a duration such as ``"90s"``, ``"30m"`` or ``"2h"`` in seconds."""
+    def seconds(self, key: str, default: float, *, hours: float = math.inf) -> float:
+        """Return a duration such as ``"90s"``, ``"30m"`` or ``"2h"`` in seconds; it is at most ``hours`` long."""
         value = self.text(key)
         if value is None:
             return default
         found = _DURATION.fullmatch(value.strip())
         if found is None or float(found[1]) == 0:
             self.refuse(f'{key}: {value!r} is no duration; write for example "90s", "30m" or "2h"')
-        return float(found[1]) * _SECONDS[found[2]]
+        seconds = float(found[1]) * _SECONDS[found[2]]
+        if seconds > hours * 3600.0:
+            self.refuse(f"{key}: {value!r} is too long; at most {hours:g}h make sense")
+        return seconds
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """Return an array of texts without its repetitions; refuses an empty one. None when the key is absent."""

@@ -103,6 +103,39 @@ def test_a_file_that_is_named_by_the_environment(config: Path, monkeypatch: pyte
     assert SEEN["out"] == str(config.parent / "from-file")
 
 
+def test_a_configuration_that_may_be_mistaken(config: Path) -> None:
+    """What the settings warn of is said once, on stderr; the command goes on."""
+    config.write_text(config.read_text().replace("[run]", '[run]\nad_products = ["SPONSORED_PRODUCT"]'))
+    result = called()
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("warning: [run]: ad_products: 'SPONSORED_PRODUCT' is none of ")
+
+
+@pytest.mark.usefixtures("config")
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_folder(empty: str) -> None:
+    """An empty --out, as an unset variable of a shell makes it, is refused and never means the current folder."""
+    result = CliRunner().invoke(probe, ["--out", empty])
+    assert result.exit_code == 2
+    assert "it is empty" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "x"])
+def test_seconds_that_are_none(text: str) -> None:
+    """A duration is a finite number, and in its range."""
+    with pytest.raises(click.BadParameter):
+        options.Seconds(min=0).convert(text, None, None)
+    assert options.Seconds(min=0).convert("2.5", None, None) == 2.5
+
+
+def test_the_grace_of_a_run() -> None:
+    """The options that take seconds take finite ones."""
+    commands = (main.commands["run"], main.commands["emulate"])
+    kinds = {each.name: each.type for command in commands for each in command.params}
+    assert isinstance(kinds["grace"], options.Seconds)
+    assert isinstance(kinds["generation"], options.Seconds)
+
+
 @pytest.mark.usefixtures("config")
 def test_the_snapshot() -> None:
     """A label is today's date in UTC if none is given, and is refused where it cannot be part of a path."""

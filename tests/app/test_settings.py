@@ -106,6 +106,13 @@ REFUSALS = [
     ("[run]\nstate_dir = 1" + ACCOUNT, "[run]: state_dir must be a string, not an integer"),
     ("[limits]\nin_progress = 'auto'" + ACCOUNT,
      "[limits]: in_progress = \"auto\" is not supported yet; give a whole number, Amazon's own default is 5"),
+    ("[limits]\ndownloads = 100000000" + ACCOUNT, "[limits]: downloads must be from 1 to 1,000, not 100000000"),
+    ("[limits]\nrate = 1e-300" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 1e-300"),
+    ("[limits]\nrate = 0" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 0"),
+    ("[run]\ndeadline = '99999999999999999h'" + ACCOUNT,
+     "[run]: deadline: '99999999999999999h' is too long; at most 24h make sense"),
+    ("[run]\nstates = ['ENABLD']" + ACCOUNT,
+     "[run]: states: 'ENABLD' is none of ENABLED, PAUSED, ARCHIVED (did you mean 'ENABLED'?)"),
     ("[limits]\nslots = 5" + ACCOUNT, "[limits]: unknown key 'slots'"),
     ("[sink]\ntype = 'parquet'" + ACCOUNT, "[sink]: type: 'parquet' is none of jsonl"),
     ("[sink]\ncompression = 'zip'" + ACCOUNT,
@@ -145,9 +152,15 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     assert refused(tmp_path, "[run]\nworkers = ").startswith("is not TOML: ")
 
 
-def test_a_limit_that_cannot_work(tmp_path: Path) -> None:
-    """What the limits themselves refuse is told with the file in front."""
-    assert refused(tmp_path, "[limits]\nrate = 0" + ACCOUNT).startswith("limits: rate must be more than 0")
+def test_an_ad_product_that_nobody_knew(tmp_path: Path) -> None:
+    """Ad products are an open set: an unknown one is passed on, and said with what it may have meant to be."""
+    text = '[run]\nad_products = ["SPONSORED_PRODUCT", "SPONSORED_BRANDS"]' + ACCOUNT
+    settings = load(written(tmp_path, text), ENVIRON)
+    assert settings.run.filters.ad_products == ("SPONSORED_PRODUCT", "SPONSORED_BRANDS")
+    known = "SPONSORED_PRODUCTS, SPONSORED_BRANDS, SPONSORED_DISPLAY"
+    meant = "(did you mean 'SPONSORED_PRODUCTS'?)"
+    assert settings.warnings == (f"[run]: ad_products: 'SPONSORED_PRODUCT' is none of {known} {meant}",)
+    assert load(written(tmp_path, ACCOUNT), ENVIRON).warnings == ()
 
 
 def test_secrets_in_a_file_that_others_can_read(tmp_path: Path) -> None:

@@ -19,7 +19,13 @@ from asyncexport.engine.exporter import Exporter
 @click.option(
     "--profiles", metavar="N", type=click.IntRange(min=1), default=12, help="How many profiles the two accounts manage."
 )
-@click.option("--keep", metavar="DIR", default="demo-exports", help="The folder that the exports are left in.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    default="demo-exports",
+    callback=options.filled,
+    help="The folder that the exports are left in.",
+)
 @options.quiet
 @options.logs
 @click.pass_context

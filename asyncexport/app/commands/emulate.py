@@ -55,7 +55,7 @@ def _ports(_ctx: click.Context, _parameter: click.Parameter, value: tuple[int, .
 @click.option(
     "--generation",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Seconds(min=0, min_open=True),
     default=15.0,
     help="How long an export takes to be generated, the median.",
 )

@@ -27,7 +27,7 @@ from asyncexport.engine.exporter import Exporter
 @click.option(
     "--grace",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=options.Seconds(min=0),
     default=25.0,
     help="After the first signal, how long what is under way may take to finish.",
 )
