@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
 from types import TracebackType
+from typing import TypeGuard
 
 import click
 
@@ -25,6 +26,7 @@ from asyncexport.errors import (
     ConfigError,
     ExportFailed,
     ProfileAccessDenied,
+    RequestRejected,
     SinkError,
     StateError,
 )
@@ -62,11 +64,15 @@ _PRECEDENCE = (Exit.STORAGE, Exit.AUTH, Exit.USAGE, Exit.FAILED, Exit.AGAIN)
 _STORAGE_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 _FIXES: tuple[tuple[type[AsyncexportError], str], ...] = (
-    (AuthError, "give consent again for this account and put the new refresh token in place"),
     (ProfileAccessDenied, "check that the account's user may still see this profile, in this region"),
     (ExportFailed, "narrow the export with ad_products or states, or ask Amazon's support with the export id"),
-    (SinkError, "free space or mend the permissions of the output folder, then run the same command again"),
+    (RequestRejected, "check ad_products and states of the configuration, and the region of the account"),
 )
+_CONSENT = {
+    "invalid_grant": "put the new refresh token in place of the old one",
+    "invalid_client": "copy both anew from the security profile of your Login-with-Amazon application",
+    "unauthorized_client": "apply for the Amazon Ads API with this client, or name the client that has it",
+}
 
 
 def status_of(error: AsyncexportError) -> Exit:
@@ -87,17 +93,19 @@ def worst(errors: Iterable[AsyncexportError]) -> Exit:
 
 
 def fix_of(error: AsyncexportError) -> str:
-    """Return what to do about an error, empty where its own text has to do."""
+    """Return what to do about an error, empty where its own text says so: those of the disk and of settings do."""
     if error.temporary:
         return "run the same command again later: this passes by itself"
+    if isinstance(error, AuthError):
+        return _CONSENT.get(error.code, "")
     return next((fix for kind, fix in _FIXES if isinstance(error, kind)), "")
 
 
 class Boundary:
     """Leaving this block by an exception ends the program with the right status and one clear line on stderr.
 
-    Click's own exceptions and anything that is no ``Exception`` (but Ctrl-C) pass. A traceback is shown only when the
-    root logger listens at DEBUG, and never with local variables.
+    A mistake of usage is such a line too. Click's other exceptions and anything that is no ``Exception`` (but Ctrl-C)
+    pass. A traceback is shown only when the root logger listens at DEBUG, and never with local variables.
     """
 
     def __enter__(self) -> Boundary:
@@ -106,14 +114,22 @@ class Boundary:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, _CLICK):
+        if error is None or (isinstance(error, _CLICK) and not _is_misuse(error)):
             return
         status = _end(error)
         if status is not None:
             raise SystemExit(int(status)) from None
 
 
+def _is_misuse(error: BaseException) -> TypeGuard[click.UsageError]:
+    return isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError)
+
+
 def _end(error: BaseException) -> Exit | None:
+    if _is_misuse(error):
+        path = error.ctx.command_path if error.ctx is not None else "asyncexport"
+        say(f"error: {error.format_message().rstrip('.')}; see {path} --help")
+        return Exit.USAGE
     if isinstance(error, AsyncexportError):
         say(f"error: {error}")
         if fix := fix_of(error):

@@ -79,11 +79,34 @@ def test_each_option(name: str) -> None:
             assert not {"secret", "token"} & set(str(parameter.name).split("_"))
 
 
-def test_a_command_that_is_none() -> None:
-    """An unknown command is a mistake of usage."""
-    result = CliRunner().invoke(main, ["rnu"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "No such command 'rnu'"),
+        (["--bogus"], "No such option '--bogus'"),
+        (["version", "--bogus"], "No such option '--bogus'"),
+        (["emulate", "--generation", "nan"], "nan is no number of seconds"),
+        (["emulate", "--generation", "inf"], "inf is no number of seconds"),
+        (["demo", "--keep", ""], "it is empty"),
+        (["status", "--out", " "], "it is empty"),
+        (["status", "-c", ""], "it is empty"),
+        (["run", "-c", ""], "it is empty"),
+    ],
+)
+def test_a_mistake_of_usage(arguments: list[str], said: str) -> None:
+    """What was typed wrongly is refused in one line that says where to read on."""
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert said in result.stderr
+    assert result.stderr.endswith(" --help\n")
+
+
+def test_without_a_command() -> None:
+    """The bare command shows its help."""
+    result = CliRunner().invoke(main, [])
     assert result.exit_code == 2
-    assert "No such command 'rnu'" in result.stderr
+    assert "Commands:\n" in result.output
 
 
 def test_a_mistake_in_the_configuration(tmp_path: pytest.TempPathFactory) -> None:

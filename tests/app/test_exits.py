@@ -77,11 +77,15 @@ def test_several_errors() -> None:
     ("error", "words"),
     [
         (ServerError("x"), "passes by itself"),
-        (AuthError("x"), "refresh token"),
+        (AuthError("x", code="invalid_grant"), "refresh token"),
+        (AuthError("x", code="invalid_client"), "security profile"),
+        (AuthError("x", code="unauthorized_client"), "apply for the Amazon Ads API"),
+        (AuthError("x"), ""),
         (ProfileAccessDenied("x"), "this profile"),
         (ExportFailed("x"), "narrow the export"),
-        (DiskFull("x"), "free space"),
-        (RequestRejected("x"), ""),
+        (DiskFull("state/journal.sqlite3: no space left"), ""),
+        (SinkError("x"), ""),
+        (RequestRejected("x"), "ad_products and states"),
     ],
 )
 def test_what_to_do_about_an_error(error: AsyncexportError, words: str) -> None:
@@ -99,10 +103,10 @@ def ended(error: BaseException) -> int:
 
 def test_a_known_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A known error ends in its message and what to do about it, without a secret or a control character."""
-    assert ended(AuthError(f"refused {CANARY}\x1b[2J of acme")) == 3
+    assert ended(AuthError(f"refused {CANARY}\x1b[2J of acme", code="invalid_grant")) == 3
     first, second = capsys.readouterr().err.splitlines()
     assert first == "error: refused Atzr|*** of acme"
-    assert second.startswith("fix: give consent again")
+    assert second.startswith("fix: put the new refresh token")
 
 
 def test_an_error_without_advice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,11 +163,20 @@ def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> N
     assert ended(OSError(errno.EIO, "Input/output error")) == 70
 
 
-@pytest.mark.parametrize("error", [click.UsageError("x"), click.exceptions.Exit(5), click.Abort()])
+@pytest.mark.parametrize("error", [click.ClickException("x"), click.exceptions.Exit(5), click.Abort()])
 def test_what_is_clicks_own(error: Exception) -> None:
     """Click's exceptions pass: click knows how to end them."""
     with pytest.raises(type(error)), Boundary():
         raise error
+
+
+def test_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was typed wrongly is one line that says where to read on; a bare command still shows its help."""
+    assert ended(click.UsageError("No such option: --x.")) == 2
+    assert capsys.readouterr().err == "error: No such option: --x; see asyncexport --help\n"
+    context = click.Context(click.Command("asyncexport"))
+    with pytest.raises(click.exceptions.NoArgsIsHelpError), Boundary():
+        raise click.exceptions.NoArgsIsHelpError(context)
 
 
 def test_what_is_no_error() -> None:

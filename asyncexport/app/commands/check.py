@@ -10,7 +10,7 @@ import click
 
 from asyncexport.adapters.journal import FILE, tally
 from asyncexport.app import options
-from asyncexport.app.console import count
+from asyncexport.app.console import count, size
 from asyncexport.app.exits import fix_of, worst
 from asyncexport.app.look import look
 from asyncexport.app.pull import MakeExporter, sink_of
@@ -59,11 +59,11 @@ async def findings(
         for finding in _account(account, discovery):
             yield finding
     try:
-        await sink_of(settings.sink).prepare()
+        free = await sink_of(settings.sink).prepare()
     except SinkError as error:
         yield "output", "", error
     else:
-        yield "output", f"{settings.sink.path} can be written to", None
+        yield "output", f"{settings.sink.path} can be written to, {size(free)} free", None
     yield _journal(settings.run.state_dir)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -23,11 +24,12 @@ def test_all_is_well(emulate: Emulate) -> None:
     emulated = emulate(accounts=2, profiles=3, agency=True)
     result = called(emulated)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines() == [
+    lines = [re.sub(r", [\d.]+ \w?B free$", ", ROOM free", line) for line in result.stdout.splitlines()]
+    assert lines == [
         f"ok      configuration: {emulated.config}, 2 accounts",
         "ok      account account-1/NA: token granted, 2 profiles, 1 agency profile without exports",
         "ok      account account-2/EU: token granted, 1 profile",
-        f"ok      output: {emulated.folder} can be written to",
+        f"ok      output: {emulated.folder} can be written to, ROOM free",
         f"ok      journal: 0 exports in {emulated.folder.parent}/state/journal.sqlite3",
     ]
     assert set(emulated.server.state.counters.requests) == {"token", "profiles"}
@@ -42,7 +44,7 @@ def test_what_is_not_well(emulate: Emulate, tmp_path: Path) -> None:
     good, account, output, _ = result.stdout.splitlines()
     assert good.startswith("ok      configuration")
     assert account.startswith("failed  account account-1/NA: ")
-    assert account.endswith("-> give consent again for this account and put the new refresh token in place")
+    assert account.endswith("-> put the new refresh token in place of the old one")
     assert output.startswith("failed  output: ")
 
 
