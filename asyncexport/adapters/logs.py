@@ -157,14 +157,18 @@ def get_logger() -> structlog.stdlib.BoundLogger:
 
 
 class EventLog:
-    """A listener that logs every event under its constant name."""
+    """A listener that logs every event under its constant name.
 
-    def __init__(self, logger: structlog.stdlib.BoundLogger | None = None) -> None:
+    ``failures`` is the level of jobs that failed: lower where a report tells each of them anyway.
+    """
+
+    def __init__(self, logger: structlog.stdlib.BoundLogger | None = None, *, failures: int = logging.ERROR) -> None:
         self._logger = logger or get_logger()
+        self._failures = failures
 
     def __call__(self, event: Event) -> None:
         """Log ``event`` at the level that fits it."""
-        level = level_of(event)
+        level = level_of(event, failures=self._failures)
         if self._logger.isEnabledFor(level):
             self._logger.log(level, event.name, **describe(event))
 
@@ -172,10 +176,10 @@ class EventLog:
         return f"<EventLog {NAME}>"
 
 
-def level_of(event: Event) -> int:
+def level_of(event: Event, *, failures: int = logging.ERROR) -> int:
     """Return the logging level of an event: what needs a look, what is news, what is detail."""
     if isinstance(event, JobFinished) and isinstance(event.outcome, Failed):
-        return logging.ERROR
+        return failures
     if isinstance(event, _WARNINGS):
         return logging.WARNING
     return logging.INFO if isinstance(event, _NEWS) else logging.DEBUG

@@ -10,6 +10,7 @@ that could not be stored.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -187,7 +188,7 @@ async def pull(
     run = Run(wish, sink, record, Board(wish.settings.limits.in_progress), report, now)
     try:
         async with showing(run.board, view, clock):
-            await run.work(make_exporter, log or EventLog())
+            await run.work(make_exporter, log or EventLog(failures=logging.INFO))
     except BaseException:
         await _keep_anyway(run)
         raise

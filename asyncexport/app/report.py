@@ -7,16 +7,16 @@ Contract of the JSON form (public, held by tests): one object a line, in ASCII, 
 "possibly_orphaned"}``, in which ``failed`` counts the ``failed`` lines.
 
 The form for people comes at the end: rows by profile and entity (by account, when the profiles are many), then every
-failure with its cause and what to do about it, then the totals.
+failure with its cause and what to do about it, equal causes once, then the totals.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from asyncexport.app.console import count, duration, size, table
 from asyncexport.app.exits import fix_of
@@ -26,6 +26,7 @@ from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Profile, 
 from asyncexport.sansio.redact import safe_line, scrub
 
 MANY_PROFILES = 40
+NAMED = 3
 Write: TypeAlias = Callable[[str], None]
 
 
@@ -172,17 +173,50 @@ def _bytes(outcome: Outcome | None) -> int:
 
 
 def failures(record: Record) -> list[str]:
-    """Return every failure with its cause; what to do about it stands once for all that share it."""
-    failed = [(_name(each), each.error) for each in record.refused]
-    failed += [(str(each.job), each.error) for each in record.outcomes.values() if isinstance(each, Failed)]
-    fixes: dict[str, list[str]] = {}
-    for name, error in failed:
-        fixes.setdefault(fix_of(error), []).append(f"  {name}: {type(error).__name__}: {error}")
+    """Return every failure with its cause; equal causes, and what to do about them, stand once."""
+    failed = [(_name(each), _cause(each.error, _name(each), f"account {each.account!r}")) for each in record.refused]
+    failed += [
+        (str(each.job), _cause(each.error, str(each.job)))
+        for each in record.outcomes.values()
+        if isinstance(each, Failed)
+    ]
+    fixes: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for name, cause in failed:
+        fixes.setdefault(cause.fix, {}).setdefault(cause.kind, []).append((name, cause.text))
     lines = [f"failed ({len(failed):,})"] if failed else []
-    for fix, causes in fixes.items():
-        lines += [safe_line(cause) for cause in causes]
+    for fix, kinds in fixes.items():
+        lines += [safe_line(_told(kind, alike)) for kind, alike in kinds.items()]
         lines += [f"    -> {fix}"] if fix else []
     return lines
+
+
+class _Cause(NamedTuple):
+    """Why something failed: ``text`` in full, ``kind`` without what differs between failures that are alike."""
+
+    fix: str
+    kind: str
+    text: str
+
+
+def _cause(error: AsyncexportError, *names: str) -> _Cause:
+    text = str(error)
+    for name in names:
+        text = text.removeprefix(f"{name}: ").replace(f" of {name}", "")
+    text = kind = f"{type(error).__name__}: {text}"
+    for own in ("export_id", "request_id"):
+        if value := getattr(error, own, ""):
+            kind = kind.replace(value, "...")
+    return _Cause(fix_of(error), kind, text)
+
+
+def _told(kind: str, alike: Sequence[tuple[str, str]]) -> str:
+    """Return one line for failures that are alike: the first of them by name, and how many there are."""
+    if len(alike) == 1:
+        ((name, text),) = alike
+        return f"  {name}: {text}"
+    names = ", ".join(name for name, _ in alike[:NAMED])
+    more = f" and {len(alike) - NAMED:,} more" if len(alike) > NAMED else ""
+    return f"  {kind} ({len(alike):,}: {names}{more})"
 
 
 def _name(refused: Refused) -> str:

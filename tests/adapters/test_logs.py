@@ -219,3 +219,11 @@ def test_an_event_nobody_listens_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.count("\n") == 1
     assert "error   job.finished outcome=failed" in text
     assert repr(listen) == f"<EventLog {NAME}>"
+
+
+def test_failures_that_are_told_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a report tells each failed job, the log does so only for those who ask for news."""
+    for level, entries in (("warning", 0), ("info", 1)):
+        configure(level)
+        EventLog(failures=logging.INFO)(JobFinished(failed()))
+        assert capsys.readouterr().err.count("job.finished") == entries

@@ -17,7 +17,14 @@ from asyncexport.app.report import (
     skipped,
     totals,
 )
-from asyncexport.errors import AuthError, ExportDeadline, ExportFailed, ProfileAccessDenied, RequestRejected
+from asyncexport.errors import (
+    AuthError,
+    ExportDeadline,
+    ExportFailed,
+    ProfileAccessDenied,
+    RequestRejected,
+    ServerError,
+)
 from asyncexport.events import ExportAdopted
 from asyncexport.models import Discovery, Entity, Job, Profile, Region, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
@@ -125,21 +132,38 @@ def test_a_table_by_account() -> None:
 
 
 def test_failures() -> None:
-    """Every failure is listed with its cause; what to do stands once for all that share it."""
-    made = record(job("1"), job("2"), job("3"), discovery=Discovery((), refused=(refused(AuthError("revoked")),)))
-    made.add(failed(job("1"), ExportDeadline("still running")))
+    """Every failure is told with its cause, the job said once; what to do stands once for all that share it."""
+    revoked = AuthError("account 'acme': access token: revoked", code="invalid_grant")
+    made = record(job("1"), job("2"), job("3"), discovery=Discovery((), refused=(refused(revoked),)))
+    made.add(failed(job("1"), ExportDeadline(f"{job('1')}: still running after 5 s")))
     made.add(failed(job("2"), RequestRejected(f"bad {CANARY}\x1b")))
-    made.add(failed(job("3"), ExportDeadline("still running")))
+    made.add(failed(job("3"), ExportDeadline("still running after 7 s")))
     lines = failures(made)
     assert lines[:5] == [
         "failed (4)",
-        "  account acme/EU: AuthError: revoked",
-        "    -> give consent again for this account and put the new refresh token in place",
-        "  campaigns of acme/EU/1: ExportDeadline: still running",
-        "  campaigns of acme/EU/3: ExportDeadline: still running",
+        "  account acme/EU: AuthError: access token: revoked",
+        "    -> put the new refresh token in place of the old one",
+        "  campaigns of acme/EU/1: ExportDeadline: still running after 5 s",
+        "  campaigns of acme/EU/3: ExportDeadline: still running after 7 s",
     ]
     assert lines[5].startswith("    -> run the same command again later")
-    assert lines[6:] == ["  campaigns of acme/EU/2: RequestRejected: bad Atzr|***"]
+    assert lines[6] == "  campaigns of acme/EU/2: RequestRejected: bad Atzr|***"
+
+
+def test_failures_that_are_alike() -> None:
+    """Equal causes are one line with their number and the first few jobs, whatever ids they carry."""
+    jobs = [job(str(number)) for number in range(1, 6)]
+    made = record(*jobs)
+    for at, each in enumerate(jobs[:2]):
+        made.add(failed(each, ServerError(f"{each}: down (request {at}-R)", request_id=f"{at}-R")))
+    assert failures(made)[1] == (
+        "  ServerError: down (request ...) (2: campaigns of acme/EU/1, campaigns of acme/EU/2)"
+    )
+    for at, each in enumerate(jobs[2:], start=2):
+        made.add(failed(each, ServerError(f"{each}: down (request {at}-R)", request_id=f"{at}-R")))
+    heading, line, _ = failures(made)
+    assert heading == "failed (5)"
+    assert line.endswith("(5: campaigns of acme/EU/1, campaigns of acme/EU/2, campaigns of acme/EU/3 and 2 more)")
 
 
 def test_a_profile_that_was_refused() -> None:

@@ -93,6 +93,8 @@ def test_an_export_that_fails_for_good(emulate: Emulate) -> None:
     result = called(emulated, "--entity", "campaigns")
     assert result.exit_code == 1, result.stderr
     assert "failed (1)\n  campaigns of account-1/NA/" in result.stdout
+    (told,) = [line for line in result.output.splitlines() if "HTTP 400" in line]
+    assert told.count("campaigns of ") == 1
     assert "RequestRejected: " in result.stdout
     assert "1 export committed, 1 failed" in result.stdout
 
