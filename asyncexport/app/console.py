@@ -1,12 +1,15 @@
 """What people read: numbers with units, and tables whose columns line up in any script.
 
-Pure text in, pure text out. Widths are counted in terminal cells, so that Chinese and emoji names line up; texts of
-others (profile names) have their control characters escaped.
+Text in, text out; only :func:`terminal_width` looks at the world. Widths are counted in terminal cells, so that
+Chinese and emoji names line up; texts of others (profile names) have their control characters escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rich.cells import cell_len, set_cell_size
 
@@ -50,14 +53,39 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(), widest: int = 32) -> list[str]:
+def table(
+    rows: Sequence[Sequence[str]],
+    *,
+    right: frozenset[int] = frozenset(),
+    widest: int = 32,
+    width: int | None = None,
+    narrowing: Mapping[int, int] = MappingProxyType({}),
+) -> list[str]:
     """Return the lines of a table whose first row is the heading; columns in ``right`` are aligned right.
 
-    A cell wider than ``widest`` terminal cells is cut with an ellipsis.
+    A cell wider than ``widest`` terminal cells is cut with an ellipsis. Where the table would be wider than ``width``,
+    the columns of ``narrowing`` are cut, the first one first, each down to so many terminal cells; the lines are still
+    too wide if that is not enough.
     """
-    cells = [[_fit(printable(cell), widest) for cell in row] for row in rows]
-    widths = [max(cell_len(row[at]) for row in cells) for at in range(len(cells[0]))]
-    return ["  ".join(_pad(cell, widths[at], at in right) for at, cell in enumerate(row)).rstrip() for row in cells]
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [min(max(cell_len(row[at]) for row in cells), widest) for at in range(len(cells[0]))]
+    for at, least in narrowing.items():
+        excess = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
+        widths[at] -= min(max(excess, 0), max(widths[at] - least, 0))
+    return [
+        "  ".join(_pad(_fit(cell, widths[at]), widths[at], at in right) for at, cell in enumerate(row)).rstrip()
+        for row in cells
+    ]
+
+
+def clipped(line: str, width: int | None) -> str:
+    """Return a line that is no wider than a terminal; None is no terminal."""
+    return line if width is None else _fit(line, width)
+
+
+def terminal_width() -> int | None:
+    """Return how many cells a line of standard output may have, None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _fit(text: str, widest: int) -> str:

@@ -18,7 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from asyncexport.app.console import count, duration, size, table
+from rich.cells import cell_len
+
+from asyncexport.app.console import clipped, count, duration, size, table
 from asyncexport.app.exits import fix_of
 from asyncexport.app.manifest import Record
 from asyncexport.errors import AsyncexportError
@@ -28,6 +30,7 @@ from asyncexport.sansio.redact import safe_line, scrub
 MANY_PROFILES = 40
 NAMED = 3
 Write: TypeAlias = Callable[[str], None]
+Rows: TypeAlias = list[list[str]]
 
 
 class Report(Protocol):
@@ -60,11 +63,15 @@ class JsonReport:
 
 
 class TextReport:
-    """Lines for people, all of them at the end. With ``brief`` the table of what went well is left out."""
+    """Lines for people, all of them at the end. With ``brief`` the table of what went well is left out.
 
-    def __init__(self, write: Write, *, brief: bool = False) -> None:
+    ``width``: how many cells the terminal has that reads them, None when it is none.
+    """
+
+    def __init__(self, write: Write, *, brief: bool = False, width: int | None = None) -> None:
         self._write = write
         self._brief = brief
+        self._width = width
 
     def refused(self, refused: Refused) -> None:
         """Wait for the end."""
@@ -74,7 +81,7 @@ class TextReport:
 
     def finish(self, record: Record, summary: Summary) -> None:
         """Write the table, the failures and the totals."""
-        sections = [[] if self._brief else overview(record), failures(record), skipped(record)]
+        sections = [[] if self._brief else overview(record, self._width), failures(record), skipped(record)]
         for section in [each for each in sections if each]:
             for text in section:
                 self._write(text)
@@ -122,38 +129,57 @@ def _error_facts(error: AsyncexportError) -> dict[str, Any]:
     return {**known, "error": type(error).__name__, "message": scrub(str(error))}
 
 
-def overview(record: Record) -> list[str]:
-    """Return a table of rows by profile and entity; by account and entity when the profiles are many."""
+def overview(record: Record, width: int | None = None) -> list[str]:
+    """Return a table of rows by profile and entity; by account and entity when the profiles are many.
+
+    Where a terminal of ``width`` cells is too narrow, names are cut first, then account and region; where that is not
+    enough the entities are summed up, and no line is ever wider than the terminal.
+    """
     if not record.jobs:
         return []
     entities = [each for each in Entity if any(job.entity is each for job in record.jobs)]
     profiles = sorted({job.profile for job in record.jobs}, key=_alphabetically)
     if len(profiles) > MANY_PROFILES:
-        return _by_account(record, entities)
-    rows = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
+        whole, sums = _by_account(record, entities)
+        first, narrowing = 2, {0: 4, 1: 2}
+    else:
+        whole, sums = _by_profile(record, profiles, entities)
+        first, narrowing = 4, {3: 4, 0: 4, 1: 2}
+    lines = table(whole, right=frozenset(range(first, len(whole[0]))), width=width, narrowing=narrowing)
+    if width is not None and max(map(cell_len, lines)) > width:
+        lines = table(sums, right=frozenset({1, 2}), width=width, narrowing={0: 8})
+    return [clipped(each, width) for each in lines]
+
+
+def _by_profile(record: Record, profiles: list[Profile], entities: list[Entity]) -> tuple[Rows, Rows]:
+    whole = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
+    sums = [["profile", "rows", "size"]]
     for profile in profiles:
         own = {job.entity: job for job in record.jobs if job.profile == profile}
         cells = [_cell([own[each]] if each in own else [], record) for each in entities]
         stored = size(sum(_bytes(record.outcomes.get(job)) for job in own.values()))
-        rows.append([profile.account, profile.region.value, profile.profile_id, profile.name, *cells, stored])
-    return table(rows, right=frozenset(range(4, 5 + len(entities))))
+        whole.append([profile.account, profile.region.value, profile.profile_id, profile.name, *cells, stored])
+        sums.append([profile.profile_id, _cell(list(own.values()), record), stored])
+    return whole, sums
 
 
 def _alphabetically(profile: Profile) -> tuple[str, ...]:
     return profile.account, profile.region.value, profile.name, profile.profile_id
 
 
-def _by_account(record: Record, entities: list[Entity]) -> list[str]:
+def _by_account(record: Record, entities: list[Entity]) -> tuple[Rows, Rows]:
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in record.jobs:
         groups.setdefault((job.profile.account, job.profile.region.value), []).append(job)
-    rows = [["account", "region", "profiles", *(each.value for each in entities), "size"]]
+    whole = [["account", "region", "profiles", *(each.value for each in entities), "size"]]
+    sums = [["account", "rows", "size"]]
     for (account, region), jobs in groups.items():
         profiles = len({job.profile for job in jobs})
         cells = [_cell([job for job in jobs if job.entity is each], record) for each in entities]
         stored = size(sum(_bytes(record.outcomes.get(job)) for job in jobs))
-        rows.append([account, region, f"{profiles:,}", *cells, stored])
-    return table(rows, right=frozenset(range(2, 4 + len(entities))))
+        whole.append([account, region, f"{profiles:,}", *cells, stored])
+        sums.append([f"{account}/{region}", _cell(jobs, record), stored])
+    return whole, sums
 
 
 def _cell(jobs: list[Job], record: Record) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from rich.cells import cell_len
 
-from asyncexport.app.console import count, duration, size, table
+from asyncexport.app.console import clipped, count, duration, size, table, terminal_width
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,22 @@ def test_a_table_in_any_script() -> None:
     assert {cell_len(row) for row in rows} == {15}
     assert "\x1b" not in "".join(rows)
     assert rows[2] == "very long n…  x"
+
+
+def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a terminal has a width; a pipe or a file takes lines of any length."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "72")
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert terminal_width() is None
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert terminal_width() == 72
+
+
+def test_a_line_that_is_too_wide() -> None:
+    """A line is cut to the terminal, by cells, and left alone elsewhere."""
+    assert (clipped("日本語", 5), clipped("日本語", 6), clipped("日本語", None)) == ("日本…", "日本語", "日本語")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from asyncexport.app.manifest import Record
 from asyncexport.app.report import (
     MANY_PROFILES,
@@ -129,6 +131,51 @@ def test_a_table_by_account() -> None:
         "account  region  profiles                  campaigns     size",
         "acme     EU            41  390, 1 failed, 1 not done  19.5 kB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "first", "row"),
+    [
+        (
+            None,
+            "account      region  profile           name                campaigns  adGroups  targets    ads    size",
+            "acme-europe  EU      1234567890123456  Bücher & Mehr GmbH      1,234       314   78,200  9,992  2.0 kB",
+        ),
+        (
+            100,
+            "account      region  profile           name              campaigns  adGroups  targets    ads    size",
+            "acme-europe  EU      1234567890123456  Bücher & Mehr G…      1,234       314   78,200  9,992  2.0 kB",
+        ),
+        (
+            80,
+            "acc…  regi…  profile           name  campaigns  adGroups  targets    ads    size",
+            "acm…  EU     1234567890123456  Büc…      1,234       314   78,200  9,992  2.0 kB",
+        ),
+        (40, "profile             rows    size", "1234567890123456  89,740  2.0 kB"),
+        (20, "profile     rows   …", "1234567…  89,740  2…"),
+    ],
+)
+def test_a_narrow_terminal(width: int | None, first: str, row: str) -> None:
+    """Names are cut first, then account and region, then the entities are summed up; no line is wider than allowed."""
+    about = Profile("acme-europe", Region.EU, "1234567890123456", name="Bücher & Mehr GmbH")
+    jobs = [Job(about, entity, snapshot="2026-11-23") for entity in Entity]
+    made = record(*jobs)
+    for each, rows in zip(jobs, (1234, 314, 78_200, 9_992), strict=True):
+        made.add(exported(each, rows=rows))
+    assert overview(made, width) == [first, row]
+
+
+@pytest.mark.parametrize("width", [100, 80, 40])
+def test_many_profiles_on_a_narrow_terminal(width: int) -> None:
+    """A table by account fits too."""
+    jobs = [job(str(number), entity) for number in range(MANY_PROFILES + 1) for entity in Entity]
+    made = record(*jobs)
+    for each in jobs[3:]:
+        made.add(exported(each, rows=1_000_000))
+    lines = overview(made, width)
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith("acme")
 
 
 def test_failures() -> None:

@@ -10,6 +10,7 @@ import click
 
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
+from asyncexport.app.console import terminal_width
 from asyncexport.app.demo import demo, server
 from asyncexport.app.report import TextReport
 from asyncexport.engine.exporter import Exporter
@@ -39,7 +40,7 @@ def command(ctx: click.Context, /, *, profiles: int, keep: str, quiet: bool, **_
         server(profiles),
         Path(keep),
         snapshot=f"{datetime.now(UTC):%Y-%m-%d}",
-        report=TextReport(click.echo, brief=quiet),
+        report=TextReport(click.echo, brief=quiet, width=terminal_width()),
         view=options.view_of(quiet=quiet, json=False),
         clock=SystemClock(),
         make_exporter=Exporter,

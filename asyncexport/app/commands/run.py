@@ -8,6 +8,7 @@ import click
 
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
+from asyncexport.app.console import terminal_width
 from asyncexport.app.pull import Wish, pull
 from asyncexport.app.report import JsonReport, TextReport
 from asyncexport.app.settings import Settings
@@ -69,6 +70,6 @@ def command(
         grace=grace,
         quiet=quiet,
     )
-    report = JsonReport(click.echo) if json else TextReport(click.echo, brief=quiet)
+    report = JsonReport(click.echo) if json else TextReport(click.echo, brief=quiet, width=terminal_width())
     view = options.view_of(quiet=quiet, json=json)
     ctx.exit(asyncio.run(pull(wish, report=report, view=view, clock=SystemClock(), make_exporter=Exporter)))
