@@ -22,6 +22,7 @@ from typing import Protocol, TypeAlias
 from asyncexport.adapters.logs import EventLog
 from asyncexport.app.exits import Exit, say
 from asyncexport.app.manifest import Record
+from asyncexport.app.patience import Waiting
 from asyncexport.app.progress import Board, View, showing
 from asyncexport.app.report import Report, advice
 from asyncexport.app.settings import Settings, SinkSettings
@@ -128,7 +129,7 @@ class Run:
                 workers=settings.run.workers,
                 limits=settings.limits,
                 deadline=settings.run.deadline,
-                listener=fan_out(self.board, self.record, log),
+                listener=fan_out(self.board, self.record, log, *([] if self._wish.quiet else [Waiting()])),
                 rebuild=self._wish.rebuild,
                 ca_file=settings.run.ca_file,
             ) as exporter,

@@ -18,7 +18,7 @@ from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
 from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
-from asyncexport.events import Event, OddityNoticed, RunStarted
+from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused, Region, Requested
 from asyncexport.sinks import JsonLines
 from asyncexport.testing import FakeClock
@@ -318,3 +318,16 @@ async def test_an_outcome_that_failed_for_good(tmp_path: Path) -> None:
     """A full disk outweighs everything else."""
     errors = iter([ServerError("down"), DiskFull("no space")])
     assert await run(wish(tmp_path), FakeExporter(TWO, lambda job: Failed(job, next(errors))), []) == 74
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+async def test_waiting_before_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], quiet: bool) -> None:
+    """Attempts that are made again while the accounts are looked at are said, unless nobody wants to hear of them."""
+
+    class Slow(FakeExporter):
+        async def discover(self) -> Discovery:
+            self.arguments["listener"](CallRetried("acme", "", "profiles", "ConnectError", 2.0, throttled=False))
+            return await super().discover()
+
+    assert await run(wish(tmp_path, quiet=quiet), Slow(TWO), []) == 0
+    assert ("account acme: cannot connect (profiles); trying again in 2.0 s" in capsys.readouterr().err) is not quiet
