@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import click
@@ -12,7 +13,8 @@ from asyncexport.app.console import count, duration, table
 from asyncexport.app.estimate import GENERATION, Queue, queues
 from asyncexport.app.exits import say, worst
 from asyncexport.app.look import look
-from asyncexport.app.pull import select
+from asyncexport.app.present import Present, present
+from asyncexport.app.pull import select, sink_of
 from asyncexport.app.report import job_facts, line, refusal_facts
 from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
@@ -22,6 +24,7 @@ from asyncexport.sansio.planning import plan
 
 @click.command("plan", context_settings=options.CONTEXT)
 @options.config
+@options.out
 @options.entity
 @options.profile
 @options.account
@@ -34,6 +37,7 @@ def command(
     /,
     *,
     settings: Settings,
+    out: str,
     entity: tuple[str, ...],
     profile: tuple[str, ...],
     account: tuple[str, ...],
@@ -43,16 +47,18 @@ def command(
 ) -> None:
     """Show what run would do; ask for no export.
 
-    The profiles are looked up; then the exports are counted by endpoint, with the rounds they need through the slots
-    and the time that takes if an export is generated in 25 s, which is an assumption.
+    The profiles are looked up; what is already there under the label, and what Amazon still keeps for it, is counted by
+    its records and not read; then the exports that are left are counted by endpoint, with the rounds they need through
+    the slots and the time that takes if an export is generated in 25 s, which is an assumption.
     """
-    chosen = settings.choose(entities=entity, accounts=account)
+    chosen = settings.choose(out=out, entities=entity, accounts=account)
     discovery = asyncio.run(look(chosen, Exporter))
     run = chosen.run
     profiles = select(discovery, profile)
     jobs = plan(profiles, entities=run.entities, filters=run.filters, snapshot=snapshot)
-    found = queues(jobs, chosen.accounts, chosen.limits.in_progress)
-    for text in as_json(jobs, found) if json else as_text(jobs, found, snapshot):
+    known = present(jobs, sink_of(chosen.sink), run.state_dir, now=time.time())
+    found = queues([job for job in jobs if job not in known.there], chosen.accounts, chosen.limits.in_progress)
+    for text in as_json(jobs, known, found) if json else as_text(jobs, known, found, snapshot):
         click.echo(text)
     for refused in discovery.refused:
         if json:
@@ -61,15 +67,20 @@ def command(
     ctx.exit(worst(refused.error for refused in discovery.refused))
 
 
-def as_json(jobs: Sequence[Job], found: Sequence[Queue]) -> list[str]:
+def as_json(jobs: Sequence[Job], known: Present, found: Sequence[Queue]) -> list[str]:
     """Return a line for each job and a last one with the totals."""
-    lines = [line({"event": "planned", **job_facts(job)}) for job in jobs]
-    total = {"jobs": len(jobs), "waves": max((each.waves for each in found), default=0)}
+    lines = [line({"event": "planned", **job_facts(job), "there": job in known.there}) for job in jobs]
+    total = {
+        "jobs": len(jobs),
+        "there": len(known.there),
+        "to_collect": known.to_collect,
+        "waves": max((each.waves for each in found), default=0),
+    }
     seconds = max((each.seconds for each in found), default=0.0)
     return [*lines, line({"event": "plan", **total, "seconds": seconds, "assumed_generation": GENERATION})]
 
 
-def as_text(jobs: Sequence[Job], found: Sequence[Queue], snapshot: str) -> list[str]:
+def as_text(jobs: Sequence[Job], known: Present, found: Sequence[Queue], snapshot: str) -> list[str]:
     """Return the plan for people."""
     if not jobs:
         return ["nothing to do: the accounts manage no seller or vendor profile"]
@@ -78,9 +89,15 @@ def as_text(jobs: Sequence[Job], found: Sequence[Queue], snapshot: str) -> list[
     for each in found:
         numbers = [f"{each.jobs:,}", f"{each.waves:,}", duration(each.seconds)]
         rows.append([each.client, each.region, each.endpoint, *numbers])
+    head = [f"{count(len(jobs), 'export')} of {count(profiles, 'profile')} under the label {snapshot}"]
+    if known.there or known.to_collect:
+        left = len(jobs) - len(known.there) - known.to_collect
+        head += [f"{len(known.there):,} already there, {known.to_collect:,} to collect, {left:,} to ask for"]
+    if not found:
+        return head
     longest = max(each.seconds for each in found)
     return [
-        f"{count(len(jobs), 'export')} of {count(profiles, 'profile')} under the label {snapshot}",
+        *head,
         "",
         *table(rows, right=frozenset({3, 4, 5})),
         "",

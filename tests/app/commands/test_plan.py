@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from asyncexport.app.cli import main
 from asyncexport.app.commands.plan import as_text
+from asyncexport.app.present import Present
 from tests.app.conftest import Emulate, Emulated
 
 
@@ -38,13 +39,39 @@ def test_nothing_is_asked_for(emulate: Emulate) -> None:
     assert set(emulated.server.state.counters.requests) == {"token", "profiles"}
 
 
+def test_under_a_label_that_is_there(emulate: Emulate) -> None:
+    """What a run has brought is counted as there, and only the rest is planned; other filters are another thing."""
+    emulated = emulate()
+    narrow = ("--entity", "campaigns")
+    CliRunner().invoke(main, ["run", "-c", emulated.config, "--snapshot", "x", *narrow])
+    assert called(emulated, *narrow).stdout.splitlines() == [
+        "2 exports of 2 profiles under the label x",
+        "2 already there, 0 to collect, 0 to ask for",
+    ]
+    told = called(emulated, *narrow, "--entity", "ads").stdout.splitlines()
+    assert told[1] == "2 already there, 0 to collect, 2 to ask for"
+    assert [line.split()[2] for line in told if line.startswith("account-1")] == ["ads"]
+    assert "already" not in called(emulated, *narrow, "--out", f"{emulated.folder}-2").stdout
+    emulated.add('[run]\nstates = ["ENABLED"]')
+    assert "already" not in called(emulated, *narrow).stdout
+
+
 def test_json(emulate: Emulate) -> None:
     """With --json each job is a line, and the last line has the totals."""
     emulated = emulate(profiles=1)
     *jobs, total = [json.loads(line) for line in called(emulated, "--json").stdout.splitlines()]
     assert [job["entity"] for job in jobs] == ["campaigns", "adGroups", "targets", "ads"]
     assert {job["event"] for job in jobs} == {"planned"}
-    assert total == {"event": "plan", "jobs": 4, "waves": 1, "seconds": 25.0, "assumed_generation": 25.0}
+    assert not any(job["there"] for job in jobs)
+    assert total == {
+        "event": "plan",
+        "jobs": 4,
+        "there": 0,
+        "to_collect": 0,
+        "waves": 1,
+        "seconds": 25.0,
+        "assumed_generation": 25.0,
+    }
 
 
 def test_an_account_that_is_refused(emulate: Emulate) -> None:
@@ -61,4 +88,4 @@ def test_an_account_that_is_refused(emulate: Emulate) -> None:
 
 def test_nothing_to_do() -> None:
     """A plan of nothing says so."""
-    assert as_text([], [], "x") == ["nothing to do: the accounts manage no seller or vendor profile"]
+    assert as_text([], Present(), [], "x") == ["nothing to do: the accounts manage no seller or vendor profile"]
