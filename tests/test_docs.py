@@ -13,10 +13,11 @@ import click
 import pytest
 
 from asyncexport.app.cli import main
+from asyncexport.app.commands.emulate import configuration
 from asyncexport.app.exits import MEANINGS
 from asyncexport.app.settings import load
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.models import Secret
+from asyncexport.models import Account, Secret
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parent.parent
@@ -153,6 +154,15 @@ def test_every_layer_is_documented() -> None:
     """The table of layers is the one that the imports are held to."""
     table = README.split("| layer | holds |")[1]
     assert [layer for layer in LAYERS if f"`{layer}`" not in table and f"`{layer}/`" not in table] == []
+
+
+def test_the_way_from_the_program_to_the_emulator() -> None:
+    """What the program needs to run against the emulator is told by the names that Account and emulate use."""
+    (told,) = [text for text in README.split("\n\n") if "against `asyncexport emulate`" in text]
+    names = set(re.findall(r"`(\w+)=`", told.split("against `asyncexport emulate`")[1]))
+    printed = configuration([Account("a", region="EU", client_id="i", client_secret="s", refresh_token="t")])
+    assert names == {"api_url", "token_url", "download_hosts"}
+    assert names <= set(re.findall(r"^(\w+) = ", printed, re.MULTILINE)) & set(Account.__dataclass_fields__)
 
 
 def test_every_file_the_readme_points_to_is_there() -> None:

@@ -8,6 +8,8 @@ always pulled anew and remembers nothing, so that a second demo shows as much as
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -81,9 +83,22 @@ def aftermath(emulator: EmulatorServer, folder: Path) -> list[str]:
         *(f"  {'not met' if fault in unmet else 'met'}: {fault}" for fault in weather.faults),
         "",
         "to look at the rows:",
+        f"  {python_line(folder)}",
+        "or, where they are installed:",
         f"  zstdcat {folder}/entity=campaigns/*/*/*.zst | head -3",
         f'  duckdb -c "{query(folder)}"',
     ]
+
+
+def python_line(folder: Path) -> str:
+    """Return a line for a shell that shows three rows with nothing but the Python that runs this."""
+    python, here = Path(sys.executable), Path.cwd()
+    program = (
+        "import glob; from asyncexport.sinks.codecs import zstd; "
+        f"files = glob.glob('{folder}/entity=campaigns/*/*/*.zst'); "
+        "print(*[row for file in sorted(files) for row in zstd.open(file, 'rt', encoding='utf-8')][:3], sep='', end='')"
+    )
+    return f'{shlex.quote(str(python.relative_to(here) if python.is_relative_to(here) else python))} -c "{program}"'
 
 
 def query(folder: Path) -> str:

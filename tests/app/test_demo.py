@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from asyncexport.adapters.clock import SystemClock
-from asyncexport.app.demo import WEATHER, aftermath, demo, server
+from asyncexport.app.demo import WEATHER, aftermath, demo, python_line, server
 from asyncexport.app.report import TextReport
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
@@ -36,6 +38,15 @@ async def test_a_small_demo(tmp_path: Path) -> None:
     assert lines.count("  met: request: return-503") == 2
     assert "  not met: request nth=900: return-429" in lines
     assert any("skipped: agency profiles have no exports (1)" in line for line in lines)
+
+
+def test_the_python_of_a_virtual_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python below the current folder is called as a person would type it, another one by its whole path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert python_line(Path("x")).startswith(".venv/bin/python -c ")
+    monkeypatch.setattr("sys.executable", "/opt/my python")
+    assert python_line(Path("x")).startswith("'/opt/my python' -c ")
 
 
 def test_the_weather_of_the_demo() -> None:

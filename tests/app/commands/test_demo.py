@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import duckdb
@@ -22,6 +25,10 @@ def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["demo-exports"]
     assert len(list(Path("demo-exports").glob("entity=*/snapshot=*/profile_id=*/part-0.jsonl.zst"))) == 48
     assert f'duckdb -c "{query(Path("demo-exports"))}"' in result.stdout
+    lines = result.stdout.splitlines()
+    first = lines[lines.index("to look at the rows:") + 1]
+    shown = subprocess.run(shlex.split(first), capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603
+    assert [json.loads(row)["adProduct"].startswith("SPONSORED_") for row in shown] == [True] * 3
     rows = duckdb.sql(query(Path("demo-exports")))
     assert rows is not None
     assert rows.shape[0] == 3
