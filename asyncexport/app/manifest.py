@@ -1,11 +1,11 @@
 """The manifest: what one run did, job by job, as a JSON document that outlives it.
 
-Contract: :class:`Record` is told of everything (it is a listener, and outcomes are added as they come) and can say at
-any moment what the run has done so far, so that a failed or interrupted run leaves a manifest as good as a whole one.
-It holds no secret and no URL. :func:`history` finds the last one under an output folder again, and with it
-those of the runs before it under the same label; what it reads is treated as input from a stranger. Which run was
-first is told by when it began, never by the rest of its name, which is drawn at random. Label and beginning stand in
-the first two KiB of a manifest, so that one label's are found among hundreds without reading the others.
+Contract: :class:`RunRecord` is told of everything (it is a listener, and outcomes are added as they come) and can say
+at any moment what the run has done so far, so that a failed or interrupted run leaves a manifest as good as a whole
+one. It holds no secret and no URL. :func:`history` finds the last one under an output folder again, and with it those
+of the runs before it under the same label; what it reads is treated as input from a stranger. Which run was first is
+told by when it began, never by the rest of its name, which is drawn at random. Label and beginning stand in the first
+two KiB of a manifest, so that one label's are found among hundreds without reading the others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEAD = 2048
 _TEXTS = re.compile(r'^ "(snapshot|started_at)": (".*"),$', re.MULTILINE)
 
 
-class Record:
+class RunRecord:
     """What a run wants and what came of it. ``now`` gives aware datetimes; ``nonce`` tells runs of one second apart."""
 
     def __init__(self, *, snapshot: str, now: Callable[[], datetime], nonce: str) -> None:
@@ -47,7 +47,7 @@ class Record:
         self.outcomes: dict[Job, Outcome] = {}
 
     def __repr__(self) -> str:
-        return f"<Record {self.name} {len(self.outcomes)}/{len(self.jobs)} outcomes>"
+        return f"<RunRecord {self.name} {len(self.outcomes)}/{len(self.jobs)} outcomes>"
 
     def __call__(self, event: Event) -> None:
         """Take note of when exports were asked for and how long they took; of adopted ones neither is known."""

@@ -21,7 +21,7 @@ from typing import Protocol, TypeAlias
 
 from asyncexport.adapters.logs import EventLog
 from asyncexport.app.exits import Exit, say
-from asyncexport.app.manifest import Record
+from asyncexport.app.manifest import RunRecord
 from asyncexport.app.patience import Waiting
 from asyncexport.app.progress import Board, View, showing
 from asyncexport.app.report import Report, advice
@@ -78,11 +78,11 @@ class Wish:
     quiet: bool = False
 
 
-class Run:
+class Pull:
     """One run of the command line, in the steps that :func:`pull` puts in order."""
 
     def __init__(
-        self, wish: Wish, sink: JsonLines, record: Record, board: Board, report: Report, now: Callable[[], datetime]
+        self, wish: Wish, sink: JsonLines, record: RunRecord, board: Board, report: Report, now: Callable[[], datetime]
     ) -> None:
         self._wish = wish
         self._now = now
@@ -185,8 +185,8 @@ async def pull(
     """
     sink = sink_of(wish.settings.sink)
     await sink.prepare()
-    record = Record(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
-    run = Run(wish, sink, record, Board(wish.settings.limits.in_progress), report, now)
+    record = RunRecord(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
+    run = Pull(wish, sink, record, Board(wish.settings.limits.in_progress), report, now)
     try:
         async with showing(run.board, view, clock):
             await run.work(make_exporter, log or EventLog(failures=logging.INFO))
@@ -203,7 +203,7 @@ async def pull(
     return status
 
 
-async def _keep_anyway(run: Run) -> None:
+async def _keep_anyway(run: Pull) -> None:
     """Keep a manifest of a run that is ending by an exception, which must stay the one that is seen."""
     if not run.begun:
         return
@@ -213,7 +213,7 @@ async def _keep_anyway(run: Run) -> None:
         say(f"the manifest could not be kept either: {error}")
 
 
-def _conclude(run: Run, place: str) -> None:
+def _conclude(run: Pull, place: str) -> None:
     if not run.record.jobs and not run.record.refused and run.interruption.status is None:
         say("nothing to do: the accounts manage no seller or vendor profile")
     if text := advice(run.record, run.collectable):

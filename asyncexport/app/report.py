@@ -22,7 +22,7 @@ from rich.cells import cell_len
 
 from asyncexport.app.console import clipped, count, duration, size, table
 from asyncexport.app.exits import fix_of
-from asyncexport.app.manifest import Record
+from asyncexport.app.manifest import RunRecord
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Profile, Refused, Summary
 from asyncexport.sansio.redact import safe_line, scrub
@@ -40,7 +40,7 @@ class Report(Protocol):
 
     def outcome(self, outcome: Outcome) -> None: ...
 
-    def finish(self, record: Record, summary: Summary) -> None: ...
+    def finish(self, record: RunRecord, summary: Summary) -> None: ...
 
 
 class JsonReport:
@@ -57,7 +57,7 @@ class JsonReport:
         """Write a job's outcome."""
         self._write(line(outcome_facts(outcome)))
 
-    def finish(self, record: Record, summary: Summary) -> None:
+    def finish(self, record: RunRecord, summary: Summary) -> None:
         """Write the last line."""
         self._write(line({"event": "summary", **totals(record, summary).as_dict()}))
 
@@ -79,7 +79,7 @@ class TextReport:
     def outcome(self, outcome: Outcome) -> None:
         """Wait for the end."""
 
-    def finish(self, record: Record, summary: Summary) -> None:
+    def finish(self, record: RunRecord, summary: Summary) -> None:
         """Write the table, the failures and the totals."""
         sections = [[] if self._brief else overview(record, self._width), failures(record), skipped(record)]
         for section in [each for each in sections if each]:
@@ -94,7 +94,7 @@ def line(facts: dict[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=True)
 
 
-def totals(record: Record, summary: Summary) -> Summary:
+def totals(record: RunRecord, summary: Summary) -> Summary:
     """Return the summary with accounts and profiles that could not become jobs counted as failed."""
     return replace(summary, failed=summary.failed + len(record.refused))
 
@@ -129,7 +129,7 @@ def _error_facts(error: AsyncexportError) -> dict[str, Any]:
     return {**known, "error": type(error).__name__, "message": scrub(str(error))}
 
 
-def overview(record: Record, width: int | None = None) -> list[str]:
+def overview(record: RunRecord, width: int | None = None) -> list[str]:
     """Return a table of rows by profile and entity; by account and entity when the profiles are many.
 
     Where a terminal of ``width`` cells is too narrow, names are cut first, then account and region; where that is not
@@ -151,7 +151,7 @@ def overview(record: Record, width: int | None = None) -> list[str]:
     return [clipped(each, width) for each in lines]
 
 
-def _by_profile(record: Record, profiles: list[Profile], entities: list[Entity]) -> tuple[Rows, Rows]:
+def _by_profile(record: RunRecord, profiles: list[Profile], entities: list[Entity]) -> tuple[Rows, Rows]:
     whole = [["account", "region", "profile", "name", *(each.value for each in entities), "size"]]
     sums = [["profile", "rows", "size"]]
     for profile in profiles:
@@ -167,7 +167,7 @@ def _alphabetically(profile: Profile) -> tuple[str, ...]:
     return profile.account, profile.region.value, profile.name, profile.profile_id
 
 
-def _by_account(record: Record, entities: list[Entity]) -> tuple[Rows, Rows]:
+def _by_account(record: RunRecord, entities: list[Entity]) -> tuple[Rows, Rows]:
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in record.jobs:
         groups.setdefault((job.profile.account, job.profile.region.value), []).append(job)
@@ -182,7 +182,7 @@ def _by_account(record: Record, entities: list[Entity]) -> tuple[Rows, Rows]:
     return whole, sums
 
 
-def _cell(jobs: list[Job], record: Record) -> str:
+def _cell(jobs: list[Job], record: RunRecord) -> str:
     """Return the rows of some jobs, and how many of them have none to show."""
     outcomes = [record.outcomes.get(job) for job in jobs]
     done = [each for each in outcomes if isinstance(each, Exported)]
@@ -198,7 +198,7 @@ def _bytes(outcome: Outcome | None) -> int:
     return outcome.receipt.bytes if isinstance(outcome, Exported) else 0
 
 
-def failures(record: Record) -> list[str]:
+def failures(record: RunRecord) -> list[str]:
     """Return every failure with its cause; equal causes, and what to do about them, stand once."""
     failed = [(_name(each), _cause(each.error, _name(each), f"account {each.account!r}")) for each in record.refused]
     failed += [
@@ -250,7 +250,7 @@ def _name(refused: Refused) -> str:
     return f"profile {where}/{refused.profile_id}" if refused.profile_id else f"account {where}"
 
 
-def skipped(record: Record) -> list[str]:
+def skipped(record: RunRecord) -> list[str]:
     """Return which profiles have no exports to pull and why."""
     names = [f"  {each.profile_id} {each.name}".rstrip() for each in record.discovery.skipped]
     return [f"skipped: agency profiles have no exports ({len(names):,})", *map(safe_line, names)] if names else []
@@ -275,7 +275,7 @@ def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0) -> str:
     return ", ".join(parts)
 
 
-def advice(record: Record, collectable: int = 0) -> str:
+def advice(record: RunRecord, collectable: int = 0) -> str:
     """Return how to go on after a run that left something which another one can do; empty when there is none.
 
     ``collectable`` exports of the run were asked for and are not committed, and Amazon keeps them.

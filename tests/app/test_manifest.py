@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from asyncexport.app.exits import Exit
-from asyncexport.app.manifest import FORMAT, Record, history, read
+from asyncexport.app.manifest import FORMAT, RunRecord, history, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
 from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
@@ -24,13 +24,13 @@ def ticking(start: datetime = STARTED) -> Callable[[], datetime]:
     return lambda: next(moments)
 
 
-def record(*jobs: Job, discovery: Discovery | None = None) -> Record:
-    made = Record(snapshot="2026-11-23", now=ticking(), nonce="7f3a")
+def record(*jobs: Job, discovery: Discovery | None = None) -> RunRecord:
+    made = RunRecord(snapshot="2026-11-23", now=ticking(), nonce="7f3a")
     made.plan(discovery or Discovery(tuple(each.profile for each in jobs)), jobs)
     return made
 
 
-def told(made: Record, status: Exit | None = Exit.OK) -> dict[str, Any]:
+def told(made: RunRecord, status: Exit | None = Exit.OK) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(made.manifest(Summary(rows=7), status, again=True))
     return document
 
@@ -119,7 +119,7 @@ def test_jobs_that_ended_otherwise() -> None:
     failure = {key: entries[1][key] for key in ("error", "message", "temporary", "export_id")}
     assert failure == {"error": "ExportFailed", "message": "no Atzr|***", "temporary": False, "export_id": "e-2"}
     assert made.unfinished == (jobs[2],)
-    assert repr(made) == "<Record 2026-11-23T02-00-11Z-7f3a 2/3 outcomes>"
+    assert repr(made) == "<RunRecord 2026-11-23T02-00-11Z-7f3a 2/3 outcomes>"
 
 
 def test_what_was_never_a_job() -> None:
@@ -172,7 +172,7 @@ def test_the_newest(tmp_path: Path) -> None:
 def test_runs_of_one_second(tmp_path: Path) -> None:
     """Which of two runs was the last is told by when it began; only its own label's runs come with it."""
     for nonce, passed, label in (("ffff", 0, "x"), ("8888", 300, "y"), ("0000", 600, "x")):
-        made = Record(snapshot=label, now=ticking(STARTED + timedelta(milliseconds=passed)), nonce=nonce)
+        made = RunRecord(snapshot=label, now=ticking(STARTED + timedelta(milliseconds=passed)), nonce=nonce)
         stored(tmp_path, f"{made.name}.json", made.manifest(Summary(), Exit.OK))
     found = history(tmp_path)
     assert found is not None
@@ -227,5 +227,5 @@ def test_a_manifest_that_is_absurdly_large(tmp_path: Path) -> None:
 def test_a_clock_of_another_zone() -> None:
     """Times are written in UTC whatever zone the clock shows."""
     zone = datetime(2026, 11, 23, 4, tzinfo=UTC).astimezone()
-    made = Record(snapshot="x", now=lambda: zone, nonce="0000")
+    made = RunRecord(snapshot="x", now=lambda: zone, nonce="0000")
     assert made.name == "2026-11-23T04-00-00Z-0000"

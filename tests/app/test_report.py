@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncexport.app.manifest import Record
+from asyncexport.app.manifest import RunRecord
 from asyncexport.app.report import (
     MANY_PROFILES,
     JsonReport,
@@ -32,8 +32,8 @@ from asyncexport.models import Discovery, Entity, Job, Profile, Region, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
 
 
-def record(*jobs: Job, discovery: Discovery | None = None) -> Record:
-    made = Record(snapshot="2026-11-23", now=lambda: STARTED, nonce="7f3a")
+def record(*jobs: Job, discovery: Discovery | None = None) -> RunRecord:
+    made = RunRecord(snapshot="2026-11-23", now=lambda: STARTED, nonce="7f3a")
     made.plan(discovery or Discovery(tuple(each.profile for each in jobs)), jobs)
     return made
 

@@ -17,7 +17,7 @@ from asyncexport.adapters.journal import FILE, SqliteJournal
 from asyncexport.adapters.lock import StateLock
 from asyncexport.app.cli import main
 from asyncexport.app.exits import Exit
-from asyncexport.app.manifest import Record
+from asyncexport.app.manifest import RunRecord
 from asyncexport.errors import AuthError, ConnectionLost, ExportFailed
 from asyncexport.models import Committed, Discovery, Dropped, Intended, Job, Note, Receipt, Requested, Summary
 from tests.app.support import STARTED, exported, failed, job, refused
@@ -33,15 +33,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def left(folder: Path, record: Record, status: Exit | None) -> Path:
+def left(folder: Path, record: RunRecord, status: Exit | None) -> Path:
     path = folder / "_runs" / f"{record.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(record.manifest(Summary(), status))
     return path
 
 
-def record(discovery: Discovery, *jobs: Any) -> Record:
-    made = Record(snapshot="2026-11-23", now=lambda: STARTED, nonce="7f3a")
+def record(discovery: Discovery, *jobs: Any) -> RunRecord:
+    made = RunRecord(snapshot="2026-11-23", now=lambda: STARTED, nonce="7f3a")
     made.plan(discovery, jobs)
     return made
 
@@ -187,8 +187,8 @@ def test_a_narrower_run_afterwards() -> None:
     """What an interrupted run never came to stays missing until it is brought; the newest outcome of a job counts."""
     jobs = [job(str(each)) for each in range(1, 6)]
     after = STARTED + timedelta(milliseconds=5)
-    night = Record(snapshot="2026-11-23", now=lambda: STARTED, nonce="ffff")
-    later = Record(snapshot="2026-11-23", now=lambda: after, nonce="0000")
+    night = RunRecord(snapshot="2026-11-23", now=lambda: STARTED, nonce="ffff")
+    later = RunRecord(snapshot="2026-11-23", now=lambda: after, nonce="0000")
     night.plan(Discovery((), refused=(refused(AuthError("revoked")),)), jobs)
     night.add(exported(jobs[0]))
     night.add(failed(jobs[1], ExportFailed("timed out")))
