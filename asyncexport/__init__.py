@@ -12,11 +12,11 @@ entered. Errors are in :mod:`asyncexport.errors`, events in :mod:`asyncexport.ev
 """
 
 from asyncexport._version import __version__
+from asyncexport.accounts import Account, Region, Secret
 from asyncexport.batch import Batch
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import (
-    Account,
     Discovery,
     Entity,
     Exported,
@@ -28,8 +28,6 @@ from asyncexport.models import (
     Profile,
     Receipt,
     Refused,
-    Region,
-    Secret,
     SignedUrl,
     Summary,
     TransferOrder,

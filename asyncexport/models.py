@@ -10,38 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 from urllib.parse import urlsplit
 
+from asyncexport.accounts import Region
 from asyncexport.errors import AsyncexportError, ConfigError
-
-
-class Region(StrEnum):
-    """The three places the API lives in. An account's grant, its profiles and its slots belong to one of them."""
-
-    NA = "NA"
-    EU = "EU"
-    FE = "FE"
-
-    @property
-    def api_url(self) -> str:
-        """Origin of the API (official)."""
-        return _HOSTS[self][0]
-
-    @property
-    def token_url(self) -> str:
-        """Where refresh tokens become access tokens (official)."""
-        return _HOSTS[self][1]
-
-
-_HOSTS = {
-    Region.NA: ("https://advertising-api.amazon.com", "https://api.amazon.com/auth/o2/token"),
-    Region.EU: ("https://advertising-api-eu.amazon.com", "https://api.amazon.co.uk/auth/o2/token"),
-    Region.FE: ("https://advertising-api-fe.amazon.com", "https://api.amazon.co.jp/auth/o2/token"),
-}
 
 
 class Entity(StrEnum):
@@ -51,35 +26,6 @@ class Entity(StrEnum):
     AD_GROUPS = "adGroups"
     TARGETS = "targets"
     ADS = "ads"
-
-
-class Secret:
-    """Text that must not be seen: constant ``repr`` and ``str``, refuses to be pickled.
-
-    >>> Secret("Atzr|...")
-    Secret(***)
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text itself: called only where it goes onto the wire."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(("Secret", self._text))
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is never pickled; pass where to find it instead")
 
 
 _QUERY_IN_PATH = re.compile(r"%(?:25)*3f|[;&]", re.IGNORECASE)
@@ -123,94 +69,6 @@ class SignedUrl:
 
     def __hash__(self) -> int:
         return hash(("SignedUrl", self._text))
-
-
-SecretText: TypeAlias = str | Secret
-SecretSource: TypeAlias = (
-    SecretText | Awaitable[SecretText] | Callable[[], SecretText] | Callable[[], Awaitable[SecretText]]
-)
-"""A text, or something that fetches it once when the exporter is entered (a vault)."""
-
-SecretKeeper: TypeAlias = Callable[["Secret"], Awaitable[None] | None]
-"""Stores a secret where the next run will find it; returns when it is safe there, raises when it could not be."""
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Account:
-    """One Login-with-Amazon client and one grant, in one region.
-
-    ``profiles`` restricts discovery to these ids (None: every seller and vendor profile of the region). ``api_url`` and
-    ``token_url`` replace the region's own (emulator, tests, proxies). ``download_hosts`` lists the host suffixes that
-    signed URLs may point to; plain http is admitted only towards a loopback ``api_url``'s own host.
-    ``on_new_refresh_token`` is given the refresh token that replaces this one, should the token host ever send one,
-    before it is used.
-
-    Raises :class:`ConfigError` for an empty name, a region that does not exist, a URL that cannot be connected to, or a
-    single text where several are meant.
-    """
-
-    name: str
-    region: Region
-    client_id: SecretSource = field(repr=False)
-    client_secret: SecretSource = field(repr=False)
-    refresh_token: SecretSource = field(repr=False)
-    profiles: tuple[str, ...] | None
-    api_url: str
-    token_url: str
-    download_hosts: tuple[str, ...]
-    on_new_refresh_token: SecretKeeper | None = field(repr=False)
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        region: Region | str,
-        client_id: SecretSource,
-        client_secret: SecretSource,
-        refresh_token: SecretSource,
-        profiles: Sequence[str | int] | None = None,
-        api_url: str | None = None,
-        token_url: str | None = None,
-        download_hosts: Sequence[str] = (".amazonaws.com",),
-        on_new_refresh_token: SecretKeeper | None = None,
-    ) -> None:
-        if not name:
-            raise ConfigError("an account needs a name")
-        try:
-            where = Region(region)
-        except ValueError:
-            raise ConfigError(f"account {name!r}: region {region!r} is none of NA, EU, FE") from None
-        for key, texts in (("profiles", profiles), ("download_hosts", download_hosts)):
-            if isinstance(texts, str):
-                raise ConfigError(f"account {name!r}: {key} is a sequence of texts, not one text: [{texts!r}]")
-        for key, value in {
-            "name": name,
-            "region": where,
-            "client_id": client_id,
-            "client_secret": _hidden(client_secret),
-            "refresh_token": _hidden(refresh_token),
-            "profiles": None if profiles is None else tuple(str(each) for each in profiles),
-            "api_url": _checked_url(name, "api_url", api_url or where.api_url).rstrip("/"),
-            "token_url": _checked_url(name, "token_url", token_url or where.token_url),
-            "download_hosts": tuple(download_hosts),
-            "on_new_refresh_token": on_new_refresh_token,
-        }.items():
-            object.__setattr__(self, key, value)
-
-
-def _checked_url(account: str, key: str, url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        usable = False
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigError(f"account {account!r}: {key} is no URL of the form https://host/path")
-    return url
-
-
-def _hidden(source: SecretSource) -> SecretSource:
-    return Secret(source) if isinstance(source, str) else source
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,49 +245,6 @@ class Failed:
 
 
 Outcome: TypeAlias = Exported | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Intended:
-    """A POST for the job is about to be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """The API took the job and called its export ``export_id``."""
-
-    export_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The sink has the job's rows."""
-
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """The job failed. ``keep``: its export, if it has one, is still worth collecting by a later run."""
-
-    error: AsyncexportError
-    keep: bool
-
-
-Note: TypeAlias = Intended | Requested | Committed | Dropped
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the journal says of a job.
-
-    ``state`` is ``intended``, ``requested``, ``committed`` or ``failed``; ``export_id`` is empty where none is worth
-    collecting; ``age_seconds`` is how long ago the export was asked for.
-    """
-
-    state: str
-    export_id: str
-    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from asyncexport.batch import Batch
 from asyncexport.events import Event
-from asyncexport.models import Evidence, Job, Known, Note, Receipt, SignedUrl, TransferOrder
+from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
+from asyncexport.notes import Known, Note
 
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer to a small JSON call, unless the request expects more; the rest is not read."""

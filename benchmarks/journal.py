@@ -22,9 +22,11 @@ from typing import Any
 
 import anyio
 
+from asyncexport.accounts import Region
 from asyncexport.adapters.journal import FILE, SqliteJournal, read, tally
 from asyncexport.errors import AsyncexportError
-from asyncexport.models import Committed, Entity, Intended, Job, Profile, Receipt, Region, Requested
+from asyncexport.models import Entity, Job, Profile, Receipt
+from asyncexport.notes import Committed, Intended, Requested
 
 Rows = list[tuple[str, str]]
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import LogNormal
 from asyncexport.emulator.objects import ObjectKey
@@ -23,7 +24,6 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
-from asyncexport.models import Account, Secret
 
 
 class Served:

@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 import pytest
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.app.cli import main
 from asyncexport.app.commands.emulate import configuration
 from asyncexport.app.exits import MEANINGS
 from asyncexport.app.settings import load
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.models import Account, Secret
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parent.parent

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from asyncexport.accounts import Secret, SecretSource
 from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.models import Entity, Filters, Secret, SecretSource
+from asyncexport.models import Entity, Filters
 
 if sys.version_info >= (3, 14):
     from compression import zstd

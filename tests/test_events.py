@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from asyncexport import events
-from asyncexport.models import Entity, Exported, Job, Profile, Receipt, Region
+from asyncexport.accounts import Region
+from asyncexport.models import Entity, Exported, Job, Profile, Receipt
 
 KINDS: list[Any] = [
     kind for _, kind in inspect.getmembers(events, inspect.isclass) if kind.__module__ == events.__name__

@@ -16,8 +16,9 @@ import pytest
 
 import asyncexport
 from asyncexport import errors
+from asyncexport.accounts import Account, Secret
 from asyncexport.errors import AsyncexportError
-from asyncexport.models import Account, Secret, SignedUrl
+from asyncexport.models import SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio.wire import Grant, Token
 
@@ -88,7 +89,7 @@ def test_a_public_member(name: str, member: object) -> None:
     assert hints >= set(inspect.signature(member).parameters) - {"self", "cls"} | {"return"}
 
 
-@pytest.mark.parametrize("module", ["errors", "events", "ports", "sinks", "testing", "models"])
+@pytest.mark.parametrize("module", ["errors", "events", "ports", "sinks", "testing", "accounts", "models", "notes"])
 def test_a_module_for_users(module: str) -> None:
     """The modules that the package's docstring points to are there, and every class in them has a docstring."""
     loaded = importlib.import_module(f"asyncexport.{module}")

@@ -31,7 +31,8 @@ from typing import Any
 from asyncexport.adapters.folders import make_private
 from asyncexport.adapters.threads import ended, in_thread
 from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
-from asyncexport.models import Committed, Dropped, Intended, Job, Known, Note, Requested
+from asyncexport.models import Job
+from asyncexport.notes import Committed, Dropped, Intended, Known, Note, Requested
 
 FILE = "journal.sqlite3"
 KEPT_SECONDS = 35 * 86_400.0

@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 
 import anyio
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.adapters.retrying import Retrying, in_time
 from asyncexport.adapters.threads import ended
 from asyncexport.errors import ApiError, AsyncexportError, AuthError, RequestRejected, StateError, UrlRefused
 from asyncexport.events import OddityNoticed, TokenRefreshed
-from asyncexport.models import Account, Secret
 from asyncexport.ports import Clock, Listener, Transport
 from asyncexport.sansio import wire
 

@@ -14,9 +14,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from asyncexport.accounts import Secret
 from asyncexport.app.table import Table, toml_type
 from asyncexport.errors import ConfigError
-from asyncexport.models import Secret
 
 _LARGEST = 64 * 1024
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH

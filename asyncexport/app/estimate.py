@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asyncexport.models import Account, Job
+from asyncexport.accounts import Account
+from asyncexport.models import Job
 from asyncexport.sansio.planning import waves
 
 GENERATION = 25.0

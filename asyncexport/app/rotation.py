@@ -12,8 +12,8 @@ import asyncio
 import os
 from pathlib import Path
 
+from asyncexport.accounts import Secret
 from asyncexport.errors import AsyncexportError, StateError
-from asyncexport.models import Secret
 from asyncexport.sinks.disk import Files
 from asyncexport.sinks.files import write_whole
 

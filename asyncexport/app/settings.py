@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+from asyncexport.accounts import Account, Region
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
 from asyncexport.app.table import Table, suggestion
 from asyncexport.errors import ConfigError
-from asyncexport.models import AD_PRODUCTS, STATES, Account, Entity, Filters, Limits, Region
+from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sinks.codecs import Compression
 

@@ -13,10 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.answers import Refusal, by_status, gateway, no_scope
 from asyncexport.emulator.regions import split_host
 from asyncexport.emulator.world import Advertiser, Grant, World
-from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Region
+from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters
 from asyncexport.ports import Request
 
 MEDIA_TYPES = {entity: f"application/vnd.{entity.value.lower()}export.v1+json" for entity in Entity}

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from anyio.lowlevel import checkpoint
 
+from asyncexport.accounts import Account
 from asyncexport.emulator.data import EMPTY_EXPORT
 from asyncexport.emulator.state import AdsState
-from asyncexport.models import Account, SignedUrl
+from asyncexport.models import SignedUrl
 from asyncexport.ports import Clock, Download, Request, Response
 
 API_URL = "https://api.emulated.test"

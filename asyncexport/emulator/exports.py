@@ -13,10 +13,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.laws import Law
 from asyncexport.emulator.objects import ObjectKey, Shelf
 from asyncexport.emulator.world import Grant
-from asyncexport.models import Entity, Region
+from asyncexport.models import Entity
 
 SUFFIXES = {Entity.CAMPAIGNS: "C", Entity.AD_GROUPS: "A", Entity.TARGETS: "T", Entity.ADS: "R"}
 FOLDERS = {

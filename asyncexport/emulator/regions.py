@@ -7,7 +7,7 @@ host of all regions, which the real API does not have and the caller of a test m
 
 from __future__ import annotations
 
-from asyncexport.models import Region
+from asyncexport.accounts import Region
 
 TOKEN_PATH = "/auth/o2/token"  # noqa: S105
 """Where the token host answers, which is one for all regions."""

@@ -22,13 +22,14 @@ from typing import Self
 
 from aiohttp import web
 
+from asyncexport.accounts import Account
 from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.regions import TOKEN_PATH
 from asyncexport.emulator.sending import Outgoing, Sender
 from asyncexport.emulator.spool import Content, Spool
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
-from asyncexport.models import Account, Entity, Filters
+from asyncexport.models import Entity, Filters
 from asyncexport.ports import Request
 
 _GRACE = 0.1

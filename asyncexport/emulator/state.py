@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from asyncexport.accounts import Region
 from asyncexport.emulator import checks, export_bodies
 from asyncexport.emulator.answers import JSON, Answer, Letterhead, Refusal, by_status, too_many
 from asyncexport.emulator.checks import Heard
@@ -38,7 +39,7 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.words import Met
 from asyncexport.emulator.world import Grant, World
 from asyncexport.errors import ConnectionLost
-from asyncexport.models import Entity, Region
+from asyncexport.models import Entity
 from asyncexport.ports import Request, Response
 
 EPOCH = 1_795_392_000.0

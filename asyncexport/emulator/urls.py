@@ -14,9 +14,9 @@ from base64 import b64encode
 from hashlib import sha256
 from random import Random
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.moments import amz_date, instant
 from asyncexport.emulator.store_errors import StoreRefusal, access_denied, expired_token
-from asyncexport.models import Region
 
 BUCKETS = {
     Region.NA: "https://snapshots-prod-us-east-1.s3.us-east-1.amazonaws.com",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 
+from asyncexport.accounts import Account, Region
 from asyncexport.emulator.names import COMPANIES
 from asyncexport.emulator.regions import TOKEN_PATH, host_of
-from asyncexport.models import Account, Region
 
 ROWS_PER_CAMPAIGN = 66
 """What one campaign brings on average over the four files: itself, 2.2 ad groups, 55 targets, 8 ads."""

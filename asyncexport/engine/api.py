@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import Access, TokenSource
@@ -25,7 +26,7 @@ from asyncexport.errors import (
     Throttled,
     TokenRejected,
 )
-from asyncexport.models import Account, Export, Job, Profile, Secret
+from asyncexport.models import Export, Job, Profile
 from asyncexport.ports import Request, Response, Transport
 from asyncexport.sansio import wire
 

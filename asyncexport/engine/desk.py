@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from asyncexport.accounts import Account, Secret, SecretSource
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import TokenSource
@@ -13,7 +14,7 @@ from asyncexport.engine.api import AdsApi
 from asyncexport.engine.export import ExportMaker, Located
 from asyncexport.engine.tally import Tally
 from asyncexport.errors import AsyncexportError, ConfigError
-from asyncexport.models import Account, Job, Limits, Secret, SecretSource, SignedUrl, TransferOrder
+from asyncexport.models import Job, Limits, SignedUrl, TransferOrder
 from asyncexport.ports import Clock, Listener, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff, Spread

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import anyio
 
+from asyncexport.accounts import Account
 from asyncexport.engine.desk import Desk
 from asyncexport.errors import AsyncexportError, ProfileAccessDenied
-from asyncexport.models import Account, Discovery, Profile, Refused
+from asyncexport.models import Discovery, Profile, Refused
 
 
 async def discover(desks: Iterable[Desk]) -> Discovery:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from asyncexport.engine.api import AdsApi
 from asyncexport.errors import ConnectError, ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
 from asyncexport.events import ExportAdopted, ExportFinished, ExportOrphaned, ExportRequested, OddityNoticed
-from asyncexport.models import Export, ExportStatus, Intended, Job, Known, Requested, SignedUrl
+from asyncexport.models import Export, ExportStatus, Job, SignedUrl
+from asyncexport.notes import Intended, Known, Requested
 from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Spread

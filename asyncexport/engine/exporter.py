@@ -17,6 +17,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from asyncexport.accounts import Account
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.journal import NoJournal, SqliteJournal
 from asyncexport.adapters.lock import StateLock
@@ -31,18 +32,7 @@ from asyncexport.engine.tally import Tally
 from asyncexport.engine.windows import Windows
 from asyncexport.errors import ConfigError
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
-from asyncexport.models import (
-    Account,
-    Discovery,
-    Failed,
-    Job,
-    Limits,
-    Outcome,
-    Profile,
-    SignedUrl,
-    Summary,
-    TransferOrder,
-)
+from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile, SignedUrl, Summary, TransferOrder
 from asyncexport.ports import Clock, Journal, Listener, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.polling import Schedule

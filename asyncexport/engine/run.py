@@ -26,19 +26,8 @@ from asyncexport.engine.tally import Tally
 from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, StateError
 from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
-from asyncexport.models import (
-    Committed,
-    Dropped,
-    Exported,
-    Failed,
-    Job,
-    Known,
-    Outcome,
-    Receipt,
-    SignedUrl,
-    Summary,
-    TransferOrder,
-)
+from asyncexport.models import Exported, Failed, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
+from asyncexport.notes import Committed, Dropped, Known
 from asyncexport.ports import Clock, Journal, Listener, Runner, Sink
 from asyncexport.sansio.recovery import is_worth_collecting
 

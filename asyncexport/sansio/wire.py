@@ -19,8 +19,9 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from asyncexport._version import __version__
+from asyncexport.accounts import Account, Secret
 from asyncexport.errors import AsyncexportError, AuthError, ProtocolError, RequestRejected, ServerError, Throttled
-from asyncexport.models import Account, Entity, Export, ExportStatus, Filters, Job, Profile, Secret, SignedUrl
+from asyncexport.models import Entity, Export, ExportStatus, Filters, Job, Profile, SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio.failures import complaint, failure, http_date, request_id_of
 from asyncexport.sansio.redact import EXCERPT, printable, scrub

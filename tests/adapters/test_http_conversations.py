@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from asyncexport.accounts import Account, Region, Secret
 from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
@@ -26,7 +27,7 @@ from asyncexport.errors import (
     UrlRefused,
 )
 from asyncexport.events import CallRetried, Event
-from asyncexport.models import Account, Entity, ExportStatus, Job, Profile, Region, Secret
+from asyncexport.models import Entity, ExportStatus, Job, Profile
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.bucket import Bucket
 from asyncexport.sansio.wire import Grant

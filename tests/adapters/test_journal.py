@@ -18,23 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asyncexport.accounts import Region
 from asyncexport.adapters import journal as journal_module
 from asyncexport.adapters.journal import FILE, KEPT_SECONDS, LabelCount, NoJournal, SqliteJournal, read, tally
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
-from asyncexport.models import (
-    Committed,
-    Dropped,
-    Entity,
-    Filters,
-    Intended,
-    Job,
-    Known,
-    Note,
-    Profile,
-    Receipt,
-    Region,
-    Requested,
-)
+from asyncexport.models import Entity, Filters, Job, Profile, Receipt
+from asyncexport.notes import Committed, Dropped, Intended, Known, Note, Requested
 
 PROFILE = Profile("acme", Region.EU, "1234567890")
 JOB = Job(PROFILE, Entity.ADS, snapshot="night")

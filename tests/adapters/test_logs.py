@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from asyncexport.accounts import Secret
 from asyncexport.adapters.logs import (
     NAME,
     THIRD_PARTIES,
@@ -34,7 +35,7 @@ from asyncexport.events import (
     RunFinished,
     TokenRefreshed,
 )
-from asyncexport.models import Discovery, Secret, SignedUrl, Summary
+from asyncexport.models import Discovery, SignedUrl, Summary
 from tests.app.support import CANARY, exported, failed, job, profile
 
 URL = "https://s3.example/key?X-Amz-Signature=deadbeef"

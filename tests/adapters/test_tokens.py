@@ -7,6 +7,7 @@ import asyncio
 import anyio
 import pytest
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import TokenSource
 from asyncexport.errors import (
@@ -21,7 +22,6 @@ from asyncexport.errors import (
     UrlRefused,
 )
 from asyncexport.events import Event, OddityNoticed, TokenRefreshed
-from asyncexport.models import Account, Secret
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff

@@ -10,22 +10,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from asyncexport.accounts import Account, Region
 from asyncexport.errors import AsyncexportError, ServerError
 from asyncexport.events import JobFinished, RunStarted
-from asyncexport.models import (
-    Account,
-    Discovery,
-    Entity,
-    Exported,
-    Failed,
-    Job,
-    Outcome,
-    Profile,
-    Receipt,
-    Refused,
-    Region,
-    Summary,
-)
+from asyncexport.models import Discovery, Entity, Exported, Failed, Job, Outcome, Profile, Receipt, Refused, Summary
 from asyncexport.ports import Listener, Sink
 
 STARTED = datetime(2026, 11, 23, 2, 0, 11, tzinfo=UTC)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from asyncexport.accounts import Secret
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import SecretFile
 from asyncexport.app.table import Table
 from asyncexport.errors import AuthError, ConfigError, StateError
-from asyncexport.models import Secret
 from asyncexport.ports import Response
 from asyncexport.sansio.redact import safe_line
 from asyncexport.sansio.wire import Grant, read_token

@@ -10,7 +10,8 @@ import pytest
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.present import Present, present
 from asyncexport.batch import Batch
-from asyncexport.models import Evidence, Job, Requested, SignedUrl, TransferOrder
+from asyncexport.models import Evidence, Job, SignedUrl, TransferOrder
+from asyncexport.notes import Requested
 from asyncexport.sinks import JsonLines
 from tests.app.support import job
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
 from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
@@ -19,7 +20,8 @@ from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
 from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
-from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused, Region, Requested
+from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
+from asyncexport.notes import Requested
 from asyncexport.sinks import JsonLines
 from asyncexport.testing import FakeClock
 from tests.app.support import STARTED, FakeExporter, account, exported, failed, profile, refused

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.app.manifest import RunRecord
 from asyncexport.app.report import (
     MANY_PROFILES,
@@ -28,7 +29,7 @@ from asyncexport.errors import (
     ServerError,
 )
 from asyncexport.events import ExportAdopted
-from asyncexport.models import Discovery, Entity, Job, Profile, Region, Summary
+from asyncexport.models import Discovery, Entity, Job, Profile, Summary
 from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from asyncexport.accounts import Region, Secret
 from asyncexport.app.settings import COMPRESSIONS, Places, RunSettings, Settings, load, load_places
 from asyncexport.errors import ConfigError
-from asyncexport.models import Entity, Filters, Limits, Region, Secret
+from asyncexport.models import Entity, Filters, Limits
 
 ENVIRON = {"ID": "amzn1.id", "SECRET": "hush", "TOKEN": "Atzr|canary"}
 ACCOUNT = """

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.emulator import checks
 from asyncexport.emulator.answers import Refusal
-from asyncexport.models import Entity, Filters, Region
+from asyncexport.models import Entity, Filters
 from asyncexport.ports import Request
 from tests.emulator.calls import WORLD
 

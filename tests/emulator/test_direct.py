@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from asyncexport import Entity, Exported, Exporter, Failed, plan
+from asyncexport.accounts import Region
 from asyncexport.emulator.direct import API_URL, DirectTransport
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.regions import host_of
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
-from asyncexport.models import Region, SignedUrl
+from asyncexport.models import SignedUrl
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 

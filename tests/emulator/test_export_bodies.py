@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.emulator import export_bodies
 from asyncexport.emulator.exports import ExportRecord
 from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.words import Met
-from asyncexport.models import Entity, Filters, Region
+from asyncexport.models import Entity, Filters
 
 RECORD = ExportRecord(
     export_id="abc",

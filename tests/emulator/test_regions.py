@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.regions import host_of, split_host
-from asyncexport.models import Region
 
 
 @pytest.mark.parametrize("region", Region)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.objects import ObjectKey, StoredObject
 from asyncexport.emulator.s3 import StoreAnswer, StorePaper, Wish, byte_range, plain_answer, store_instead, weathered
 from asyncexport.emulator.store_errors import StoreRefusal, by_store_status
 from asyncexport.emulator.urls import Signer
 from asyncexport.emulator.words import Met
-from asyncexport.models import Entity, Filters, Region
+from asyncexport.models import Entity, Filters
 
 KEY = ObjectKey.of("7", Entity.ADS, Filters())
 ETAG = "0123456789abcdef0123456789abcdef"

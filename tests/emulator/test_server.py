@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.emulator.checks import MEDIA_TYPES
 from asyncexport.emulator.data import EMPTY_EXPORT, rows
 from asyncexport.emulator.laws import Constant
@@ -20,7 +21,7 @@ from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.server import EmulatorServer, serve
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
-from asyncexport.models import Account, Entity, Filters, Secret
+from asyncexport.models import Entity, Filters
 from tests.emulator.calls import WORLD, a_state
 
 PROFILE = max(WORLD.grants[0].profiles, key=lambda profile: profile.campaigns)

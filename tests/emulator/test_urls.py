@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.emulator.store_errors import StoreRefusal
 from asyncexport.emulator.urls import BUCKETS, Signer
-from asyncexport.models import Region
 
 PATH = "/TARGET/amzn1.application-oa2-client.0123456789abcdef0123456789abcdef/0123.json.gz"
 

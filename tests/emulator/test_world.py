@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from asyncexport.accounts import Region, Secret
 from asyncexport.emulator.world import MARKETS, World
-from asyncexport.models import Region, Secret
 
 
 def test_the_same_seed_gives_the_same_world() -> None:

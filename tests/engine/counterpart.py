@@ -10,7 +10,8 @@ from asyncexport.engine.tally import Tally
 from asyncexport.errors import (
     AsyncexportError,
 )
-from asyncexport.models import Known, Limits
+from asyncexport.models import Limits
+from asyncexport.notes import Known
 from asyncexport.ports import Response
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule

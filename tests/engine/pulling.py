@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from asyncexport import Account, Entity, Exporter, Job, Outcome, Schedule, plan
+from asyncexport.accounts import SecretSource
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.models import SecretSource
 from asyncexport.ports import Sink
 from asyncexport.sansio.backoff import Backoff
 from tests.engine.support import Events

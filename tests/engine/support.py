@@ -9,23 +9,13 @@ from contextlib import asynccontextmanager
 
 import orjson
 
+from asyncexport.accounts import Account, Region
 from asyncexport.batch import Batch
 from asyncexport.emulator.data import rows as emulated_rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.events import Event
-from asyncexport.models import (
-    Account,
-    Entity,
-    Evidence,
-    Job,
-    Known,
-    Note,
-    Profile,
-    Receipt,
-    Region,
-    SignedUrl,
-    TransferOrder,
-)
+from asyncexport.models import Entity, Evidence, Job, Profile, Receipt, SignedUrl, TransferOrder
+from asyncexport.notes import Known, Note
 from asyncexport.ports import Response, SinkWriter
 from asyncexport.testing import FakeDownload, json_response
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from asyncexport import Exporter
+from asyncexport.accounts import Secret, SecretSource
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import (
     ConfigError,
 )
-from asyncexport.models import Secret, SecretSource
 from asyncexport.testing import FakeTransport
 from tests.engine.pulling import with_secrets
 from tests.engine.support import (

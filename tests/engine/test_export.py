@@ -14,7 +14,8 @@ from asyncexport.errors import (
     ProtocolError,
     UrlRefused,
 )
-from asyncexport.models import ExportStatus, Known, Requested, SignedUrl
+from asyncexport.models import ExportStatus, SignedUrl
+from asyncexport.notes import Known, Requested
 from asyncexport.ports import Request, Response
 from asyncexport.testing import json_response
 from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Filters, Job, Outcome, plan
+from asyncexport.accounts import Region
 from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.weather import Weather
 from asyncexport.errors import ConfigError, DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
-from asyncexport.models import Intended, Profile, Receipt, Region, TransferOrder
+from asyncexport.models import Profile, Receipt, TransferOrder
+from asyncexport.notes import Intended
 from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
 from tests.engine.support import Events, Library, Notebook, true_text
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.engine.windows import Ticket, Windows
-from asyncexport.models import Entity, Job, Limits, Profile, Region
+from asyncexport.models import Entity, Job, Limits, Profile
 
 JOB = Job(Profile("acme", Region.EU, "1"), Entity.ADS)
 OTHER = Job(Profile("acme", Region.EU, "1"), Entity.TARGETS)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from asyncexport.accounts import Region
 from asyncexport.adapters.journal import FILE, SqliteJournal, read
-from asyncexport.models import Committed, Entity, Intended, Job, Note, Profile, Receipt, Region, Requested
+from asyncexport.models import Entity, Job, Profile, Receipt
+from asyncexport.notes import Committed, Intended, Note, Requested
 
 WAL = f"{FILE}-wal"
 STEP = 257

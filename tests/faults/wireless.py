@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from anyio.lowlevel import checkpoint
 
+from asyncexport.accounts import Account
 from asyncexport.emulator.damage import damaged
 from asyncexport.emulator.data import export_bytes, rows
 from asyncexport.emulator.laws import Constant
@@ -23,7 +24,7 @@ from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.errors import ConnectionLost
-from asyncexport.models import Account, Entity, Filters, SignedUrl
+from asyncexport.models import Entity, Filters, SignedUrl
 from asyncexport.ports import Clock, Download, Request, Response
 
 _PIECE = 2_000

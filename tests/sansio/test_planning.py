@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.models import Entity, Filters, Job, Profile, Region
+from asyncexport.accounts import Region
+from asyncexport.models import Entity, Filters, Job, Profile
 from asyncexport.sansio.planning import plan, waves
 from tests.support import steady
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport._version import __version__
+from asyncexport.accounts import Account, Region, Secret
 from asyncexport.errors import (
     AsyncexportError,
     AuthError,
@@ -19,7 +20,7 @@ from asyncexport.errors import (
     Throttled,
     UrlRefused,
 )
-from asyncexport.models import Account, Profile, Region, Secret
+from asyncexport.models import Profile
 from asyncexport.ports import Response
 from asyncexport.sansio import wire
 from asyncexport.testing import json_response

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport._version import __version__
+from asyncexport.accounts import Account, Region, Secret
 from asyncexport.errors import (
     AsyncexportError,
     ExportExpired,
@@ -22,7 +23,7 @@ from asyncexport.errors import (
     Throttled,
     UrlRefused,
 )
-from asyncexport.models import Account, Entity, ExportStatus, Filters, Job, Profile, Region, Secret, SignedUrl
+from asyncexport.models import Entity, ExportStatus, Filters, Job, Profile, SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
 from asyncexport.testing import json_response

@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from asyncexport.accounts import Secret
 from asyncexport.app.rotation import SecretFile
-from asyncexport.models import Secret
 from tests.sinks.support import FaultyFiles
 
 OLD, NEW = "Atzr|old", "Atzr|new"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from asyncexport.accounts import Secret
 from asyncexport.errors import JsonSyntax, ProtocolError
-from asyncexport.models import Secret
 from asyncexport.ports import Response
 from asyncexport.sansio.rows import Rows
 from asyncexport.sansio.wire import Grant, read_export, read_profiles, read_token

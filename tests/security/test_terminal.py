@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from asyncexport.accounts import Region
 from asyncexport.app.cli import main
 from asyncexport.app.commands.emulate import configuration
 from asyncexport.app.progress import Board, headline, slots_line, volume
@@ -21,7 +22,7 @@ from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.events import ExportRequested, RunStarted
-from asyncexport.models import Entity, Job, Profile, Region
+from asyncexport.models import Entity, Job, Profile
 from tests.app.conftest import in_thread
 from tests.security.support import named
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from asyncexport.accounts import Region
 from asyncexport.batch import Batch
-from asyncexport.models import Entity, Evidence, Filters, Job, Profile, Receipt, Region, SignedUrl, TransferOrder
+from asyncexport.models import Entity, Evidence, Filters, Job, Profile, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
 from asyncexport.sinks.disk import Files
 

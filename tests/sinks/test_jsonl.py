@@ -18,9 +18,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkLocked, SinkRejected
-from asyncexport.models import Entity, Evidence, Filters, Job, Profile, Region, SignedUrl, TransferOrder
+from asyncexport.models import Entity, Evidence, Filters, Job, Profile, SignedUrl, TransferOrder
 from asyncexport.ports import KeepsManifests
 from asyncexport.sinks import JsonLines
 from asyncexport.sinks.codecs import SUFFIXES, Compression, zstd

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from asyncexport.accounts import Account
 from asyncexport.adapters.journal import FILE, tally
 from asyncexport.app import options
 from asyncexport.app.console import count, size
@@ -17,7 +18,7 @@ from asyncexport.app.pull import MakeExporter, sink_of
 from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError, SinkError, StateError
-from asyncexport.models import Account, Discovery
+from asyncexport.models import Discovery
 from asyncexport.sansio.redact import safe_line
 
 

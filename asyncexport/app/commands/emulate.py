@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import click
 
+from asyncexport.accounts import Account, Secret
 from asyncexport.app import options
 from asyncexport.app.exits import say
 from asyncexport.app.signals import Interruption, interruptible
@@ -18,7 +19,6 @@ from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.errors import ConfigError
-from asyncexport.models import Account, Secret
 
 MOST_PORTS = 2
 

@@ -19,7 +19,8 @@ from asyncexport.app.cli import main
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import RunRecord
 from asyncexport.errors import AuthError, ConnectionLost, ExportFailed
-from asyncexport.models import Committed, Discovery, Dropped, Intended, Job, Note, Receipt, Requested, Summary
+from asyncexport.models import Discovery, Job, Receipt, Summary
+from asyncexport.notes import Committed, Dropped, Intended, Note, Requested
 from tests.app.support import STARTED, exported, failed, job, refused
 
 RECEIPT = Receipt("e-1", rows=10, bytes=500, sha256="ab" * 32, location="x")

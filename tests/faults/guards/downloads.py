@@ -312,9 +312,9 @@ DOWNLOADS = (
     ),
     Mutant(
         "a secret shows itself",
-        "models.py",
+        "accounts.py",
         'return "Secret(***)"',
         "return repr(self._text)",
-        ("tests/test_models.py",),
+        ("tests/test_accounts.py",),
     ),
 )
