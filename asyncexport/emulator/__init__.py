@@ -1,6 +1,7 @@
 """An Amazon Ads of our own, on loopback: demo, tests and benchmarks run against it.
 
-Built on what is known of the real one (``api.md``), in layers of its own, each using only those before it:
+Built on what is known of the real one (official pages, captures, what clients observed), in layers of its own, each
+using only those before it:
 
 - what exists: ``names``, ``regions`` (their hosts), ``world`` (grants and profiles), ``tree`` (what hangs on what),
   ``palette`` and ``*_records`` (the rows), ``data`` (rows that pass a request's filters, and the gzip file that holds

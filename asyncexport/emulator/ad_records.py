@@ -1,4 +1,4 @@
-"""Rows of the ads file, in the shapes of ``api.md`` 5.4.
+"""Rows of the ads file, in the shapes of the official common model.
 
 Sellers' product ads name the product twice (ASIN and SKU), vendors' once; some Sponsored Brands ads have no ``adId``.
 """

@@ -1,4 +1,4 @@
-"""What the API says: statuses, bodies and headers of ``api.md`` 1.5, 1.6 and 4.1, with the marks support asks for.
+"""What the API says: statuses, bodies and headers as captured and documented, with the marks support asks for.
 
 An ``Answer`` is a whole response plus what happens to it on its way (``Damage``), so that the pure server can plan what
 only a socket can do. A ``Refusal`` is an error answer, raised wherever a check fails and caught in one place.

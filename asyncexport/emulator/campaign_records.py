@@ -1,4 +1,4 @@
-"""Rows of the campaigns and adGroups files, in the shapes of ``api.md`` 5.1 and 5.2.
+"""Rows of the campaigns and adGroups files, in the shapes of the official common models.
 
 Optional fields are left out, never null; a field the documents do not know (``isMultiAdGroupsEnabled``) stands in some
 rows, as it does in production.

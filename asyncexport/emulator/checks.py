@@ -1,4 +1,4 @@
-"""What the API looks at before it acts, and its words when something is wrong (``api.md`` 1.1, 1.2, 1.6).
+"""What the API looks at before it acts, and its words when something is wrong.
 
 Each check returns what it found or raises :class:`Refusal`. An unknown path is refused by the gateway in front of the
 API, with a text about signatures that misleads everybody (gotcha 22).

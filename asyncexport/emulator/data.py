@@ -3,7 +3,7 @@
 ``rows`` walks the profile's tree and yields each row that passes the filters as compact JSON in UTF-8, nothing escaped
 that need not be. A row is the same whatever the filters are: they only decide whether it is there. ``pieces`` makes
 the file: one JSON array, one gzip member whose header is that of Java's ``GZIPOutputStream`` (no time, no level, OS 0),
-so that the empty export is exactly the 22 bytes seen in the wild (``api.md`` 2.7). Both are lazy: memory does not grow
+so that the empty export is exactly the 22 bytes seen in the wild. Both are lazy: memory does not grow
 with the export.
 """
 

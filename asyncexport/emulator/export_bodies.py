@@ -1,4 +1,4 @@
-"""The JSON of an export's answers: running, completed, failed (``api.md`` 1.3), and what the weather makes of it."""
+"""The JSON of an export's answers: running, completed, failed, and what the weather makes of it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 An export is in progress from its POST until it is due *and* its object is on the shelf. How many of a client's exports
 are in progress at an endpoint is kept in a heap by due time, so that asking costs O(log n) and no list is ever walked:
-a simulated night has 40,000 of them. Ids are base64url of ``uuid,letter`` without padding (``api.md`` 1.4).
+a simulated night has 40,000 of them. Ids are base64url of ``uuid,letter`` without padding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long the server takes over an export: a law, drawn per export from the seed, in seconds.
 
 A draw depends on the seed, the profile, the entity and how many exports of these two came before, and on nothing else:
-in whatever order a client asks, the same question takes the same time. Observed (``api.md`` 3): below a second for tiny
+in whatever order a client asks, the same question takes the same time. Observed: below a second for tiny
 accounts, 10 to 30 s as a rule, minutes in the tail, 15 minutes at the 99th percentile of what is promised.
 """
 

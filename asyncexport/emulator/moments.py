@@ -1,6 +1,6 @@
 """Moments as the API writes them: ``Instant.toString`` of Java, which drops the fraction when it is zero.
 
-So ``2019-02-07T07:58:58Z`` and ``2023-05-30T18:51:03.759Z`` stand in one file (``api.md`` 5). Rows need millions of
+So ``2019-02-07T07:58:58Z`` and ``2023-05-30T18:51:03.759Z`` stand in one file. Rows need millions of
 them, so days, minutes and seconds come from tables, the largest made at its first use. All times are in UTC.
 """
 

@@ -1,6 +1,6 @@
 """Names as people give them: plain ones, and those that break careless code.
 
-Words of seven scripts, and a list of hostile texts with what the API admits in names and keywords (``api.md`` 5.5):
+Words of seven scripts, and a list of hostile texts with what the API admits in names and keywords:
 quotes, backslashes, tabs and newlines, CJK, emoji beyond the basic plane, and ``},{`` to fool whoever cuts an array by
 looking for it. One name in sixteen is hostile. All draws come from the generator that is passed in.
 """

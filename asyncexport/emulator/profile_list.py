@@ -1,4 +1,4 @@
-"""``GET /v2/profiles``: what a grant manages in a region, profile ids as JSON numbers (``api.md`` 4.2)."""
+"""``GET /v2/profiles``: what a grant manages in a region, profile ids as JSON numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The hosts of the three regions on one listener: the first segment of a path stands for the host.
 
 ``/na``, ``/eu`` and ``/fe`` before a path of the API are what ``advertising-api.amazon.com`` and its two sisters are on
-the wire (``api.md`` 1.1): a host knows the profiles of its own region only. A path without such a segment is heard by a
+the wire: a host knows the profiles of its own region only. A path without such a segment is heard by a
 host of all regions, which the real API does not have and the caller of a test may find handy.
 """
 

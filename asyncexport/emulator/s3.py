@@ -1,6 +1,6 @@
 """The object store's answers: whole objects, pieces of them, and what the weather makes of either.
 
-``plain_answer`` is what S3 does (``api.md`` 2.9, 2.10): ``Range`` and ``If-Match`` honoured, a range it cannot read
+``plain_answer`` is what S3 does: ``Range`` and ``If-Match`` honoured, a range it cannot read
 ignored, 412 and 416 with their XML. ``weathered`` changes that answer as the words say. The body itself is not here: an
 answer names an object and the bytes ``start`` to ``stop`` of it, in one of two forms: as stored, or as plain JSON.
 """

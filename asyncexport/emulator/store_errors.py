@@ -1,4 +1,4 @@
-"""The object store's errors: XML as S3 writes it (``api.md`` 2.4, 2.10 to 2.12)."""
+"""The object store's errors: XML as S3 writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the targets file, in the shapes of ``api.md`` 5.3: keywords, products, categories, audiences, auto, themes.
+"""Rows of the targets file: keywords, products, categories, audiences, auto, themes, as in the official common model.
 
 This file is the large one, so a row takes its randomness from one 64-bit draw. ``KINDS`` holds, per ad product, 64
 places in the proportions of real accounts. Campaign-level targets exist for Sponsored Products negatives only and have

@@ -1,4 +1,4 @@
-"""The token host: refresh tokens become access tokens (``api.md`` 4.1). Facts about who holds what, no clock.
+"""The token host: refresh tokens become access tokens. Facts about who holds what, no clock.
 
 An access token is good for ``seconds``; it belongs to one grant and opens that grant's profiles. One from any host
 is good at every host; which profiles it opens there is a matter of the host's region. Answers to wrong credentials are

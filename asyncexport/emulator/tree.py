@@ -4,7 +4,7 @@ The four files of a profile are made independently of each other and must join, 
 states, ad products, creation times) is drawn here, campaign by campaign, from bits that depend on the campaign's number
 alone: no file depends on how far another was read, and nothing is held but one campaign. Ids are arithmetic: a
 number is spread over 13 to 16 digits by a bijection, so that they look random, never collide within a profile and cost
-no memory; Sponsored Brands ids have 18 digits and come in consecutive families (``api.md`` 5, gotcha 26).
+no memory; Sponsored Brands ids have 18 digits and come in consecutive families.
 """
 
 from __future__ import annotations

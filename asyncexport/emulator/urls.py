@@ -1,4 +1,4 @@
-"""Signed URLs: minted anew at each look, and checked over the exact bytes that come back (``api.md`` 2.2, 2.3, 2.11).
+"""Signed URLs: minted anew at each look, and checked over the exact bytes that come back.
 
 A URL is some 1,400 characters long because of its security token, whose ``%2B``, ``%2F``, ``%3D`` a careless client
 decodes or re-quotes. The signature covers method, path and query byte for byte: whoever changes one of them gets 403.

@@ -3,7 +3,7 @@
 A word is text such as ``return-503`` or ``stall-2-after-30%``; its numbers are taken from the text itself, so that a
 plan reads aloud. Amounts of bytes are counted in the body that is being sent, or given as a percentage of it; times are
 in seconds; free text is percent-encoded, so that it holds no blank and no semicolon. What these words must be able to
-produce is the matrix of ``faults.md``; the table below is the whole list.
+produce is the matrix in ``tests/faults/README.md``; the table below is the whole list.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What exists: grants, and the profiles each of them may see. Facts only, drawn once from a seed.
 
 ``World.generate`` spreads profiles over grants and rows over profiles the way real portfolios look: a few large
-advertisers hold most rows, many are small, some have nothing at all (their exports are the 22-byte ``[]``). Formats of
-ids, currencies, time zones and marketplaces follow ``api.md`` 4.2. The same arguments give the same world.
+advertisers hold most rows, many are small, some have nothing at all (their exports are the 22-byte ``[]``). Formats
+of ids, currencies, time zones and marketplaces follow the official pages on profiles. The same arguments give the
+same world.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A caller of the pure server: the five calls a client makes, spelt out as ``api.md`` has them."""
+"""A caller of the pure server: the five calls a client makes, spelt out as they are documented."""
 
 from __future__ import annotations
 

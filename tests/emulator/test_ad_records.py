@@ -21,7 +21,7 @@ TYPES = {
 
 @pytest.mark.parametrize("product", [SP, SB, SD])
 def test_each_ad_product_has_exactly_the_ad_types_it_may_have(product: str) -> None:
-    """The ad types are those of the table in api.md 5.4."""
+    """The ad types are those of the common model's table."""
     assert {row["adType"] for row in by_product(Entity.ADS, product)} == TYPES[product]
 
 

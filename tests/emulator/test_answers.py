@@ -22,7 +22,7 @@ EPOCH = 1_695_742_322.0
 
 
 def test_every_answer_bears_the_marks_support_asks_for() -> None:
-    """Request ids, the date of the server's clock and the other headers of api.md 1.5 are there."""
+    """Request ids, the date of the server's clock and the other headers that were captured are there."""
     answer = Letterhead(1, EPOCH).answer(3.0, 202, b"{}", "application/vnd.campaignsexport.v1+json")
     assert answer.headers["Date"] == "Tue, 26 Sep 2023 15:32:05 GMT"
     assert answer.headers["Content-Type"] == "application/vnd.campaignsexport.v1+json"

@@ -8,7 +8,7 @@ from tests.emulator.rowing import by_product, parsed
 
 
 def test_every_campaign_has_what_the_contract_requires() -> None:
-    """The required fields of api.md 5.1 stand in every row, and nothing is null."""
+    """The required fields of the common model stand in every row, and nothing is null."""
     for row in parsed(Entity.CAMPAIGNS):
         assert {"campaignId", "adProduct", "name", "state", "deliveryStatus", "budgetCaps"} <= row.keys()
         assert None not in row.values()
