@@ -90,6 +90,7 @@ class AiohttpTransport:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._api = self._store = None
         await self._resources.aclose()
 
     def _connector(self, trust: ssl.SSLContext, resolver: AbstractResolver | None) -> aiohttp.TCPConnector:
@@ -246,6 +247,8 @@ def _answering_within(seconds: float) -> type[aiohttp.ClientResponse]:
 def _entered(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
     if session is None:
         raise RuntimeError("the transport is used outside its 'async with' block")
+    if session.closed:
+        raise ConfigError("the session was closed while it was in use; close it after the exporter has been left")
     return session
 
 

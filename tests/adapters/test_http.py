@@ -232,6 +232,17 @@ async def test_an_answer_of_exactly_the_largest_size(transport: AiohttpTransport
         assert len((await transport.send(roomy)).body) == LARGEST_ANSWER + 1
 
 
+async def test_a_session_that_the_caller_closes_too_early() -> None:
+    """It is told as a mistake in words of ours, by calls and by downloads."""
+    own = aiohttp.ClientSession()
+    async with AiohttpTransport(own) as transport:
+        await own.close()
+        with pytest.raises(ConfigError, match="closed while it was in use"):
+            await transport.send(Request("GET", "http://127.0.0.1:9/x", {}))
+        with pytest.raises(ConfigError, match="closed while it was in use"):
+            await fetched(transport, "http://127.0.0.1:9/k")
+
+
 async def test_a_session_of_the_caller() -> None:
     """Calls go through the caller's session as it is; downloads get its connector but none of its headers."""
     own = aiohttp.ClientSession(headers={"X-Own": "own", "Authorization": CANARY}, cookies={"own": "1"})
@@ -263,7 +274,7 @@ async def test_sessions_of_our_own() -> None:
     async with wire() as server:
         async with AiohttpTransport() as transport:
             await transport.send(Request("GET", f"{server.url}/x", {}))
-        with pytest.raises(RuntimeError, match="Session is closed"):
+        with pytest.raises(RuntimeError, match="outside its 'async with' block"):
             await transport.send(Request("GET", f"{server.url}/x", {}))
 
 
