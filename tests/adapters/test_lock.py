@@ -62,8 +62,10 @@ def test_a_lock_that_is_not_held(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     lock.release()
     lock.acquire()
+    assert repr(lock).endswith("held>")
     lock.release()
     lock.release()
+    assert repr(lock).endswith("free>")
 
 
 def test_another_process(tmp_path: Path) -> None:

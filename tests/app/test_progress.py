@@ -181,8 +181,10 @@ async def test_the_pace_of_drawing() -> None:
 
 async def test_no_view() -> None:
     """Without a view the block just runs."""
-    async with showing(board(), None, FakeClock()):
-        pass
+    clock = FakeClock()
+    async with showing(board(), None, clock):
+        await clock.sleep(1.0)
+    assert clock.now() == 1.0
 
 
 async def test_a_view_that_breaks() -> None:

@@ -346,3 +346,5 @@ def test_a_slow_sink() -> None:
     floor = FloorRate()
     for _ in range(1000):
         floor.add(1, 0.0)
+    with pytest.raises(Stalled):
+        floor.add(1, 60.0)

@@ -80,6 +80,7 @@ async def test_headers_that_are_just_enough() -> None:
     """Sixty kilobytes of headers are unusual, and read."""
     async with spying(answer(*FILLED[:60], b"Content-Length: 0")) as spy:
         await call(spy)
+        assert spy.connects == 1
 
 
 CHUNKED = answer(b"Transfer-Encoding: chunked")

@@ -72,8 +72,10 @@ def test_a_level_is_obeyed(compression: str) -> None:
 
 @pytest.mark.parametrize("args", [("zstd", None), ("zstd", 22), ("gzip", 1), ("none", None)])
 def test_what_exists_is_allowed(args: Any) -> None:
-    """Names and levels that can be done pass."""
+    """Names and levels that can be done pass, and make an encoder."""
     check_compression(*args)
+    made = encoder(*args)
+    assert made.compress(b"row\n") + made.flush()
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ def test_a_failing_discard_keeps_quiet(folder: int) -> None:
     file = NewFile(FaultyFiles(at=4), folder, "data")
     file.create()
     file.discard()
+    assert repr(file) == "<NewFile data closed>"
 
 
 def test_a_file_that_is_not_open_cannot_be_written() -> None:
