@@ -33,6 +33,11 @@ class Limiter:
                 self._check_pause(self._bucket.pause(now))
                 await self._clock.sleep(wait)
 
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether the API asked to be left alone now."""
+        return self._bucket.pause(self._clock.now()) > 0
+
     def throttled(self, retry_after: float | None) -> None:
         """A 429 came, asking to be left alone for ``retry_after`` seconds if it said so."""
         self._bucket.throttled(self._clock.now(), retry_after)

@@ -162,11 +162,15 @@ class AdsApi:
             ) from None
 
     async def _admitted(self, call: _Call[Result]) -> Access:
-        await call.limiter.acquire()
-        try:
-            return await self._tokens.token(deadline=call.deadline)
-        except AsyncexportError as error:
-            raise _NoToken(error) from None
+        """Wait for the limiter, then for the token; what throttled the profile meanwhile is waited for as well."""
+        while True:
+            await call.limiter.acquire()
+            try:
+                access = await self._tokens.token(deadline=call.deadline)
+            except AsyncexportError as error:
+                raise _NoToken(error) from None
+            if not call.limiter.is_paused:
+                return access
 
     async def _once(self, call: _Call[Result], access: Access) -> Result:
         """Send and read. Whoever cancels this leaves the call marked as under way."""

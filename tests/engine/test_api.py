@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from asyncexport.errors import (
@@ -115,6 +116,28 @@ async def test_a_wait_for_the_limiter_that_outlasts_the_token() -> None:
 
     used = [request.headers.get("Authorization") for request in counter.transport.requests]
     assert used == [None, "Bearer Atza|one", None, "Bearer Atza|two"]
+
+
+async def test_a_429_that_comes_while_a_call_waits_for_its_token() -> None:
+    """The call had its permit already, but the profile has been told to wait since: it waits too."""
+    counter = Counterpart()
+    sent_at: list[float] = []
+
+    async def send(request: Request) -> Response:
+        if "token" in request.url:
+            await counter.clock.sleep(5.0)
+            return token_response()
+        sent_at.append(counter.clock.now())
+        return export_response("PROCESSING")
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    api = (await counter.desk()).api
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(api.look, JOB, "export-1")
+        await counter.clock.sleep(1.0)
+        api._limiter_of(JOB.profile.profile_id).throttled(30.0)
+
+    assert [at >= 31.0 for at in sent_at] == [True]
 
 
 async def test_a_request_that_is_cut_off_by_its_deadline() -> None:
