@@ -15,7 +15,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import orjson
 
@@ -48,16 +48,20 @@ EPOCH = 1_795_392_000.0
 KEPT = 24 * 3600.0
 """Seconds for which a finished export gives out URLs."""
 
+Cap: TypeAlias = int | Callable[[float], int | None] | None
+"""How many exports may be in progress: always so many, so many at a moment (in the state's seconds), or any number."""
+
 
 class AdsState:
     """The pure server.
 
     ``generation`` is the law of how long exports take, divided by ``speed``; ``cap`` how many a client may have in
-    progress per region and endpoint; ``rate`` and ``burst`` the calls a second of one profile (None: any number).
-    ``running_word`` is ``PROCESSING`` or ``IN_PROGRESS``. ``retry_after`` lets the 429 of a profile that calls too
-    often name the seconds, which the real one rarely does. ``credentials_seconds`` below ``url_seconds`` kills URLs
-    early. Answers of ``gzip_from`` bytes or more are compressed for who asks for it. ``shelf`` holds the objects;
-    without one they are reckoned and have no bytes. ``store_url`` replaces the buckets in the URLs that are minted.
+    progress per region and endpoint, which may move with time; ``rate`` and ``burst`` the calls a second of one profile
+    (None: any number). ``running_word`` is ``PROCESSING`` or ``IN_PROGRESS``. ``retry_after`` lets the 429 of a profile
+    that calls too often name the seconds, which the real one rarely does. ``credentials_seconds`` below ``url_seconds``
+    kills URLs early. Answers of ``gzip_from`` bytes or more are compressed for who asks for it. ``shelf`` holds the
+    objects; without one they are reckoned and have no bytes. ``store_url`` replaces the buckets in the URLs that are
+    minted.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class AdsState:
         *,
         generation: Law | None = None,
         speed: float = 1.0,
-        cap: int | None = 5,
+        cap: Cap = 5,
         rate: float | None = 10.0,
         burst: int = 10,
         seed: int | None = None,
@@ -90,7 +94,7 @@ class AdsState:
         self.exports = Exports(generation or LogNormal(), self.shelf, seed=seed, speed=speed)
         self.store_url = store_url
         self.epoch = epoch
-        self._cap = cap
+        self._cap: Callable[[float], int | None] = cap if callable(cap) else lambda _: cap
         self._buckets = Buckets(rate, burst)
         self._running_word = running_word
         self._retry_after = retry_after
@@ -185,7 +189,8 @@ class AdsState:
         self._throttle(profile.profile_id, now)
         media = checks.media_type(heard.headers, entity)
         key = ObjectKey.of(profile.profile_id, entity, checks.filters(entity, heard.body))
-        if self._cap is not None and self.exports.busy(grant, entity, now) >= self._cap:
+        cap = self._cap(now)
+        if cap is not None and self.exports.busy(grant, entity, now) >= cap:
             self.counters.throttled["cap"] += 1
             raise too_many()
         met = self._meet(Call("request", profile.profile_id, entity, now), token)

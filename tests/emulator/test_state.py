@@ -168,6 +168,17 @@ def test_without_a_cap_any_number_may_be_in_progress() -> None:
     assert {caller.request().status for _ in range(50)} == {202}
 
 
+def test_a_cap_that_moves() -> None:
+    """Given as a function of time the cap is what it is at the moment of the POST; what runs goes on."""
+    caller = Caller(a_state(cap=lambda now: 3 if now < 1.0 else None if now > 2.0 else 1))
+    assert [caller.request().status for _ in range(4)] == [202] * 3 + [429]
+    caller.now = 1.5
+    assert caller.request().status == 429
+    caller.now = 2.5
+    assert {caller.request().status for _ in range(20)} == {202}
+    assert caller.state.counters.throttled == {"cap": 2}
+
+
 @pytest.mark.parametrize(("names", "header"), [(False, None), (True, "1")])
 def test_a_profile_that_calls_too_often_is_throttled(names: bool, header: str | None) -> None:
     """429 beyond burst and rate, per profile; it names the seconds only if told to."""
