@@ -19,20 +19,23 @@ from asyncexport.ports import Clock, Listener, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.bucket import Bucket
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.polling import Polling, Schedule
 from asyncexport.sansio.urls import check_download_url
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every account shares: the ports, the randomness and the policies."""
+    """What every account shares: the ports, the randomness and the policies.
+
+    ``schedule``: when to look, where the caller has decided it.
+    """
 
     transport: Transport
     clock: Clock
     spread: Spread
     listener: Listener
     limits: Limits
-    schedule: Schedule
+    schedule: Polling | None
     backoff: Backoff
     deadline: float
     tally: Tally
@@ -45,6 +48,7 @@ class Desk:
     account: Account
     api: AdsApi
     exports: ExportMaker
+    polling: Polling
 
     def order(self, job: Job, found: Located) -> TransferOrder:
         """Return the transfer order for a completed export. Raises :class:`UrlRefused` for a URL not to be followed."""
@@ -92,15 +96,16 @@ class Desks:
             limiter_of=self._limiter_of(account, grant.client_id),
             tally=around.tally,
         )
+        polling = around.schedule or Schedule()
         exports = ExportMaker(
             api,
             clock=around.clock,
             spread=around.spread,
             listener=around.listener,
-            schedule=around.schedule,
+            polling=polling,
             deadline=around.deadline,
         )
-        return Desk(account, api, exports)
+        return Desk(account, api, exports, polling)
 
     def _retrying_for(self, url: str) -> Retrying:
         if url not in self._retrying:

@@ -8,6 +8,7 @@ deadline ends it.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from asyncexport.engine.api import AdsApi
@@ -18,7 +19,7 @@ from asyncexport.notes import Intended, Known, Requested
 from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Spread
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.polling import Ending, Polling, Watch
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
 _REREQUESTS = 2
@@ -30,10 +31,14 @@ _URL_MARGIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An export that has ended, when that was seen, in the clock's seconds, and whether an earlier run asked for it."""
+    """An export that has ended, when that was seen, in the clock's seconds, and whether an earlier run asked for it.
+
+    ``seconds`` is how long the server took: by its own clock, or else as it was seen from here.
+    """
 
     export: Export
     seen_at: float
+    seconds: float
     adopted: bool = False
 
 
@@ -46,6 +51,15 @@ class Located:
     seen_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When our patience with an export began, when it was asked for, and until when it may be unknown."""
+
+    began: float
+    asked_at: float
+    settled_at: float
+
+
 class ExportMaker:
     """Makes the exports of one account. ``deadline`` is in seconds from the request to the terminal status."""
 
@@ -56,27 +70,29 @@ class ExportMaker:
         clock: Clock,
         spread: Spread,
         listener: Listener,
-        schedule: Schedule,
+        polling: Polling,
         deadline: float,
     ) -> None:
         self._api = api
         self._clock = clock
         self._spread = spread
         self._listener = listener
-        self._schedule = schedule
+        self._polling = polling
         self._deadline = deadline
 
-    async def make(self, job: Job, journal: Journal, known: Known | None = None) -> Ready:
+    async def make(
+        self, job: Job, journal: Journal, known: Known | None = None, *, remembered: float | None = None
+    ) -> Ready:
         """Request the export, or take up the one that is ``known`` from an earlier run; watch it until it is complete.
 
-        ``journal`` is told of every request. Raises :class:`ExportFailed`, :class:`ExportDeadline`,
-        :class:`ExportExpired`, or what ended a call for good.
+        ``journal`` is told of every request; ``remembered``: how many seconds the job's exports took on earlier nights.
+        Raises :class:`ExportFailed`, :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a call for good.
         """
-        ready = await self._adopted(job, known) or await self._asked(job, journal)
+        ready = await self._adopted(job, known, remembered) or await self._asked(job, journal, remembered)
         rerequests = 0
         while _failed_inside(ready.export) and rerequests < _REREQUESTS:
             rerequests += 1
-            ready = await self._asked(job, journal)
+            ready = await self._asked(job, journal, remembered)
         if ready.export.status is ExportStatus.FAILED:
             raise _failed(job, ready.export)
         return ready
@@ -121,51 +137,60 @@ class ExportMaker:
         lifetime = located.export.url_seconds or _URL_SECONDS
         return self._clock.now() - located.seen_at < lifetime - min(_URL_MARGIN, lifetime / 2)
 
-    async def _adopted(self, job: Job, known: Known | None) -> Ready | None:
+    async def _adopted(self, job: Job, known: Known | None, remembered: float | None) -> Ready | None:
         """Watch an earlier run's export; None if there is none, or the server does not give it out any more."""
         if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= EXPORT_KEPT_SECONDS:
             return None
         began = self._clock.now()
         export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
         self._listener(ExportAdopted(job, known.export_id))
+        times = _Times(began, asked_at=began - known.age_seconds, settled_at=began)
         try:
-            ready = await self._watched(job, export, began, settling=0.0)
+            ready = await self._watched(job, export, times, remembered)
         except (ExportExpired, RequestRejected, ProtocolError):
             return None
         return replace(ready, adopted=True)
 
-    async def _asked(self, job: Job, journal: Journal) -> Ready:
+    async def _asked(self, job: Job, journal: Journal, remembered: float | None) -> Ready:
         began = self._clock.now()
         deadline = began + self._deadline
         await journal.note(job, Intended())
         export = await self._api.request_export(
             job, deadline=deadline, on_lost=lambda: self._listener(ExportOrphaned(job))
         )
+        times = _Times(began, asked_at=self._clock.now(), settled_at=began + _SETTLING_SECONDS)
         await journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
-        return await self._watched(job, export, began, settling=_SETTLING_SECONDS)
+        return await self._watched(job, export, times, remembered)
 
-    async def _watched(self, job: Job, export: Export, began: float, *, settling: float) -> Ready:
-        ready = await self._watch(job, export, began, settling)
-        seconds = ready.seen_at - began
+    async def _watched(self, job: Job, export: Export, times: _Times, remembered: float | None) -> Ready:
+        with closing(self._polling.begin(job.entity.value, remembered, self._spread)) as watch:
+            ready = await self._watch(job, export, times, watch)
+        seconds = ready.seen_at - times.began
         self._listener(ExportFinished(job, export.export_id, seconds, ready.export.file_size))
         return ready
 
-    async def _watch(self, job: Job, export: Export, began: float, settling: float) -> Ready:
-        export_id, deadline = export.export_id, began + self._deadline
-        delays = self._schedule.delays(self._spread)
+    async def _watch(self, job: Job, export: Export, times: _Times, watch: Watch) -> Ready:
+        """Look until it has ended. One of an earlier run is looked at at once, if a look has been due meanwhile."""
+        deadline, ran_until, look_at = times.began + self._deadline, 0.0, watch.next_look(0.0)
         while export.status is ExportStatus.RUNNING:
             self._notice(export)
             now = self._clock.now()
             if now >= deadline:
-                raise _too_slow(job, export_id, now - began)
-            await self._clock.sleep(min(next(delays), deadline - now))
+                raise _too_slow(job, export.export_id, now - times.began)
+            await self._clock.sleep(max(0.0, min(times.asked_at + look_at, deadline) - now))
+            looked_at = self._clock.now() - times.asked_at
             try:
-                export = await self._look_early(job, export, deadline, settled_at=began + settling)
+                export = await self._look_early(job, export, deadline, settled_at=times.settled_at)
             except ConnectError:
                 if self._clock.now() < deadline:
                     raise
-        return Ready(export, self._clock.now())
+            if export.status is ExportStatus.RUNNING:
+                ran_until, look_at = looked_at, watch.next_look(self._clock.now() - times.asked_at)
+        seen_at = self._clock.now()
+        ending = Ending(ran_until, seen_at - times.asked_at, wire.generation_seconds(export))
+        watch.ended(ending)
+        return Ready(export, seen_at, ending.age)
 
     async def _look_early(self, job: Job, export: Export, deadline: float, *, settled_at: float) -> Export:
         try:

@@ -88,7 +88,7 @@ class Exporter:
         self._listener = _once_each(_nobody if listener is None else listener)
         self._session = session
         self._ca_file = ca_file
-        self._schedule = schedule or Schedule()
+        self._schedule = schedule
         self._backoff = backoff or Backoff()
         self._transport = transport
         self._clock: Clock = clock or SystemClock()

@@ -45,6 +45,7 @@ _RUNNING = {"PROCESSING", "IN_PROGRESS", "PENDING", "QUEUED"}
 _LONGEST_ID = 256
 _LARGEST_LIST = 16 << 20
 _URL_AGES = (0.0, 86_400.0)
+_LONGEST_GENERATION = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +261,16 @@ def _status(word: str) -> ExportStatus:
     if word.upper() in _COMPLETED:
         return ExportStatus.COMPLETED
     return ExportStatus.FAILED if word.upper() in _FAILED else ExportStatus.RUNNING
+
+
+def generation_seconds(export: Export) -> float | None:
+    """Return how long the server took over an export, by its own clock; None if it does not say, or not sanely."""
+    try:
+        began, ended = datetime.fromisoformat(export.created_at), datetime.fromisoformat(export.generated_at)
+        seconds = (ended - began).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0.0 < seconds <= _LONGEST_GENERATION else None
 
 
 def _url(value: object) -> SignedUrl | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import accumulate, islice
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.polling import Ending, Schedule
 from tests.support import steady
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
@@ -59,3 +61,28 @@ def test_any_schedule(schedule: Schedule, fractions: list[float]) -> None:
 def test_looks_without_end() -> None:
     """The series has no end: the export's deadline is kept elsewhere."""
     assert next(islice(Schedule().delays(middle), 100_000, None)) == 15.0
+
+
+def test_a_watch_by_schedule() -> None:
+    """Each look comes one delay after the last, whatever is remembered and whatever ended."""
+    watch = Schedule().begin("ads", 600.0, middle)
+    watch.ended(Ending(1.0, 2.0, 1.5))
+
+    assert [watch.next_look(age) for age in (0.0, 0.6, 10.0)] == [0.5, 0.6 + 0.625, 10.0 + 0.78125]
+    watch.close()
+
+
+def test_what_a_schedule_expects() -> None:
+    """It has learned nothing: what is remembered of an export counts, else what exports usually take."""
+    assert Schedule().expected("ads", 600.0) == 600.0
+    assert Schedule().expected("ads", None) == 25.0
+    assert Schedule().surely_over("ads") == 200.0
+
+
+@pytest.mark.parametrize(
+    ("exactly", "age"),
+    [(None, 2.0), (1.5, 1.5), (0.5, 1.0), (-7.0, 1.0), (9e9, 3.0), (math.inf, 3.0), (math.nan, 1.0)],
+)
+def test_the_age_at_the_end(exactly: float | None, age: float) -> None:
+    """The server's word counts as far as it agrees with what was seen; without it, the middle of what was seen."""
+    assert Ending(1.0, 3.0, exactly).age == age

@@ -23,7 +23,7 @@ from asyncexport.errors import (
     Throttled,
     UrlRefused,
 )
-from asyncexport.models import Entity, ExportStatus, Filters, Job, Profile, SignedUrl
+from asyncexport.models import Entity, Export, ExportStatus, Filters, Job, Profile, SignedUrl
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
 from asyncexport.testing import json_response
@@ -326,3 +326,23 @@ def test_headers_of_other_apis() -> None:
     names = {name.lower() for request in sent for name in request.headers}
 
     assert not names & {"amazon-ads-accountid", "amazon-ads-clientid", "cookie"}
+
+
+@pytest.mark.parametrize(
+    ("created_at", "generated_at", "seconds"),
+    [
+        ("2023-09-26T15:38:15.938Z", "2023-09-26T15:38:16.609Z", 0.671),
+        ("2023-09-26T15:38:15Z", "2023-09-26T17:38:45+02:00", 30.0),
+        ("2023-09-26T15:38:16Z", "2023-09-26T15:38:16Z", None),
+        ("2023-09-26T15:38:17Z", "2023-09-26T15:38:16Z", None),
+        ("2023-09-24T15:38:17Z", "2023-09-26T15:38:16Z", None),
+        ("2023-09-26T15:38:15", "2023-09-26T15:38:16Z", None),
+        ("yesterday", "2023-09-26T15:38:16Z", None),
+        ("", "", None),
+    ],
+)
+def test_how_long_the_server_took(created_at: str, generated_at: str, seconds: float | None) -> None:
+    """The distance of the server's own two times; nothing if one is missing or garbled, or if no export takes that."""
+    export = Export("export-1", ExportStatus.COMPLETED, created_at=created_at, generated_at=generated_at)
+
+    assert wire.generation_seconds(export) == pytest.approx(seconds)

@@ -124,7 +124,7 @@ EXPORTS = (
     Mutant(
         "an export may run for ever",
         "engine/export.py",
-        "            if now >= deadline:\n                raise _too_slow(job, export_id, now - began)\n",
+        "            if now >= deadline:\n                raise _too_slow(job, export.export_id, now - times.began)\n",
         "",
         _ENGINE,
     ),
