@@ -17,15 +17,10 @@ from asyncexport.accounts import Region
 from asyncexport.emulator.answers import Refusal, by_status, gateway, no_scope
 from asyncexport.emulator.regions import split_host
 from asyncexport.emulator.world import Advertiser, Grant, World
-from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters
+from asyncexport.models import AD_PRODUCTS, STATES, TARGET_LEVELS, TARGET_TYPES, Entity, Filters
 from asyncexport.ports import Request
 
 MEDIA_TYPES = {entity: f"application/vnd.{entity.value.lower()}export.v1+json" for entity in Entity}
-TARGET_TYPES = (
-    "AUTO", "KEYWORD", "PRODUCT", "PRODUCT_CATEGORY",
-    "PRODUCT_AUDIENCE", "PRODUCT_CATEGORY_AUDIENCE", "AUDIENCE", "THEME",
-)  # fmt: skip
-LEVELS = ("AD_GROUP", "CAMPAIGN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +165,6 @@ _ALLOWED: dict[str, tuple[Any, ...]] = {
     "adProductFilter": AD_PRODUCTS,
     "stateFilter": STATES,
     "targetTypeFilter": TARGET_TYPES,
-    "targetLevelFilter": LEVELS,
+    "targetLevelFilter": TARGET_LEVELS,
     "negativeFilter": (True, False),
 }

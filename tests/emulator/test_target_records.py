@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asyncexport.emulator.checks import TARGET_TYPES
 from asyncexport.emulator.target_records import KINDS
 from asyncexport.emulator.tree import SB, SD, SP
-from asyncexport.models import Entity, Filters
+from asyncexport.models import TARGET_TYPES, Entity, Filters
 from tests.emulator.rowing import by_product, parsed
 
 AVAILABLE = {
