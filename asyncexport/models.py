@@ -163,6 +163,11 @@ class Job:
         at = self.profile
         return (self.snapshot, at.account, at.region.value, at.profile_id, self.entity.value, self.filters.fingerprint)
 
+    @property
+    def subject(self) -> tuple[str, str, str, str, str]:
+        """What the job is about, the same every night: its key without the label."""
+        return self.key[1:]
+
     def __str__(self) -> str:
         return f"{self.entity.value} of {self.profile.account}/{self.profile.region.value}/{self.profile.profile_id}"
 

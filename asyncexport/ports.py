@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from asyncexport.batch import Batch
 from asyncexport.events import Event
 from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
-from asyncexport.notes import Known, Note
+from asyncexport.notes import Habit, Known, Note
 
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer to a small JSON call, unless the request expects more; the rest is not read."""
@@ -120,6 +120,10 @@ class Journal(Protocol):
 
     async def recall(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Known]:
         """Return what is known of these jobs, by job key."""
+        ...
+
+    async def habits(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Habit]:
+        """Return what earlier nights taught about these jobs, by job subject; nothing of those never seen before."""
         ...
 
     async def note(self, job: Job, note: Note) -> None:

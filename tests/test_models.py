@@ -156,6 +156,14 @@ def test_jobs_for_the_same_rows() -> None:
     assert Job(PROFILE, Entity.TARGETS, Filters(target_types=("AUTO",)), "s").filters.target_types == ("AUTO",)
 
 
+def test_jobs_about_the_same_on_two_nights() -> None:
+    """The subject is all of a job's key but the label."""
+    tonight, before = Job(PROFILE, Entity.ADS, snapshot="s"), Job(PROFILE, Entity.ADS, snapshot="other")
+
+    assert tonight.subject == before.subject == ("acme", "EU", "123", "ads", Filters().fingerprint)
+    assert tonight.key != before.key
+
+
 @pytest.mark.parametrize(
     "other",
     [

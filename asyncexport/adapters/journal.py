@@ -32,7 +32,7 @@ from asyncexport.adapters.folders import make_private
 from asyncexport.adapters.threads import ended, in_thread
 from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
 from asyncexport.models import Job
-from asyncexport.notes import Committed, Dropped, Intended, Known, Note, Requested
+from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested
 
 FILE = "journal.sqlite3"
 KEPT_SECONDS = 35 * 86_400.0
@@ -122,6 +122,10 @@ class SqliteJournal:
         keys: set[tuple[str, ...]] = {job.key for job in jobs}
         return await in_thread(lambda: _recall(self._path, keys, self._wall()))
 
+    async def habits(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Habit]:  # noqa: ARG002
+        """Remember nothing of earlier nights yet."""
+        return {}
+
     async def note(self, job: Job, note: Note) -> None:
         """Write one note; it is on the disk when this returns. Raises :class:`StateError` or :class:`DiskFull`."""
         done = asyncio.get_running_loop().create_future()
@@ -191,6 +195,10 @@ class NoJournal:
 
     async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:  # noqa: ARG002
         """Know nothing."""
+        return {}
+
+    async def habits(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Habit]:  # noqa: ARG002
+        """Have learned nothing."""
         return {}
 
     async def note(self, job: Job, note: Note) -> None:

@@ -33,12 +33,13 @@ _URL_MARGIN = 60.0
 class Ready:
     """An export that has ended, when that was seen, in the clock's seconds, and whether an earlier run asked for it.
 
-    ``seconds`` is how long the server took: by its own clock, or else as it was seen from here.
+    ``seconds`` is how long the server took: by its own clock, or else as it was seen from here; None for an earlier
+    run's export of which the server does not say.
     """
 
     export: Export
     seen_at: float
-    seconds: float
+    seconds: float | None
     adopted: bool = False
 
 
@@ -149,7 +150,7 @@ class ExportMaker:
             ready = await self._watched(job, export, times, remembered)
         except (ExportExpired, RequestRejected, ProtocolError):
             return None
-        return replace(ready, adopted=True)
+        return replace(ready, adopted=True, seconds=wire.generation_seconds(ready.export))
 
     async def _asked(self, job: Job, journal: Journal, remembered: float | None) -> Ready:
         began = self._clock.now()

@@ -49,7 +49,8 @@ class Exporter:
     """Pulls the exports of all profiles of ``accounts``; an async context manager.
 
     ``state_dir``: the folder of the journal, through which an interrupted run is resumed; only one run may use it at
-    a time (None: no journal, no lock). ``rebuild`` begins a new journal where the old one cannot be used.
+    a time (None: no journal, no lock). ``rebuild`` begins a new journal where the old one cannot be used; ``journal``
+    is one of your own in its place.
     ``workers``: 0, transfers run in this process. ``deadline``: seconds from the request of an export until it must
     be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
     calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
@@ -77,12 +78,16 @@ class Exporter:
         clock: Clock | None = None,
         random: Spread | None = None,
         rebuild: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self._accounts = _checked(accounts)
+        if journal is not None and state_dir is not None:
+            raise ConfigError("an Exporter keeps its journal in state_dir or has one of its own: give one of the two")
         if workers != 0:
             raise ConfigError(f"workers = {workers}: transfers run in this process for now; use 0")
         self._lock = StateLock(state_dir) if state_dir is not None else None
         self._kept = SqliteJournal(state_dir, rebuild=rebuild) if state_dir is not None else None
+        self._journal: Journal = self._kept or journal or NoJournal()
         self._limits = limits or Limits()
         self._deadline = deadline
         self._listener = _once_each(_nobody if listener is None else listener)
@@ -151,7 +156,7 @@ class Exporter:
         sink already has under a job's label is not pulled again unless ``again``. An error in one job is that job's
         :class:`Failed`. Raises :class:`ConfigError` for a job of an account that this exporter does not have.
         """
-        run = self._run = self._new_run(jobs, sink, self._kept or NoJournal(), again=again)
+        run = self._run = self._new_run(jobs, sink, self._journal, again=again)
 
         async def work(send: MemoryObjectSendStream[Outcome]) -> None:
             await self._supervised(run, send.send_nowait)

@@ -27,7 +27,7 @@ from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, StateError
 from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
-from asyncexport.notes import Committed, Dropped, Known
+from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known
 from asyncexport.ports import Clock, Journal, Listener, Runner, Sink
 from asyncexport.sansio.recovery import is_worth_collecting
 
@@ -40,12 +40,13 @@ DeskOf = Callable[[Job], Desk]
 class Pursuit:
     """A job on its way.
 
-    ``known`` is what an earlier run left in the journal; ``lost_before`` when its first export vanished from the
-    server.
+    ``known`` is what an earlier run left in the journal, ``habit`` what earlier nights taught; ``lost_before`` when its
+    first export vanished from the server.
     """
 
     job: Job
     known: Known | None = None
+    habit: Habit = NOTHING_LEARNED
     lost_before: bool = False
 
     @property
@@ -82,6 +83,7 @@ class Run:
         self._counted_before = counted_before
         self._journal = journal
         self._known: Mapping[tuple[str, ...], Known] = {}
+        self._habits: Mapping[tuple[str, ...], Habit] = {}
         self._again = again
         self._deliver: Callable[[Outcome], None] = _nowhere
         self._lookups = anyio.Semaphore(_LOOKUPS)
@@ -115,6 +117,7 @@ class Run:
         """Run every job to its outcome; ``deliver`` is given each as it comes about."""
         self._deliver = deliver
         self._listener(RunStarted(len(self._jobs)))
+        self._habits = await self._journal.habits(self._jobs.values())
         if not self._again:
             self._known = await self._journal.recall(self._jobs.values())
         try:
@@ -160,7 +163,9 @@ class Run:
             elif self._stopped_by is not None:
                 self._finish(Failed(job, self._stopped_by))
             elif self._open:
-                self._offer(tasks, Pursuit(job, self._known.get(job.key)))
+                self._offer(
+                    tasks, Pursuit(job, self._known.get(job.key), self._habits.get(job.subject, NOTHING_LEARNED))
+                )
             else:
                 self._settle(1)
         finally:
@@ -202,7 +207,8 @@ class Run:
     async def _made(self, desk: Desk, ticket: Ticket[Pursuit]) -> Ready:
         """Make the export and give the slot back the moment it has ended."""
         try:
-            ready = await desk.exports.make(ticket.job, self._journal, ticket.waiting.known)
+            pursuit = ticket.waiting
+            ready = await desk.exports.make(ticket.job, self._journal, pursuit.known, remembered=pursuit.habit.seconds)
         except AsyncexportError:
             self._windows.leave(ticket)
             raise
@@ -219,7 +225,7 @@ class Run:
                     continue
                 receipt = await self._runner.run(desk.order(job, located), self._sink)
                 self._windows.store_is_well()
-            await self._journal.note(job, Committed(receipt))
+            await self._journal.note(job, Committed(receipt, ready.seconds))
             return receipt
 
     def _pursued_again(self, tasks: TaskGroup, pursuit: Pursuit, failure: AsyncexportError) -> bool:
@@ -227,7 +233,7 @@ class Run:
             return False
         if not self._open or self._stopped_by is not None:
             return False
-        self._offer(tasks, Pursuit(pursuit.job, lost_before=True))
+        self._offer(tasks, replace(pursuit, known=None, lost_before=True))
         return True
 
     async def _fail(self, job: Job, error: AsyncexportError) -> None:

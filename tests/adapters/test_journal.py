@@ -528,6 +528,7 @@ async def test_a_run_without_a_state_folder_knows_and_keeps_nothing(tmp_path: Pa
     """The null journal answers like one that is empty."""
     await NoJournal().note(JOB, Intended())
     assert await NoJournal().recall([JOB]) == {}
+    assert await NoJournal().habits([JOB]) == {}
     assert read(tmp_path) == []
 
 

@@ -15,7 +15,7 @@ from asyncexport.emulator.data import rows as emulated_rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.events import Event
 from asyncexport.models import Entity, Evidence, Job, Profile, Receipt, SignedUrl, TransferOrder
-from asyncexport.notes import Known, Note
+from asyncexport.notes import Habit, Known, Note
 from asyncexport.ports import Response, SinkWriter
 from asyncexport.testing import FakeDownload, json_response
 
@@ -181,10 +181,15 @@ class Notebook:
     def __init__(self) -> None:
         self.notes: list[tuple[Job, Note]] = []
         self.known: dict[tuple[str, ...], Known] = {}
+        self.learned: dict[tuple[str, ...], Habit] = {}
 
     async def recall(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Known]:
         """Return what the test has put into ``known``."""
         return {job.key: self.known[job.key] for job in jobs if job.key in self.known}
+
+    async def habits(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Habit]:
+        """Return what the test has put into ``learned``."""
+        return {job.subject: self.learned[job.subject] for job in jobs if job.subject in self.learned}
 
     async def note(self, job: Job, note: Note) -> None:
         """Keep it."""

@@ -24,6 +24,7 @@ from tests.engine.support import (
     URL,
     Events,
     Library,
+    Notebook,
     export_response,
     token_response,
     whole,
@@ -45,6 +46,12 @@ async def test_a_second_exporter_on_the_same_state_is_refused_until_the_first_is
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="choose another state_dir"):
         await Exporter(emulator.accounts(), state_dir=tmp_path / "file").__aenter__()
+
+
+def test_two_journals_are_refused(tmp_path: Path) -> None:
+    """A journal of one's own stands in the place of the state folder's, never beside it."""
+    with pytest.raises(ConfigError, match="give one of the two"):
+        Exporter([ACCOUNT], state_dir=tmp_path, journal=Notebook())
 
 
 async def test_a_callers_session_is_used_and_left_open(emulator: EmulatorServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.errors import ConfigError, DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Profile, Receipt, TransferOrder
-from asyncexport.notes import Intended
+from asyncexport.notes import Committed, Habit, Intended
 from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
 from tests.engine.support import Events, Library, Notebook, true_text
 
@@ -413,6 +414,37 @@ async def test_again_ignores_the_journal(emulator: EmulatorServer, tmp_path: Pat
         await pulled(pulling, jobs, library)
         await pulled(pulling, jobs, library, again=True)
     assert len(emulator.state.journal) == 8
+
+
+class Asked(Notebook):
+    """A notebook that also keeps what it was asked to remember."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_for: list[tuple[str, ...]] = []
+
+    async def habits(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Habit]:
+        """Keep the question."""
+        jobs = list(jobs)
+        self.asked_for += [job.subject for job in jobs]
+        return await super().habits(jobs)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.emulator(generation=Constant(0.2))
+async def test_a_run_asks_what_was_learned_and_notes_how_long_the_export_took(
+    emulator: EmulatorServer, *, again: bool
+) -> None:
+    """Memory is for every run, also for one that pulls anew, and every export adds to it."""
+    notebook = Asked()
+    async with exporter(emulator, journal=notebook) as pulling:
+        job = (await planned(pulling))[0]
+        await pulled(pulling, [job], Library(), again=again)
+    _, committed = notebook.notes[-1]
+    assert notebook.asked_for == [job.subject]
+    assert isinstance(committed, Committed)
+    assert committed.seconds is not None
+    assert 0.0 < committed.seconds < 60.0
 
 
 def test_a_run_tells_about_itself() -> None:

@@ -103,7 +103,7 @@ EXPORTS = (
     Mutant(
         "the commit is not noted",
         "engine/run.py",
-        "            await self._journal.note(job, Committed(receipt))\n            return receipt",
+        "            await self._journal.note(job, Committed(receipt, ready.seconds))\n            return receipt",
         "            return receipt",
         _ENGINE,
     ),
