@@ -165,7 +165,7 @@ class ApiError(AsyncexportError):
 
 
 class Throttled(ApiError):
-    """429: too many requests, or too many exports in progress."""
+    """429: too many requests, or too many exports in progress. Status 0: our own limiter held the call back."""
 
     temporary = True
 

@@ -2,7 +2,8 @@
 
 A pause that the server asked for is waited for in line while it is short. A long one (``Retry-After: 86400``) is told
 to each caller as the :class:`Throttled` it amounts to, since only the caller knows its deadline: it fails at once or
-comes back later, and nobody sleeps past the end of the work.
+comes back later, and nobody sleeps past the end of the work. Who has something better to do than to wait, because it
+holds what others need, says for how long at most, and is told at once.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ class Limiter:
         self._patience = patience
         self._line = anyio.Lock()
 
-    async def acquire(self) -> None:
-        """Wait for a permit and take it. Raises :class:`Throttled` when a long pause is in the way."""
+    async def acquire(self, patience: float = float("inf")) -> None:
+        """Wait for a permit and take it.
+
+        Raises :class:`Throttled`, of status 0 since nothing was sent, when a long pause is in the way, and when the
+        permit is more than ``patience`` seconds away.
+        """
+        self._check_wait(patience)
         async with self._line:
             while wait := self._bucket.take(now := self._clock.now()):
                 self._check_pause(self._bucket.pause(now))
@@ -49,7 +55,15 @@ class Limiter:
     def _check_pause(self, pause: float) -> None:
         if pause > self._patience:
             message = f"the API asked to be left alone for another {pause:.0f} s (Retry-After)"
-            raise Throttled(message, status=429, retry_after=pause)
+            raise Throttled(message, retry_after=pause)
+
+    def _check_wait(self, patience: float) -> None:
+        if patience == float("inf"):
+            return
+        in_line = self._line.statistics().tasks_waiting + self._line.locked()
+        wait = self._bucket.wait(self._clock.now(), in_line + 1)
+        if wait > patience:
+            raise Throttled(f"the profile's next call may go out in {wait:.0f} s", retry_after=wait)
 
     def __repr__(self) -> str:
         return f"<Limiter {self._bucket!r}>"

@@ -2,9 +2,13 @@
 
 One attempt is: wait for the profile's limiter, then take the current token (one taken before could grow old meanwhile),
 send, read. All of it ends at the deadline; a request that is cut off under way counts as one whose answer was lost. A
-401 about the token retires that
-token and replays the attempt once; a second 401 with a fresh token is the profile's fault, not the token's. Failing to
-get a token has been retried by the token source already, so it ends the call.
+401 about the token retires that token and replays the attempt once; a second 401 with a fresh token is the profile's
+fault, not the token's. Failing to get a token has been retried by the token source already, so it ends the call.
+
+A request for an export is made by somebody who holds a slot that others need. So it waits for nothing that others
+could go ahead of: a 429, a lost answer and a limiter that has no permit soon come out at once, and only what holds for
+everybody (5xx, no connection) is retried here. :class:`AskLater` carries the former, so that nobody takes the token
+host's 429 or lost answer, which has been retried, for one of the request.
 """
 
 from __future__ import annotations
@@ -29,22 +33,51 @@ from asyncexport.errors import (
 from asyncexport.models import Export, Job, Profile
 from asyncexport.ports import Request, Response, Transport
 from asyncexport.sansio import wire
+from asyncexport.sansio.backoff import is_held_back
 
 Result = TypeVar("Result")
 Build = Callable[[Secret], Request]
 Read = Callable[[Response], Result]
 
+POST_PATIENCE = 1.0
+"""So many seconds a request for an export waits for its profile's limiter; it holds a slot meanwhile."""
+
 
 @dataclass(slots=True)
 class _Call(Generic[Result]):
-    """One call with all its attempts. ``on_lost`` is there if a lost answer matters."""
+    """One call with all its attempts. If it is a ``request`` for an export a lost answer matters, and so does time."""
 
     build: Build
     read: Read[Result]
     limiter: Limiter
     deadline: float | None
-    on_lost: Callable[[], None] | None
+    is_request: bool
     is_under_way: bool = False
+    may_run: bool = False
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds the limiter is waited for."""
+        return POST_PATIENCE if self.is_request else float("inf")
+
+
+class AskLater(Exception):
+    """A request for an export failed in a way that passes, for itself alone: the slot is of use to others meanwhile.
+
+    ``error`` is what it met: a :class:`Throttled`, a :class:`ConnectionLost` or a :class:`ProtocolError`. ``may_run``
+    says whether the answer was lost, so that the server may be making an export that nobody will collect. ``was_sent``
+    is false if the profile's limiter has no permit for as many seconds as ``error.retry_after`` says.
+    """
+
+    def __init__(self, error: AsyncexportError, *, may_run: bool = False) -> None:
+        super().__init__()
+        self.error = error
+        self.may_run = may_run
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the server was asked at all."""
+        return not is_held_back(self.error)
 
 
 class AdsApi:
@@ -84,11 +117,12 @@ class AdsApi:
             what="profiles",
         )
 
-    async def request_export(self, job: Job, *, deadline: float, on_lost: Callable[[], None]) -> Export:
-        """Ask for the job's export.
+    async def request_export(self, job: Job, *, deadline: float) -> Export:
+        """Ask for the job's export; not idempotent.
 
-        The call is not idempotent: ``on_lost`` is told each time an answer was lost, since the server may then be
-        making an export that nobody will collect.
+        Raises :class:`AskLater` at once for a 429, a lost or garbled answer, and a limiter without a permit. A 429 with
+        a ``retry_after`` has paused the profile; without one it may speak of the exports in progress, and the profile
+        is as it was: whoever finds that it spoke of the rate calls :meth:`slow_down`. Whatever else comes out is final.
         """
         what = f"request of {job}"
 
@@ -101,8 +135,12 @@ class AdsApi:
             what=what,
             profile_id=job.profile.profile_id,
             deadline=deadline,
-            on_lost=on_lost,
+            is_request=True,
         )
+
+    def slow_down(self, job: Job) -> None:
+        """Take the last 429 that answered a request of the job's profile for one about its rate."""
+        self._limiter_of(job.profile.profile_id).throttled(None)
 
     async def look(self, job: Job, export_id: str, *, deadline: float | None = None) -> Export:
         """Look at an export; if it is complete, the answer holds a fresh URL."""
@@ -127,13 +165,13 @@ class AdsApi:
         what: str,
         profile_id: str = "",
         deadline: float | None = None,
-        on_lost: Callable[[], None] | None = None,
+        is_request: bool = False,
     ) -> Result:
-        call = _Call(build, read, self._limiter_of(profile_id), deadline, on_lost)
+        call = _Call(build, read, self._limiter_of(profile_id), deadline, is_request)
         failure: AsyncexportError
         try:
             return await self._retrying.call(
-                lambda: self._with_token(call),
+                lambda: self._attempt(call),
                 what=what,
                 account=self.account.name,
                 profile_id=profile_id,
@@ -143,9 +181,18 @@ class AdsApi:
             failure = stop.error
         except ConnectionLost as error:
             failure = error
-            if call.is_under_way:
-                self._count_lost(call)
+            if call.is_request and call.is_under_way:
+                self._tally.possibly_orphaned += 1
+                raise AskLater(error, may_run=True) from None
         raise failure
+
+    async def _attempt(self, call: _Call[Result]) -> Result:
+        if not call.is_request:
+            return await self._with_token(call)
+        try:
+            return await self._with_token(call)
+        except (Throttled, ConnectionLost, ProtocolError) as error:
+            raise AskLater(error, may_run=call.may_run) from None
 
     async def _with_token(self, call: _Call[Result]) -> Result:
         access = await self._admitted(call)
@@ -164,7 +211,7 @@ class AdsApi:
     async def _admitted(self, call: _Call[Result]) -> Access:
         """Wait for the limiter, then for the token; what throttled the profile meanwhile is waited for as well."""
         while True:
-            await call.limiter.acquire()
+            await call.limiter.acquire(call.patience)
             try:
                 access = await self._tokens.token(deadline=call.deadline)
             except AsyncexportError as error:
@@ -189,14 +236,10 @@ class AdsApi:
     def _learn(self, call: _Call[Result], error: AsyncexportError) -> None:
         if isinstance(error, Throttled):
             self._tally.throttled += 1
-            call.limiter.throttled(error.retry_after)
-        if isinstance(error, ConnectionLost | ProtocolError):
-            self._count_lost(call)
-
-    def _count_lost(self, call: _Call[Result]) -> None:
-        if call.on_lost is not None:
-            self._tally.possibly_orphaned += 1
-            call.on_lost()
+            if not call.is_request or error.retry_after is not None:
+                call.limiter.throttled(error.retry_after)
+        call.may_run = call.is_request and isinstance(error, ConnectionLost | ProtocolError)
+        self._tally.possibly_orphaned += call.may_run
 
     def __repr__(self) -> str:
         return f"<AdsApi {self.account.name}@{self.account.region.value}>"

@@ -103,6 +103,7 @@ class Desks:
             spread=around.spread,
             listener=around.listener,
             polling=polling,
+            backoff=around.backoff,
             deadline=around.deadline,
         )
         return Desk(account, api, exports, polling)

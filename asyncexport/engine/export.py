@@ -11,14 +11,29 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from asyncexport.engine.api import AdsApi
-from asyncexport.errors import ConnectError, ExportDeadline, ExportExpired, ExportFailed, ProtocolError, RequestRejected
-from asyncexport.events import ExportAdopted, ExportFinished, ExportOrphaned, ExportRequested, OddityNoticed
+from asyncexport.engine.api import AdsApi, AskLater
+from asyncexport.errors import (
+    ConnectError,
+    ExportDeadline,
+    ExportExpired,
+    ExportFailed,
+    ProtocolError,
+    RequestRejected,
+    Throttled,
+)
+from asyncexport.events import (
+    CallRetried,
+    ExportAdopted,
+    ExportFinished,
+    ExportOrphaned,
+    ExportRequested,
+    OddityNoticed,
+)
 from asyncexport.models import Export, ExportStatus, Job, SignedUrl
 from asyncexport.notes import Intended, Known, Requested
 from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
-from asyncexport.sansio.backoff import Spread
+from asyncexport.sansio.backoff import Backoff, Spread, stretched
 from asyncexport.sansio.polling import Ending, Polling, Watch
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
@@ -72,6 +87,7 @@ class ExportMaker:
         spread: Spread,
         listener: Listener,
         polling: Polling,
+        backoff: Backoff,
         deadline: float,
     ) -> None:
         self._api = api
@@ -79,6 +95,7 @@ class ExportMaker:
         self._spread = spread
         self._listener = listener
         self._polling = polling
+        self._backoff = backoff
         self._deadline = deadline
 
     async def make(
@@ -156,13 +173,39 @@ class ExportMaker:
         began = self._clock.now()
         deadline = began + self._deadline
         await journal.note(job, Intended())
-        export = await self._api.request_export(
-            job, deadline=deadline, on_lost=lambda: self._listener(ExportOrphaned(job))
-        )
+        export = await self._requested(job, deadline)
         times = _Times(began, asked_at=self._clock.now(), settled_at=began + _SETTLING_SECONDS)
         await journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
         return await self._watched(job, export, times, remembered)
+
+    async def _requested(self, job: Job, deadline: float) -> Export:
+        """Ask until there is an export. What our own limiter held back counts for no attempt."""
+        delays = self._backoff.delays(self._spread)
+        tried = garbled = 0
+        while True:
+            try:
+                return await self._api.request_export(job, deadline=deadline)
+            except AskLater as stop:
+                error = stop.error
+                self._learn(job, stop)
+                tried += stop.was_sent
+                garbled += isinstance(error, ProtocolError)
+                if self._backoff.gives_up(error, tried=tried, garbled=garbled):
+                    raise error from None
+                delay = stretched(next(delays) if stop.was_sent else 0.0, error, self._spread)
+                if self._clock.now() + delay > deadline:
+                    raise error from None
+            at, reason = job.profile, type(error).__name__
+            throttled = isinstance(error, Throttled)
+            self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
+            await self._clock.sleep(delay)
+
+    def _learn(self, job: Job, stop: AskLater) -> None:
+        if stop.may_run:
+            self._listener(ExportOrphaned(job))
+        if isinstance(stop.error, Throttled) and stop.error.retry_after is None:
+            self._api.slow_down(job)
 
     async def _watched(self, job: Job, export: Export, times: _Times, remembered: float | None) -> Ready:
         with closing(self._polling.begin(job.entity.value, remembered, self._spread)) as watch:

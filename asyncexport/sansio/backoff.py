@@ -24,6 +24,11 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, _PASSING) and not isinstance(error, TlsError)
 
 
+def is_held_back(error: BaseException) -> bool:
+    """Tell whether nothing was sent, because our own limiter held the call back."""
+    return isinstance(error, Throttled) and not error.status
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """A policy. ``first`` and ``longest`` in seconds; ``attempts`` counts the first try too.

@@ -50,6 +50,11 @@ class Bucket:
         self._permits -= 1.0
         return 0.0
 
+    def wait(self, now: float, permits: int = 1) -> float:
+        """Return in how many seconds so many permits can have been taken one after the other; takes none."""
+        self._refill(now)
+        return self.pause(now) + max(0.0, permits - self._permits - 1e-9) / self._rate
+
     def pause(self, now: float) -> float:
         """Return for how many seconds yet the server asked to be left alone; 0.0 if it did not."""
         return max(0.0, self._paused_until - now)

@@ -71,7 +71,7 @@ async def test_a_pause_that_outlasts_patience() -> None:
     for _ in range(2):
         with pytest.raises(Throttled, match=r"asked to be left alone for another 86400 s \(Retry-After\)") as caught:
             await limiter.acquire()
-        assert (caught.value.status, caught.value.retry_after) == (429, 86_400.0)
+        assert (caught.value.status, caught.value.retry_after) == (0, 86_400.0)
 
     assert clock.now() == 100.0
 
@@ -116,6 +116,22 @@ async def test_the_end_of_a_pause() -> None:
     await limiter.acquire()
 
     assert clock.now() == pytest.approx(86_502.0)
+
+
+async def test_a_caller_that_will_not_wait_long() -> None:
+    """It is told at once when the permit is further away than it has patience for, those before it counted."""
+    limiter, clock = made(rate=1.0, burst=2)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(limiter.acquire)
+        await anyio.lowlevel.checkpoint()
+        with pytest.raises(Throttled) as held_back:
+            await limiter.acquire(patience=3.0)
+
+    assert held_back.value.status == 0
+    assert held_back.value.retry_after == pytest.approx(4.0)
+    await limiter.acquire(patience=1.0)
+    assert clock.now() == pytest.approx(104.0)
 
 
 async def test_a_caller_that_is_cancelled() -> None:

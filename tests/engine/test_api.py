@@ -5,7 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from asyncexport.engine.api import AskLater
 from asyncexport.errors import (
+    ConnectError,
     ConnectionLost,
     ProfileAccessDenied,
     ProtocolError,
@@ -60,6 +62,67 @@ async def test_an_answer_without_an_id_is_asked_once_more_and_then_is_the_error(
     counter = Counterpart(json_response('{"status":"PROCESSING"}', 202), json_response('{"exportId":""}', 202))
     assert isinstance(await fails(counter), ProtocolError)
     assert counter.tally.possibly_orphaned == 2
+
+
+async def test_a_request_that_fails_in_passing_for_itself_alone() -> None:
+    """Its slot is of use to others: a 429, a lost answer and a garbled one come out at once."""
+    for answer in (json_response("{}", 429), ConnectionLost("gone"), json_response("", 202)):
+        counter = Counterpart(answer)
+        api = (await counter.desk()).api
+        with pytest.raises(AskLater) as caught:
+            await api.request_export(JOB, deadline=1800.0)
+        assert (caught.value.was_sent, caught.value.may_run) == (True, not isinstance(caught.value.error, Throttled))
+        assert (counter.clock.now(), len(counter.sent)) == (0.0, 2)
+
+
+async def test_a_token_host_that_throttles_a_request() -> None:
+    """The token source has tried ten times: that is final for the request, and no passing failure of it."""
+    counter = Counterpart(*[json_response("{}", 429)] * 9, token=json_response("{}", 429))
+    api = (await counter.desk()).api
+    with pytest.raises(Throttled):
+        await api.request_export(JOB, deadline=1800.0)
+
+
+async def test_a_request_that_fails_as_all_would() -> None:
+    """Where nobody could go ahead it keeps its slot and is tried again."""
+    counter = Counterpart(json_response("", 503), ConnectError("refused"), RUNNING)
+    api = (await counter.desk()).api
+    assert (await api.request_export(JOB, deadline=1800.0)).export_id == "export-1"
+    assert counter.clock.now() == 1.5
+
+
+async def test_a_request_whose_profile_has_no_permit_soon() -> None:
+    """It says at once in how many seconds, and sends nothing; a look waits, and one second is no long time."""
+    counter = Counterpart(*[RUNNING] * 5)
+    api = (await counter.desk()).api
+    await api.check()
+    limiter = api._limiter_of(JOB.profile.profile_id)
+    limiter.throttled(1.0)
+
+    with pytest.raises(AskLater) as held_back:
+        await api.request_export(JOB, deadline=1800.0)
+    assert isinstance(held_back.value.error, Throttled)
+    assert held_back.value.error.retry_after == pytest.approx(1.4)
+    assert (held_back.value.was_sent, counter.tally.requests, counter.clock.now()) == (False, 1, 0.0)
+
+    await api.look(JOB, "export-1")
+    assert counter.clock.now() == pytest.approx(1.4)
+    await api.request_export(JOB, deadline=1800.0)
+    assert counter.clock.now() == pytest.approx(1.8, abs=0.1)
+
+
+async def test_a_429_that_a_request_met() -> None:
+    """Without a Retry-After it slows the profile when somebody says that it spoke of the rate, and not before."""
+    counter = Counterpart(json_response("{}", 429))
+    api = (await counter.desk()).api
+    limiter = api._limiter_of(JOB.profile.profile_id)
+    with pytest.raises(AskLater):
+        await api.request_export(JOB, deadline=1800.0)
+    assert "5.00 of 5.00 a second" in repr(limiter)
+
+    api.slow_down(JOB)
+
+    assert "2.50 of 5.00 a second" in repr(limiter)
 
 
 @pytest.mark.parametrize("status", [400, 406, 415, 422])
@@ -152,10 +215,10 @@ async def test_a_request_that_is_cut_off_by_its_deadline() -> None:
 
     counter.transport.send = send  # type: ignore[method-assign]
     api = (await counter.desk()).api
-    lost: list[str] = []
 
-    for hung, deadline in (("token", 10.0), ("export", 20.0)):
-        with pytest.raises(ConnectionLost, match="cut off after 10 s"):
-            await api.request_export(JOB, deadline=deadline, on_lost=lambda: lost.append("export"))
+    for hung, error, deadline in (("token", ConnectionLost, 10.0), ("export", AskLater, 20.0)):
+        with pytest.raises((ConnectionLost, AskLater)) as caught:
+            await api.request_export(JOB, deadline=deadline)
+        assert type(caught.value) is error
         assert counter.clock.now() == deadline
-        assert len(lost) == counter.tally.possibly_orphaned == ["token", "export"].index(hung)
+        assert counter.tally.possibly_orphaned == ["token", "export"].index(hung)

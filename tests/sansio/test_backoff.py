@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asyncexport import errors
 from asyncexport.errors import AsyncexportError, ConnectError, ProtocolError, RequestRejected, ServerError, Throttled
-from asyncexport.sansio.backoff import Backoff, RetryBudget, is_passing, stretched
+from asyncexport.sansio.backoff import Backoff, RetryBudget, is_held_back, is_passing, stretched
 from tests.support import steady
 
 PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
@@ -27,6 +27,13 @@ def test_a_foreign_exception() -> None:
     """What is not ours is never tried again."""
     assert not is_passing(OSError("reset"))
     assert not is_passing(KeyboardInterrupt())
+
+
+def test_what_was_never_sent() -> None:
+    """A Throttled without a status is our own limiter's; whatever came over the wire has one."""
+    assert is_held_back(Throttled("m", retry_after=3.0))
+    assert not is_held_back(Throttled("m", status=429, retry_after=3.0))
+    assert not is_held_back(ServerError("m"))
 
 
 @steady

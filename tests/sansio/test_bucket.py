@@ -164,6 +164,16 @@ def test_a_bucket_that_was_never_paused() -> None:
     assert bucket.pause(5.0) == 0.0
 
 
+def test_how_long_several_would_wait() -> None:
+    """It says when the last of them would have a permit, a pause before all else, and takes none."""
+    bucket = Bucket(rate=2.0, burst=3)
+
+    assert [bucket.wait(0.0, permits) for permits in (1, 3, 5)] == [0.0, 0.0, pytest.approx(1.0)]
+    bucket.throttled(0.0, retry_after=10.0)
+    assert bucket.wait(4.0, 2) == pytest.approx(6.0 + 2.0)
+    assert bucket.take(10.0) == 1.0
+
+
 def test_a_bucket_in_words() -> None:
     """It says what is left and what it believes."""
     bucket = Bucket(rate=5.0, burst=5)
