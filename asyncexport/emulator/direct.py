@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 
 from asyncexport.accounts import Account
 from asyncexport.emulator.data import EMPTY_EXPORT
+from asyncexport.emulator.s3 import StoreAnswer
 from asyncexport.emulator.state import AdsState
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Clock, Download, Request, Response
@@ -36,7 +37,15 @@ class DirectTransport:
     async def send(self, request: Request) -> Response:
         """Ask the server."""
         await self._clock.sleep(self._latency)
-        return self._state.api(request, self._clock.now())
+        return self.answer(request, self._clock.now())
+
+    def answer(self, request: Request, now: float) -> Response:
+        """Let the server answer what reaches it at ``now``. To be overridden by who wants trouble, or to count."""
+        return self._state.api(request, now)
+
+    def fetch(self, target: str, now: float) -> StoreAnswer:
+        """Let the store answer likewise."""
+        return self._state.store("GET", target, {}, now)
 
     def download(self, url: SignedUrl, *, offset: int, etag: str | None) -> AbstractAsyncContextManager[Download]:
         """Ask the store. Raises ``ValueError`` for a part: empty exports have none."""
@@ -48,7 +57,7 @@ class DirectTransport:
     async def _open(self, url: SignedUrl) -> AsyncIterator[Download]:
         await self._clock.sleep(self._latency)
         parts = urlsplit(url.reveal())
-        answer = self._state.store("GET", f"{parts.path}?{parts.query}", {}, self._clock.now())
+        answer = self.fetch(f"{parts.path}?{parts.query}", self._clock.now())
         yield _Body(answer.status, EMPTY_EXPORT if answer.key is not None else answer.body)
 
 

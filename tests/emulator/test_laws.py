@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 
-from asyncexport.emulator.laws import Constant, LogNormal
+import pytest
+
+from asyncexport.emulator.laws import Bimodal, Constant, Habitual, LogNormal, Pareto
 
 
 def test_a_constant_is_constant() -> None:
@@ -34,3 +36,36 @@ def test_habit_makes_the_same_subject_take_nearly_the_same_time() -> None:
     many = [law.seconds(1, f"{number}/ads", 0) for number in range(400)]
     assert max(one) / min(one) < 2
     assert max(many) / min(many) > 20
+
+
+SHAPED: list[Habitual] = [LogNormal(habit=0.96), Bimodal(habit=0.96), Pareto(habit=0.96)]
+
+
+@pytest.mark.parametrize("law", SHAPED, ids=lambda law: type(law).__name__)
+def test_what_a_subject_takes_as_a_rule(law: Habitual) -> None:
+    """Half of a subject's nights take longer than usual, and without a habit every subject has the same usual time."""
+    usual = law.usual(1, "7/ads")
+    longer = sum(law.seconds(1, "7/ads", turn) > usual for turn in range(400))
+    assert 160 < longer < 240
+
+
+def test_what_is_usual_without_a_habit() -> None:
+    """Nothing is known of a subject but the law's middle."""
+    assert {law.usual(1, str(number)) for law in (LogNormal(), Constant(15.0)) for number in range(5)} == {15.0}
+
+
+def test_small_and_large_accounts() -> None:
+    """A share takes about the large time, the others about the small one, nobody a time between."""
+    draws = [Bimodal(1.0, 120.0, 0.2).seconds(1, f"{number}/ads", 0) for number in range(2_000)]
+    large = [each for each in draws if each > 30.0]
+    assert 0.17 < len(large) / len(draws) < 0.23
+    assert 115 < statistics.median(large) < 125
+    assert 0.95 < statistics.median(each for each in draws if each < 30.0) < 1.05
+
+
+def test_a_heavy_tail() -> None:
+    """None is faster than the least, none slower than the longest, and the share above t falls as a power of t."""
+    draws = [Pareto(8.0, 1.5, 1500.0).seconds(1, f"{number}/ads", 0) for number in range(20_000)]
+    assert min(draws) >= 8.0
+    assert max(draws) <= 1500.0
+    assert 0.028 < sum(each > 80.0 for each in draws) / len(draws) < 0.036
