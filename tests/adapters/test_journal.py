@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncexport.accounts import Region
-from asyncexport.adapters import journal as journal_module
 from asyncexport.adapters.journal import FILE, KEPT_SECONDS, LabelCount, NoJournal, SqliteJournal, read, tally
+from asyncexport.adapters.journal import file as journal_file
+from asyncexport.adapters.journal.rows import as_text
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
 from asyncexport.models import Entity, Filters, Job, Profile, Receipt
 from asyncexport.notes import Committed, Dropped, Intended, Known, Note, Requested
@@ -220,10 +221,10 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
 
     def connected(path: Path) -> Writer:
         connection = sqlite3.connect(path, check_same_thread=False, factory=Writer)
-        connection.text_factory = journal_module._text
+        connection.text_factory = as_text
         return connection
 
-    monkeypatch.setattr(journal_module, "_connect", connected)
+    monkeypatch.setattr(journal_file, "connect", connected)
     monkeypatch.setattr(Writer, "events", [])
     return Writer.events
 
@@ -335,7 +336,7 @@ async def test_a_run_that_was_killed_while_it_made_the_journal_leaves_one_that_c
     """The table and the marks that say whose it is come into being together."""
     with monkeypatch.context() as patch:
         patch.setattr(Dying, "before", statement)
-        patch.setattr(journal_module, "_connect", Dying)
+        patch.setattr(journal_file, "connect", Dying)
         with pytest.raises(StateError):
             await SqliteJournal(tmp_path).__aenter__()
     assert (read(tmp_path), tally(tmp_path, kept_since=0.0)) == ([], [])
@@ -405,7 +406,7 @@ def foreign(path: Path) -> None:
 def newer(path: Path) -> None:
     """Write a journal of a later version."""
     with sqlite3.connect(path) as connection:
-        connection.execute(f"pragma application_id = {journal_module._APPLICATION_ID}")
+        connection.execute(f"pragma application_id = {journal_file.APPLICATION_ID}")
         connection.execute("pragma user_version = 99")
         connection.execute("create table job (x)")
     connection.close()

@@ -147,14 +147,14 @@ EXPORTS = (
     ),
     Mutant(
         "a journal of anybody is used",
-        "adapters/journal.py",
-        'if connection.execute("pragma application_id").fetchone()[0] != _APPLICATION_ID:',
+        "adapters/journal/file.py",
+        'if connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:',
         "if False:",
         _JOURNAL,
     ),
     Mutant(
         "a damaged journal is used",
-        "adapters/journal.py",
+        "adapters/journal/file.py",
         'if (verdict := connection.execute("pragma quick_check(1)").fetchone()[0]) != "ok":',
         "if False:",
         _JOURNAL,
