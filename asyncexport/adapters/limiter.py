@@ -27,8 +27,8 @@ class Limiter:
         self._patience = patience
         self._line = anyio.Lock()
 
-    async def acquire(self, patience: float = float("inf")) -> None:
-        """Wait for a permit and take it.
+    async def acquire(self, patience: float = float("inf")) -> float:
+        """Wait for a permit and take it; return when that was, in the clock's seconds.
 
         Raises :class:`Throttled`, of status 0 since nothing was sent, when a long pause is in the way, and when the
         permit is more than ``patience`` seconds away.
@@ -38,19 +38,23 @@ class Limiter:
             while wait := self._bucket.take(now := self._clock.now()):
                 self._check_pause(self._bucket.pause(now))
                 await self._clock.sleep(wait)
+            return now
 
     @property
     def is_paused(self) -> bool:
         """Tell whether the API asked to be left alone now."""
         return self._bucket.pause(self._clock.now()) > 0
 
-    def throttled(self, retry_after: float | None) -> None:
-        """A 429 came, asking to be left alone for ``retry_after`` seconds if it said so."""
-        self._bucket.throttled(self._clock.now(), retry_after)
+    def throttled(self, retry_after: float | None, *, sent_at: float = float("inf")) -> None:
+        """A 429 came, asking to be left alone for ``retry_after`` seconds if it said so.
+
+        ``sent_at`` is when the call that it answers had its permit.
+        """
+        self._bucket.throttled(self._clock.now(), retry_after, sent_at=sent_at)
 
     def succeeded(self) -> None:
         """A call went through."""
-        self._bucket.succeeded()
+        self._bucket.succeeded(self._clock.now())
 
     def _check_pause(self, pause: float) -> None:
         if pause > self._patience:

@@ -52,6 +52,7 @@ class _Call(Generic[Result]):
     limiter: Limiter
     deadline: float | None
     is_request: bool
+    sent_at: float = 0.0
     is_under_way: bool = False
     may_run: bool = False
 
@@ -211,7 +212,7 @@ class AdsApi:
     async def _admitted(self, call: _Call[Result]) -> Access:
         """Wait for the limiter, then for the token; what throttled the profile meanwhile is waited for as well."""
         while True:
-            await call.limiter.acquire(call.patience)
+            call.sent_at = await call.limiter.acquire(call.patience)
             try:
                 access = await self._tokens.token(deadline=call.deadline)
             except AsyncexportError as error:
@@ -237,7 +238,7 @@ class AdsApi:
         if isinstance(error, Throttled):
             self._tally.throttled += 1
             if not call.is_request or error.retry_after is not None:
-                call.limiter.throttled(error.retry_after)
+                call.limiter.throttled(error.retry_after, sent_at=call.sent_at)
         call.may_run = call.is_request and isinstance(error, ConnectionLost | ProtocolError)
         self._tally.possibly_orphaned += call.may_run
 

@@ -1,9 +1,11 @@
 """A token bucket that learns: the arithmetic of one profile's request rate.
 
 Permits flow in at ``rate`` a second and at most ``burst`` are kept. A 429 empties the bucket and halves the rate, at
-most once a second, so that the 429s of one burst count as one; each success wins back a twentieth of the full rate
-(additive increase, multiplicative decrease: Chiu and Jain 1989). ``Retry-After`` is a hard pause. Nothing here waits:
-``take`` answers how long to wait before asking again.
+most once a second, so that the 429s of one burst count as one; one that answers a call from before the last halving
+says nothing new. A success shows that the quiet since then was no mere silence: each of its seconds, the first left
+out, wins back a twentieth of the full rate (additive increase, multiplicative decrease: Chiu and Jain 1989). So who
+calls seldom is soon back, and who calls often does not climb faster for it. ``Retry-After`` is a hard pause and no
+quiet. Nothing here waits: ``take`` answers how long to wait before asking again.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Bucket:
         self._counted_at: float | None = None
         self._paused_until = float("-inf")
         self._slowed_at = float("-inf")
+        self._quiet_from = float("-inf")
 
     @property
     def rate(self) -> float:
@@ -59,19 +62,29 @@ class Bucket:
         """Return for how many seconds yet the server asked to be left alone; 0.0 if it did not."""
         return max(0.0, self._paused_until - now)
 
-    def throttled(self, now: float, retry_after: float | None = None) -> None:
-        """A 429 came: pause as asked, slow down, and begin again with an empty bucket."""
+    def throttled(self, now: float, retry_after: float | None = None, *, sent_at: float = float("inf")) -> None:
+        """A 429 came: pause as asked, slow down, and begin again with an empty bucket.
+
+        ``sent_at`` is when the call was allowed that it answers; not given, it was after all that is known here.
+        """
         self._refill(now)
-        self._permits = min(self._permits, 0.0)
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
+        self._quiet_from = max(now + self._ONE_BURST, self._paused_until)
+        if sent_at < self._slowed_at:
+            return
+        self._permits = min(self._permits, 0.0)
         if now - self._slowed_at >= self._ONE_BURST:
             self._slowed_at = now
             self._rate = max(self._full_rate * self._FLOOR, self._rate / 2)
 
-    def succeeded(self) -> None:
-        """A call went through: grow back towards the full rate."""
-        self._rate = min(self._full_rate, self._rate + self._full_rate * self._REGROWTH)
+    def succeeded(self, now: float) -> None:
+        """A call went through: grow back towards the full rate, by as much as the quiet before it was long."""
+        if self._rate < self._full_rate and now > self._quiet_from:
+            self._refill(now)
+            grown = self._full_rate * self._REGROWTH * (now - self._quiet_from)
+            self._rate = min(self._full_rate, self._rate + grown)
+            self._quiet_from = now
 
     def _refill(self, now: float) -> None:
         if self._counted_at is not None:

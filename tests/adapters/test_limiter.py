@@ -52,15 +52,30 @@ async def test_a_429_while_others_wait() -> None:
 
 
 async def test_a_success_after_a_429() -> None:
-    """Successes win the rate back."""
+    """Quiet wins the rate back."""
     limiter, clock = made(rate=2.0)
     limiter.throttled(None)
-    for _ in range(20):
-        limiter.succeeded()
+    clock.advance(20.0)
+    limiter.succeeded()
 
-    await limiter.acquire()
+    for _ in range(2):
+        await limiter.acquire()
 
-    assert clock.now() == 100.5
+    assert clock.now() == 120.5
+
+
+async def test_a_429_to_an_old_call() -> None:
+    """Whoever has a permit knows since when, so that a 429 to it counts only if it is news."""
+    limiter, clock = made(rate=2.0)
+    sent_at = await limiter.acquire()
+    assert sent_at == 100.0
+    clock.advance(5.0)
+    limiter.throttled(None)
+    clock.advance(5.0)
+
+    limiter.throttled(None, sent_at=sent_at)
+
+    assert repr(limiter) == "<Limiter <Bucket 1.0/1 permits, 1.00 of 2.00 a second>>"
 
 
 async def test_a_pause_that_outlasts_patience() -> None:

@@ -46,7 +46,7 @@ def test_any_sequence_of_answers(rate: float, burst: int, steps: list[tuple[floa
             assert not (is_granted and now < paused_until)
             granted += is_granted
         elif what == "ok":
-            bucket.succeeded()
+            bucket.succeeded(now)
         else:
             asked = 5.0 if what == "429 5" else None
             bucket.throttled(now, asked)
@@ -121,16 +121,50 @@ def test_429s_without_end() -> None:
     assert bucket.rate == pytest.approx(0.1)
 
 
+def test_429s_to_calls_from_before_the_last_slow_down() -> None:
+    """They say nothing new, however late they come: neither the rate nor the permits since then are taken away."""
+    bucket = Bucket(rate=8.0, burst=5)
+    bucket.throttled(10.0, sent_at=9.0)
+    bucket.throttled(12.0, sent_at=9.5)
+    assert bucket.rate == 4.0
+    assert bucket.take(12.0) == 0.0
+
+    bucket.throttled(12.0, 30.0, sent_at=9.5)
+    assert (bucket.rate, bucket.pause(12.0)) == (4.0, 30.0)
+    bucket.throttled(12.5, sent_at=10.5)
+    assert bucket.rate == 2.0
+
+
 def test_successes_after_a_429() -> None:
-    """Each success wins back a twentieth of the promise, and nothing beyond it."""
+    """Each second of quiet but the first wins back a twentieth of the promise, when a success has ended it."""
     bucket = Bucket(rate=10.0, burst=5)
     bucket.throttled(0.0)
 
-    bucket.succeeded()
-    assert bucket.rate == 5.5
-    for _ in range(20):
-        bucket.succeeded()
-    assert bucket.rate == 10.0
+    for now, rate in ((0.5, 5.0), (1.0, 5.0), (3.0, 6.0), (3.0, 6.0), (5.0, 7.0), (100.0, 10.0), (200.0, 10.0)):
+        bucket.succeeded(now)
+        assert bucket.rate == pytest.approx(rate)
+
+
+def test_a_429_in_the_quiet() -> None:
+    """It begins the quiet anew, also if it does not slow down any more."""
+    bucket = Bucket(rate=10.0, burst=5)
+    bucket.throttled(0.0)
+    bucket.throttled(0.5)
+    bucket.succeeded(1.5)
+    assert bucket.rate == 5.0
+    bucket.succeeded(2.5)
+    assert bucket.rate == pytest.approx(5.5)
+
+
+def test_a_pause_is_no_quiet() -> None:
+    """While nothing may be sent nothing is learned: the quiet counts from the end of the pause."""
+    bucket = Bucket(rate=10.0, burst=5)
+    bucket.throttled(0.0, retry_after=60.0)
+    bucket.succeeded(1.0)
+    bucket.succeeded(60.0)
+    assert bucket.rate == 5.0
+    bucket.succeeded(62.0)
+    assert bucket.rate == pytest.approx(6.0)
 
 
 def test_a_pause() -> None:
