@@ -302,7 +302,7 @@ def _text(value: object) -> str:
 
 def _shown(value: object) -> str:
     """Return a text that people and logs get to see, fit for both."""
-    return printable(scrub(_text(value), EXCERPT))
+    return printable(scrub(_text(value), EXCERPT)) if value else ""
 
 
 def is_usable_id(export_id: str) -> bool:
