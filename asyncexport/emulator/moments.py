@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
-from functools import cache
+from functools import cache, lru_cache
 
 DAY = 86_400_000
 """Milliseconds of a day."""
@@ -47,7 +47,12 @@ def instant(seconds: float) -> str:
 
 def http_date(seconds: float) -> str:
     """Write the value of a ``Date`` header."""
-    return formatdate(seconds, usegmt=True)
+    return _http_date(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def amz_date(seconds: float) -> str:

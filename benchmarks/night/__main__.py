@@ -2,9 +2,10 @@
 
     python -m benchmarks.night --profiles 1000 --scenario steady --scenario later-night --seeds 5
     python -m benchmarks.night --profiles 10000 --law pareto --in-progress auto --cap 5,3@1800,8@7200
+    python -m benchmarks.night --strategy ours:10 --strategy ours:20 --strategy fixed:5 --strategy budget
 
-One row per scenario, each figure the median over the seeds; then the endpoints of the last night. The same arguments
-give the same night, whatever the machine; only the last four columns are the machine's.
+One row per scenario and strategy, each figure the median over the seeds; then the endpoints of the last night. The same
+arguments give the same night, whatever the machine; only the last four columns are the machine's.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from itertools import product
 
-from asyncexport.sansio.polling import Schedule
 from benchmarks.night.caps import Cap
-from benchmarks.night.engine import Engine
 from benchmarks.night.figures import Figures
 from benchmarks.night.play import Night, Setting, play
 from benchmarks.night.scenarios import SCENARIOS, Scenario, Told, law_of
+from benchmarks.night.strategies import KINDS, strategy_of
 from benchmarks.night.table import by_endpoint, compared
 
 
@@ -27,12 +28,15 @@ def main() -> None:
     chosen = _parser().parse_args()
     nights: dict[str, list[Figures]] = {}
     last: Night | None = None
-    for name in chosen.scenario or ["steady"]:
+    strategies = chosen.strategy or [strategy_of("ours")]
+    scenarios = chosen.scenario or ["steady"]
+    for name, strategy in product(scenarios, strategies):
+        row = ", ".join([name] * (len(scenarios) > 1) + [strategy.name] * (len(strategies) > 1)) or name
         for seed in range(chosen.seed, chosen.seed + chosen.seeds):
             setting = Setting(scenario_of(name, chosen), chosen.profiles, chosen.accounts, seed, chosen.latency)
-            last = play(setting, _engine(chosen))
-            nights.setdefault(name, []).append(last.figures)
-            _tell(f"{name}, seed {seed}: {last.figures.ratio:.3f} at {last.figures.looks:.2f} looks")
+            last = play(setting, strategy.client)
+            nights.setdefault(row, []).append(last.figures)
+            _tell(f"{row}, seed {seed}: {last.figures.ratio:.3f} at {last.figures.looks:.2f} looks")
     print(compared(nights))
     if last is not None:
         print(f"\n{by_endpoint(last.figures.lines)}")
@@ -48,25 +52,12 @@ def scenario_of(name: str, chosen: argparse.Namespace) -> Scenario:
     return scenario if chosen.in_progress is None else replace(scenario, told=chosen.in_progress)
 
 
-def _engine(chosen: argparse.Namespace) -> Engine:
-    limits = {"looks": chosen.looks} if chosen.looks is not None else {}
-    options = {} if chosen.schedule is None else {"schedule": chosen.schedule}
-    return Engine(limits, options)
-
-
 def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def _told(text: str) -> Told:
     return "auto" if text == "auto" else int(text)
-
-
-def _schedule(text: str) -> Schedule:
-    """Read ``5`` (every five seconds) or ``1x1.5<30`` (from one second on, growing, at most 30)."""
-    first, _, rest = text.partition("x")
-    growth, _, longest = rest.partition("<")
-    return Schedule(float(first), float(growth or 1.0), float(longest or first), jitter=0.0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rate", type=float, default=10.0, help="calls a second that the server allows a profile")
     parser.add_argument("--latency", type=float, default=0.05, help="seconds from a call to its answer")
-    parser.add_argument("--looks", type=float, help="the limit of that name: what looking may cost at full load")
-    parser.add_argument("--schedule", type=_schedule, metavar="FIRST[xGROWTH<LONGEST]",
-                        help="looks at fixed or growing distances instead of the engine's own")  # fmt: skip
+    written = "; ".join(how for how, _ in KINDS.values())
+    parser.add_argument("--strategy", action="append", type=strategy_of, metavar="WORD[:NUMBERS]",
+                        help=f"may be given several times (default: ours). {written}")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one night each")
     return parser
