@@ -6,8 +6,10 @@ READY  := $(VENV)/.ready
 N      ?= 10000
 SEED   ?= 1
 FUZZ_SECONDS ?= 60
+NIGHT  ?= benchmarks/results
+NIGHTS := steady later-night shut-out throttled outage lost-answers
 
-.PHONY: demo test faults crash check lint types format constraints clean help
+.PHONY: demo test faults crash check lint types format constraints night night-full clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -57,6 +59,14 @@ format: $(READY) ## rewrite the code in the project's format
 constraints:     ## pin all dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	    --group dev pyproject.toml -o constraints.txt
+
+night: $(READY)  ## simulate small nights at the cap: steady, remembered, and with trouble (under a minute)
+	$(BIN)/python -m benchmarks.night --profiles 300 $(foreach name,$(NIGHTS),--scenario $(name))
+
+night-full: $(READY) ## simulate large nights and lay our policy beside others, into NIGHT (an hour)
+	$(BIN)/python -m benchmarks.night --profiles 10000 --out $(NIGHT)/large
+	$(BIN)/python -m benchmarks.night --seeds 20 $(foreach name,$(NIGHTS),--scenario $(name)) --out $(NIGHT)/scenarios
+	$(BIN)/python -m benchmarks.night --seeds 5 --frontier --out $(NIGHT)
 
 clean:           ## remove what the commands above leave behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov demo-exports dist build

@@ -11,35 +11,64 @@ arguments give the same night, whatever the machine; only the last four columns 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 from benchmarks.night.caps import Cap
-from benchmarks.night.figures import Figures
 from benchmarks.night.play import Night, Setting, play
+from benchmarks.night.records import Row, keep, keep_frontier, named
 from benchmarks.night.scenarios import SCENARIOS, Scenario, Told, law_of
-from benchmarks.night.strategies import KINDS, strategy_of
+from benchmarks.night.strategies import FIXED, GROWING, KINDS, OURS, Strategy, strategy_of
 from benchmarks.night.table import by_endpoint, compared
 
 
 def main() -> None:
     """Simulate and print."""
     chosen = _parser().parse_args()
-    nights: dict[str, list[Figures]] = {}
+    if chosen.frontier:
+        _frontier(chosen)
+        return
+    rows, last = _nights(chosen, chosen.scenario or ["steady"], chosen.strategy or [strategy_of("ours")])
+    print(compared(named(rows)))
+    print(f"\n{by_endpoint(last.figures.lines)}")
+    if chosen.out is not None:
+        keep(chosen.out, rows, last, shlex.join(["python", "-m", "benchmarks.night", *sys.argv[1:]]))
+
+
+def _nights(
+    chosen: argparse.Namespace, scenarios: Sequence[str], strategies: Sequence[Strategy]
+) -> tuple[list[Row], Night]:
+    rows: list[Row] = []
     last: Night | None = None
-    strategies = chosen.strategy or [strategy_of("ours")]
-    scenarios = chosen.scenario or ["steady"]
     for name, strategy in product(scenarios, strategies):
-        row = ", ".join([name] * (len(scenarios) > 1) + [strategy.name] * (len(strategies) > 1)) or name
+        figures = []
         for seed in range(chosen.seed, chosen.seed + chosen.seeds):
             setting = Setting(scenario_of(name, chosen), chosen.profiles, chosen.accounts, seed, chosen.latency)
             last = play(setting, strategy.client)
-            nights.setdefault(row, []).append(last.figures)
-            _tell(f"{row}, seed {seed}: {last.figures.ratio:.3f} at {last.figures.looks:.2f} looks")
-    print(compared(nights))
-    if last is not None:
-        print(f"\n{by_endpoint(last.figures.lines)}")
+            figures.append(last.figures)
+            _tell(f"{name}, {strategy.name}, seed {seed}: {last.figures.ratio:.3f} at {last.figures.looks:.2f} looks")
+        rows.append(Row(name, strategy.name, strategy.label, figures))
+    if last is None:
+        raise SystemExit("--seeds must be at least 1")
+    return rows, last
+
+
+def _frontier(chosen: argparse.Namespace) -> None:
+    """Lay our policy at several settings beside fixed and growing looks: a table, and a plot where one is wanted."""
+    policies = {
+        "ours, first night": _nights(chosen, ["steady"], OURS)[0],
+        "ours, later night": _nights(chosen, ["later-night"], OURS)[0],
+        "a look every so many seconds": _nights(chosen, ["steady"], FIXED)[0],
+        "looks at growing distances": _nights(chosen, ["steady"], GROWING)[0],
+    }
+    print(compared(named([row for rows in policies.values() for row in rows])))
+    if chosen.out is not None:
+        title = f"Looks against wall time: {chosen.profiles:,} profiles x 4, median of {chosen.seeds} nights"
+        keep_frontier(chosen.out, title, policies)
 
 
 def scenario_of(name: str, chosen: argparse.Namespace) -> Scenario:
@@ -80,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     written = "; ".join(how for how, _ in KINDS.values())
     parser.add_argument("--strategy", action="append", type=strategy_of, metavar="WORD[:NUMBERS]",
                         help=f"may be given several times (default: ours). {written}")  # fmt: skip
+    parser.add_argument("--frontier", action="store_true", help="our settings beside fixed and growing looks")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the tables, every figure and the plots there")
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one night each")
     return parser

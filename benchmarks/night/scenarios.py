@@ -49,12 +49,12 @@ SCENARIOS: dict[str, tuple[str, Callable[[Scenario], Scenario]]] = {
     ),
     "unknown-cap": ("the client is not told the cap", lambda steady: replace(steady, told="auto")),
     "moving-cap": (
-        "the cap goes 5, 3, 8 and the client is not told",
-        lambda steady: replace(steady, cap=Cap((0.0, 5), (1800.0, 3), (5400.0, 8)), told="auto"),
+        "the cap goes from 5 to 3 after ten minutes and to 8 after thirty, and the client is told nothing",
+        lambda steady: replace(steady, cap=Cap((0.0, 5), (600.0, 3), (1800.0, 8)), told="auto"),
     ),
     "shut-out": ("5 % of the profiles are shut out for ten minutes", lambda steady: replace(steady, shut_out=0.05)),
     "throttled": ("30 % of all calls are throttled at random", lambda steady: replace(steady, throttled=0.3)),
-    "outage": ("the API is away from 30:00 to 60:00", lambda steady: replace(steady, away=(1800.0, 3600.0))),
+    "outage": ("the API is away from minute 10 to minute 40", lambda steady: replace(steady, away=(600.0, 2400.0))),
     "lost-answers": ("2 % of the answers to POSTs are lost", lambda steady: replace(steady, lost=0.02)),
 }
 

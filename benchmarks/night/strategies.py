@@ -16,10 +16,11 @@ from benchmarks.night.play import Client
 
 @dataclass(frozen=True)
 class Strategy:
-    """A client and what it is called in a table."""
+    """A client, what it is called in a table, and its number in a plot."""
 
     word: str
     name: str
+    label: str
     client: Client = field(repr=False)
 
 
@@ -30,7 +31,8 @@ def strategy_of(word: str) -> Strategy:
         raise ValueError(f"there is no strategy {kind!r}; there are {', '.join(KINDS)}")
     _, make = KINDS[kind]
     name, client = make(*map(float, numbers))
-    return Strategy(word, name, client)
+    label = {"ours": "{}/s", "fixed": "{} s", "growing": "x{}"}.get(kind, kind).format(*numbers or ["10"])
+    return Strategy(word, name, label, client)
 
 
 def _ours(looks: float | None = None) -> tuple[str, Client]:
@@ -78,3 +80,8 @@ KINDS: dict[str, tuple[str, Callable[..., tuple[str, Client]]]] = {
     "backing-off": ("backing-off[:SECONDS[:LONGEST]], every job at once and a growing sleep after a 429", _backing_off),
 }
 """Strategies by their word: how it is written, and what makes it."""
+
+OURS = [strategy_of(f"ours:{requests}") for requests in (2, 5, 10, 20, 40)]
+FIXED = [strategy_of(f"fixed:{seconds}") for seconds in (1, 2, 5, 15, 30)]
+GROWING = [strategy_of(f"growing:{factor}") for factor in (1.1, 1.5, 2)]
+"""What the frontier is drawn with."""
