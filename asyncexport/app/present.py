@@ -14,7 +14,7 @@ from pathlib import Path
 from asyncexport.app.standing import collectable
 from asyncexport.models import Job, SignedUrl, TransferOrder
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.jsonl import Place
+from asyncexport.sinks.places import Place
 from asyncexport.sinks.records import LARGEST, Record, parse_record
 
 
@@ -38,7 +38,7 @@ def present(jobs: Sequence[Job], sink: JsonLines, state_dir: Path | None, *, now
 
 def _is_there(job: Job, sink: JsonLines) -> bool:
     order = TransferOrder(job, "", SignedUrl(""))
-    place = Place.of(sink, order)
+    place = Place.of(str(sink.path), sink.compression, order)
     try:
         record = _record(place.folder / place.record)
         size = Path(place.location).stat().st_size

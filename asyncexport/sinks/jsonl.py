@@ -30,7 +30,6 @@ hashing happen in a thread that is waited for even when cancelled.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
@@ -42,11 +41,13 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Evidence, Receipt, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
-from asyncexport.sinks.codecs import SUFFIXES, Compression, check_compression, encoder
+from asyncexport.sinks.codecs import Compression, check_compression, encoder
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import NO_FILE, NewFile, make_path, open_path, remove_dead, sweep, write_whole
+from asyncexport.sinks.files import NewFile, make_path, sweep, write_whole
+from asyncexport.sinks.found import find, read_record
 from asyncexport.sinks.labels import check_label
-from asyncexport.sinks.records import LARGEST, Record, parse_record, record_text
+from asyncexport.sinks.places import Place
+from asyncexport.sinks.records import Record, record_text
 
 MANIFESTS = "_runs"
 _PROBE = "_probe-"
@@ -80,12 +81,12 @@ class JsonLines:
         Entering raises :class:`SinkRejected`, :class:`SinkLocked`, :class:`DiskFull` or :class:`SinkError`; this call
         :class:`ConfigError` for a label or a profile id that cannot be part of a path.
         """
-        return transaction(JsonLinesWriter(self, Place.of(self, order), order))
+        return transaction(JsonLinesWriter(self, self._place(order), order))
 
     async def find(self, order: TransferOrder) -> Receipt | None:
         """Return the receipt of the file that answers this job and part, if it is there and whole to the last bit."""
-        place = Place.of(self, order)
-        return await in_thread(lambda: _find(self.files, place, order))
+        place = self._place(order)
+        return await in_thread(lambda: find(self.files, place, order))
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
@@ -104,40 +105,8 @@ class JsonLines:
             raise DiskFull(f"{self.path} has {free} bytes left and {needed} are needed; free some space first")
         return free
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
-
-    Rivals are the names the same part has under another compression: one part never has two files.
-    """
-
-    root: str
-    parts: tuple[str, ...]
-    file: str
-    record: str
-    rivals: tuple[str, ...]
-
-    @classmethod
-    def of(cls, sink: JsonLines, order: TransferOrder) -> Place:
-        """Return the place; raise :class:`ConfigError` for texts that cannot be part of a path."""
-        job = order.job
-        parts = (
-            f"entity={job.entity.value}",
-            f"snapshot={check_label(job.snapshot, what='snapshot label')}",
-            f"profile_id={check_label(job.profile.profile_id, what='profile id')}",
-        )
-        stem, suffix = f"part-{order.part}", SUFFIXES[sink.compression]
-        rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
-        return cls(os.fspath(sink.path), parts, stem + suffix, f"_{stem}.receipt.json", rivals)
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.root, *self.parts)
-
-    @property
-    def location(self) -> str:
-        return str(self.folder / self.file)
+    def _place(self, order: TransferOrder) -> Place:
+        return Place.of(os.fspath(self.path), self.compression, order)
 
 
 class JsonLinesWriter(Writer):
@@ -181,7 +150,7 @@ class JsonLinesWriter(Writer):
                 self._refuse_what_is_not_ours(self._folder)
 
     def _refuse_what_is_not_ours(self, folder: int) -> None:
-        record = _read_record(self._files, folder, self._place.record)
+        record = read_record(self._files, folder, self._place.record)
         for name in (self._place.file, *self._place.rivals):
             found = self._files.look(folder, name)
             if found is not None and (reason := _why_not_ours(found, record, self._order)):
@@ -231,51 +200,6 @@ def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferO
     if not record.is_about(order):
         return f"holds {record.entity} of account {record.account!r} ({record.region}), profile {record.profile_id}"
     return ""
-
-
-def _read_record(files: Files, folder: int, name: str) -> Record | None:
-    try:
-        file = files.open_file(folder, name)
-    except OSError as error:
-        if error.errno in NO_FILE or error.errno == errno.ENOENT:
-            return None
-        raise
-    try:
-        found = files.look_at(file)
-        plain = is_regular(found) and found.st_size <= LARGEST
-        return parse_record(files.read(file, LARGEST)) if plain else None
-    finally:
-        files.close(file)
-
-
-def _find(files: Files, place: Place, order: TransferOrder) -> Receipt | None:
-    try:
-        folder = open_path(files, place.root, place.parts)
-    except (OSError, SinkRejected):
-        return None
-    try:
-        record = _read_record(files, folder, place.record)
-        if record is None or record.file != place.file or not record.answers(order):
-            return None
-        rivals = any(files.look(folder, name) for name in place.rivals)
-        if rivals or not _is_whole(files, folder, record):
-            return None
-        for name in (place.file, place.record):
-            remove_dead(files, folder, name)
-        return record.receipt(place.location)
-    except OSError:
-        return None
-    finally:
-        files.close(folder)
-
-
-def _is_whole(files: Files, folder: int, record: Record) -> bool:
-    file = files.open_file(folder, record.file)
-    try:
-        found = files.look_at(file)
-        return is_regular(found) and found.st_size == record.bytes and files.digest(file) == record.sha256
-    finally:
-        files.close(file)
 
 
 def _keep(files: Files, path: Path, manifest: bytes) -> None:

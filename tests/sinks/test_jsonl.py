@@ -26,7 +26,8 @@ from asyncexport.ports import KeepsManifests
 from asyncexport.sinks import JsonLines
 from asyncexport.sinks.codecs import SUFFIXES, Compression, zstd
 from asyncexport.sinks.disk import Files
-from asyncexport.sinks.jsonl import JsonLinesWriter, Place
+from asyncexport.sinks.jsonl import JsonLinesWriter
+from asyncexport.sinks.places import Place
 from tests.sinks.support import BATCHES, FOLDER, TEXT, FaultyFiles, order, store, tree
 
 RECORD = f"{FOLDER}/_part-0.receipt.json"
@@ -402,7 +403,7 @@ async def test_a_writer_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None
 async def test_a_writer_that_was_never_opened_commits_nothing(tmp_path: Path) -> None:
     """Steps out of order are a typed error."""
     sink = JsonLines(tmp_path)
-    writer = JsonLinesWriter(sink, Place.of(sink, order()), order())
+    writer = JsonLinesWriter(sink, Place.of(str(tmp_path), "zstd", order()), order())
     writer.seal(Evidence(0, "gzip"))
     with pytest.raises(SinkError, match="not open"):
         await writer.finish()

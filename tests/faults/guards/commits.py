@@ -103,7 +103,7 @@ COMMITS = (
     ),
     Mutant(
         "a file that was altered is found",
-        "sinks/jsonl.py",
+        "sinks/found.py",
         " and files.digest(file) == record.sha256",
         "",
         _FILES,

@@ -1,0 +1,48 @@
+"""Where one part of one job stands below the folder of a file sink.
+
+Contract: labels and ids are held to what may be part of a path; the same order always has the same place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncexport.models import TransferOrder
+from asyncexport.sinks.codecs import SUFFIXES, Compression
+from asyncexport.sinks.labels import check_label
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
+
+    Rivals are the names the same part has under another compression: one part never has two files.
+    """
+
+    root: str
+    parts: tuple[str, ...]
+    file: str
+    record: str
+    rivals: tuple[str, ...]
+
+    @classmethod
+    def of(cls, root: str, compression: Compression, order: TransferOrder) -> Place:
+        """Return the place; raise :class:`ConfigError` for texts that cannot be part of a path."""
+        job = order.job
+        parts = (
+            f"entity={job.entity.value}",
+            f"snapshot={check_label(job.snapshot, what='snapshot label')}",
+            f"profile_id={check_label(job.profile.profile_id, what='profile id')}",
+        )
+        stem, suffix = f"part-{order.part}", SUFFIXES[compression]
+        rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
+        return cls(root, parts, stem + suffix, f"_{stem}.receipt.json", rivals)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.root, *self.parts)
+
+    @property
+    def location(self) -> str:
+        return str(self.folder / self.file)
