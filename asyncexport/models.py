@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, TypeAlias
@@ -202,7 +203,11 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class TransferOrder:
-    """One finished export on its way to a sink. ``file_size`` in bytes; ``part`` counts the exports of a split job."""
+    """One finished export on its way to a sink. ``file_size`` is in bytes.
+
+    Of a job that was too large for one export ``job`` is one part, with narrower filters, ``part`` its number, counted
+    from 0, and ``split_from`` the whole.
+    """
 
     job: Job
     export_id: str
@@ -210,6 +215,17 @@ class TransferOrder:
     file_size: int | None = None
     generated_at: str = ""
     part: int = 0
+    split_from: Job | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether this is one of several exports of a job."""
+        return self.split_from is not None or self.part > 0
+
+    @property
+    def whole(self) -> Job:
+        """The job that somebody asked for."""
+        return self.job if self.split_from is None else self.split_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +245,8 @@ class Evidence:
 class Receipt:
     """What a transfer left behind: committed, whole, found again by ``Sink.find``.
 
-    ``bytes`` and ``sha256`` are of what was stored at ``location`` (for files: what ``sha256sum`` prints).
+    ``bytes`` and ``sha256`` are of what was stored at ``location`` (for files: what ``sha256sum`` prints). The receipt
+    of a job that was split holds the ``parts``' own ones, see :meth:`of_parts`.
     """
 
     export_id: str
@@ -241,6 +258,28 @@ class Receipt:
     integrity: str = "gzip"
     notes: tuple[str, ...] = ()
     generated_at: str = ""
+    parts: tuple[Receipt, ...] = ()
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[Receipt]) -> Receipt:
+        """Return the receipt of a job whose parts these are, part 0 first: their totals.
+
+        ``export_id`` and ``location`` are part 0's, ``generated_at`` is the oldest; ``sha256`` is that of the parts'
+        own, each in hex with a line feed after it, so that it tells whether any of them has changed.
+        """
+        digests = "".join(f"{part.sha256}\n" for part in parts)
+        return cls(
+            export_id=parts[0].export_id,
+            rows=sum(part.rows for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            sha256=hashlib.sha256(digests.encode()).hexdigest(),
+            location=parts[0].location,
+            source_bytes=sum(part.source_bytes for part in parts),
+            integrity=", ".join(sorted({part.integrity for part in parts})),
+            notes=tuple(f"part {number}: {note}" for number, part in enumerate(parts) for note in part.notes),
+            generated_at=min(part.generated_at for part in parts),
+            parts=tuple(parts),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,20 @@ class Sink(Protocol):
         ...
 
     async def find(self, order: TransferOrder) -> Receipt | None:
-        """Return what is already committed for this order's job and part (its URL and export id are not looked at)."""
+        """Return what is already committed for this order's job and part (its URL and export id are not looked at).
+
+        Of a job that is no part itself this may be several parts that together are the job
+        (:meth:`asyncexport.models.Receipt.of_parts`).
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsParts(Protocol):
+    """A sink where each part of a split job stands by itself, so that parts can be left over."""
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Remove what an earlier run left of the job beyond its first ``parts`` parts, which are committed."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pickle
 from typing import Any
 
@@ -20,6 +21,7 @@ from asyncexport.models import (
     Job,
     Limits,
     Profile,
+    Receipt,
     SignedUrl,
     Summary,
     TransferOrder,
@@ -210,3 +212,28 @@ def test_a_summary_as_numbers_by_name() -> None:
 
     assert list(Summary(rows=3).as_dict()) == names == list(Summary.fields)
     assert Summary(rows=3).as_dict()["rows"] == 3
+
+
+def test_an_order_of_a_part() -> None:
+    """A part's order says which job somebody asked for; a whole job's is about itself."""
+    whole = Job(PROFILE, Entity.ADS)
+    part = Job(PROFILE, Entity.ADS, Filters(("SPONSORED_BRANDS",)))
+    plain = TransferOrder(whole, "e", SignedUrl(""))
+    first = TransferOrder(part, "e", SignedUrl(""), split_from=whole)
+
+    assert (plain.whole, plain.is_part) == (whole, False)
+    assert (first.whole, first.is_part, first.part) == (whole, True, 0)
+    assert pickle.loads(pickle.dumps(first)) == first  # noqa: S301 - our own bytes
+
+
+def test_the_receipt_of_parts() -> None:
+    """Totals of the parts, the first one's place, the oldest time, and a digest that changes with any of theirs."""
+    one = Receipt("e-0", 3, 45, "aa", "part-0", 99, "gzip", ("odd",), "2026-11-23T02:00:02Z")
+    two = Receipt("e-1", 1, 15, "bb", "part-1", 9, "length+json", (), "2026-11-23T02:00:01Z")
+    whole = Receipt.of_parts([one, two])
+
+    assert (whole.rows, whole.bytes, whole.source_bytes) == (4, 60, 108)
+    assert (whole.export_id, whole.location, whole.generated_at) == ("e-0", "part-0", "2026-11-23T02:00:01Z")
+    assert whole.sha256 == hashlib.sha256(b"aa\nbb\n").hexdigest()
+    assert (whole.integrity, whole.notes) == ("gzip, length+json", ("part 0: odd",))
+    assert whole.parts == (one, two)

@@ -22,7 +22,7 @@ from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt, StateError
 from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested
-from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Refused, Summary
+from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Receipt, Refused, Summary
 from asyncexport.sansio.redact import scrub
 
 FORMAT = 1
@@ -179,11 +179,16 @@ def _is_manifest(document: object) -> bool:
 def _result(outcome: Outcome | None) -> dict[str, Any]:
     match outcome:
         case Exported(receipt=receipt, found=found):
-            facts = {_RENAMED.get(each.name, each.name): getattr(receipt, each.name) for each in fields(receipt)}
-            return {"outcome": "found" if found else "exported", **facts}
+            parts = {"parts": [_facts(part) for part in receipt.parts]} if receipt.parts else {}
+            return {"outcome": "found" if found else "exported", **_facts(receipt), **parts}
         case Failed(error=error):
             return {"outcome": "failed", **_error(error)}
     return {"outcome": "unfinished"}
+
+
+def _facts(receipt: Receipt) -> dict[str, Any]:
+    names = [each.name for each in fields(receipt) if each.name != "parts"]
+    return {_RENAMED.get(name, name): getattr(receipt, name) for name in names}
 
 
 def _refusal(refused: Refused) -> dict[str, Any]:

@@ -7,12 +7,14 @@ look-ups a job. What the journal knows as asked for counts as to be collected. N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from asyncexport.app.standing import collectable
 from asyncexport.models import Job, SignedUrl, TransferOrder
+from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks import JsonLines
 from asyncexport.sinks.places import Place
 from asyncexport.sinks.records import LARGEST, Record, parse_record
@@ -37,14 +39,34 @@ def present(jobs: Sequence[Job], sink: JsonLines, state_dir: Path | None, *, now
 
 
 def _is_there(job: Job, sink: JsonLines) -> bool:
+    """Tell whether the job's file is there, or the files of all parts that it was split into."""
     order = TransferOrder(job, "", SignedUrl(""))
+    found = list(_records(order, sink))
+    if found and found[0].answers(order):
+        return True
+    return leading_whole(job.filters, job.entity, [record.filters for record in found]) is not None
+
+
+def _records(order: TransferOrder, sink: JsonLines) -> Iterator[Record]:
+    """Yield the records of part 0 and, as far as that is none of the whole job, of those after it, if they hold."""
+    for part in count():
+        record = _record_of(replace(order, part=part), sink)
+        if record is None:
+            return
+        yield record
+        if record.answers(order):
+            return
+
+
+def _record_of(order: TransferOrder, sink: JsonLines) -> Record | None:
     place = Place.of(str(sink.path), sink.compression, order)
     try:
         record = _record(place.folder / place.record)
         size = Path(place.location).stat().st_size
     except OSError:
-        return False
-    return record is not None and record.answers(order) and (record.file, record.bytes) == (place.file, size)
+        return None
+    holds = record is not None and record.is_about(order) and (record.file, record.bytes) == (place.file, size)
+    return record if holds else None
 
 
 def _record(path: Path) -> Record | None:

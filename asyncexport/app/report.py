@@ -4,7 +4,8 @@ Contract of the JSON form (public, held by tests): one object a line, in ASCII, 
 ``{"event": "exported"|"failed", "account", "region", "profile_id", "entity", "export_id", "rows", "bytes", "path",
 "error", "message"}`` as far as they apply (an account that could not be looked at fails without a profile), and last
 ``{"event": "summary", "exported", "failed", "skipped", "rows", "seconds", "requests", "throttled",
-"possibly_orphaned"}``, in which ``failed`` counts the ``failed`` lines.
+"possibly_orphaned"}``, in which ``failed`` counts the ``failed`` lines. A job that was split is one object, whose
+``path`` is the first of its ``parts``.
 
 The form for people comes at the end: rows by profile and entity (by account, when the profiles are many), then every
 failure with its cause and what to do about it, equal causes once, then the totals.
@@ -104,6 +105,8 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Exported):
         receipt = outcome.receipt
         stored = {"rows": receipt.rows, "bytes": receipt.bytes, "path": receipt.location}
+        if receipt.parts:
+            stored |= {"parts": [part.location for part in receipt.parts]}
         return {"event": "exported", **job_facts(outcome.job), "export_id": receipt.export_id, **stored}
     return {"event": "failed", **job_facts(outcome.job), **_error_facts(outcome.error)}
 

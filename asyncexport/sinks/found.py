@@ -1,55 +1,88 @@
 """What is committed already: the reading side of a file sink.
 
-Contract: :func:`find` gives a receipt only for a file that its record describes to the last bit; whatever is in the way
-of knowing that counts as nothing found, and the rows are pulled again.
+Contract: :func:`find` gives a receipt only for files that their records describe to the last bit; whatever is in the
+way of knowing that counts as nothing found, and the rows are pulled again. A job stands in one file, or in the parts it
+was split into: then the filters in the records of parts 0, 1, 2, ... must together ask for each of its rows exactly
+once. No list of the parts is kept anywhere, so none can be wrong.
 """
 
 from __future__ import annotations
 
-import errno
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Receipt, TransferOrder
+from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.disk import Files, is_regular
-from asyncexport.sinks.files import NO_FILE, open_path, remove_dead
-from asyncexport.sinks.places import Place
-from asyncexport.sinks.records import LARGEST, Record, parse_record
+from asyncexport.sinks.files import open_path, remove_dead
+from asyncexport.sinks.leftovers import remove_beyond
+from asyncexport.sinks.places import Place, record_of
+from asyncexport.sinks.records import Record, read_record
+
+PlaceOf = Callable[[TransferOrder], Place]
 
 
-def read_record(files: Files, folder: int, name: str) -> Record | None:
-    try:
-        file = files.open_file(folder, name)
-    except OSError as error:
-        if error.errno in NO_FILE or error.errno == errno.ENOENT:
-            return None
-        raise
-    try:
-        found = files.look_at(file)
-        plain = is_regular(found) and found.st_size <= LARGEST
-        return parse_record(files.read(file, LARGEST)) if plain else None
-    finally:
-        files.close(file)
+def find(files: Files, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:
+    """Return the receipt of what answers ``order``, which stands at ``place_of(order)``.
 
-
-def find(files: Files, place: Place, order: TransferOrder) -> Receipt | None:
+    What killed runs left of it, and parts beyond those that answer, are removed.
+    """
+    place = place_of(order)
     try:
         folder = open_path(files, place.root, place.parts)
     except (OSError, SinkRejected):
         return None
     try:
-        record = read_record(files, folder, place.record)
-        if record is None or record.file != place.file or not record.answers(order):
-            return None
-        rivals = any(files.look(folder, name) for name in place.rivals)
-        if rivals or not _is_whole(files, folder, record):
-            return None
-        for name in (place.file, place.record):
-            remove_dead(files, folder, name)
-        return record.receipt(place.location)
+        if order.is_part:
+            return _find_one(files, folder, place, order)
+        return _find_whole(files, folder, place_of, order)
     except OSError:
         return None
     finally:
         files.close(folder)
+
+
+def _find_whole(files: Files, folder: int, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:
+    receipt = _find_one(files, folder, place_of(order), order) or _find_parts(files, folder, place_of, order)
+    if receipt is not None:
+        remove_beyond(files, folder, order, max(1, len(receipt.parts)))
+    return receipt
+
+
+def _find_parts(files: Files, folder: int, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:
+    filters = [record.filters for record in _records(files, folder, order)]
+    count = leading_whole(order.job.filters, order.job.entity, filters)
+    receipts = []
+    for number, own in enumerate(filters[: count or 0]):
+        part = replace(order, job=replace(order.job, filters=own), part=number, split_from=order.job)
+        receipt = _find_one(files, folder, place_of(part), part)
+        if receipt is None:
+            return None
+        receipts.append(receipt)
+    return Receipt.of_parts(receipts) if len(receipts) > 1 else next(iter(receipts), None)
+
+
+def _records(files: Files, folder: int, order: TransferOrder) -> Iterator[Record]:
+    """Yield the records of parts 0, 1, 2, ... of the order's job, as far as they go."""
+    number = 0
+    while (record := read_record(files, folder, record_of(number))) is not None:
+        if not record.is_about(replace(order, part=number)):
+            return
+        yield record
+        number += 1
+
+
+def _find_one(files: Files, folder: int, place: Place, order: TransferOrder) -> Receipt | None:
+    record = read_record(files, folder, place.record)
+    if record is None or record.file != place.file or not record.answers(order):
+        return None
+    rivals = any(files.look(folder, name) for name in place.rivals)
+    if rivals or not _is_whole(files, folder, record):
+        return None
+    for name in (place.file, place.record):
+        remove_dead(files, folder, name)
+    return record.receipt(place.location)
 
 
 def _is_whole(files: Files, folder: int, record: Record) -> bool:

@@ -11,7 +11,9 @@ Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
 1. the rows are in ``part-0.jsonl.zst.part``, and on the disk (fsync);
 2. the record ``_part-0.receipt.json`` is written the same way and renamed, over an older one, and the folder fsynced;
 3. the data file is renamed to its final name, over an older one of the same job;
-4. an older file of the same part under another compression is removed, and the folder fsynced.
+4. an older file of the same part under another compression is removed, and the folder fsynced;
+5. if the job is not one of several parts, the parts that an earlier run left of it are removed
+   (:mod:`asyncexport.sinks.leftovers`).
 
 The record comes first, so that a data file under its final name always has one that describes it, or is somebody
 else's; the fsync between the two renames holds that for a power loss too, which may otherwise keep the second without
@@ -39,15 +41,16 @@ from pathlib import Path
 from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
-from asyncexport.models import Evidence, Receipt, TransferOrder
+from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.codecs import Compression, check_compression, encoder
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import NewFile, make_path, sweep, write_whole
-from asyncexport.sinks.found import find, read_record
+from asyncexport.sinks.found import find
 from asyncexport.sinks.labels import check_label
+from asyncexport.sinks.leftovers import remove_beyond, settle
 from asyncexport.sinks.places import Place
-from asyncexport.sinks.records import Record, record_text
+from asyncexport.sinks.records import Record, read_record, record_text
 
 MANIFESTS = "_runs"
 _PROBE = "_probe-"
@@ -84,9 +87,19 @@ class JsonLines:
         return transaction(JsonLinesWriter(self, self._place(order), order))
 
     async def find(self, order: TransferOrder) -> Receipt | None:
-        """Return the receipt of the file that answers this job and part, if it is there and whole to the last bit."""
+        """Return the receipt of what answers this job and part, if it is there and whole to the last bit.
+
+        Of a job that is no part itself this may be several files: the parts that its split left. Then and when one file
+        answers, what stands beyond is removed: it is left over.
+        """
+        self._place(order)
+        return await in_thread(lambda: find(self.files, self._place, order))
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Remove what an earlier run left of the job beyond its first ``parts`` parts. Raises :class:`SinkError`."""
+        order = TransferOrder(job, "", SignedUrl(""))
         place = self._place(order)
-        return await in_thread(lambda: find(self.files, place, order))
+        await in_thread(lambda: settle(self.files, place, order, parts))
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
@@ -175,11 +188,13 @@ class JsonLinesWriter(Writer):
                 evidence, size=self._size, sha256=self._sha256.hexdigest(), location=self._place.location
             )
             record = Record.of(self._order, receipt, self._place.file)
-            write_whole(self._files, self._folder, self._place.record, record_text(record, self._order.job.filters))
+            write_whole(self._files, self._folder, self._place.record, record_text(record))
             self._files.sync(self._folder)
             self._data.publish()
             self._remove_rivals(self._folder)
             self._files.sync(self._folder)
+            if not self._order.is_part:
+                remove_beyond(self._files, self._folder, self._order, 1)
         self._discard()
         return receipt
 

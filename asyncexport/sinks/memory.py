@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from asyncexport.batch import Batch
-from asyncexport.models import Evidence, Job, Receipt, TransferOrder
+from asyncexport.models import Evidence, Filters, Job, Receipt, TransferOrder
+from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.labels import check_label
 
-_Key: TypeAlias = tuple[tuple[str, str, str, str, str, str], int]
+_Store: TypeAlias = "dict[tuple[str, ...], dict[int, Stored]]"
+"""What is committed, by job and part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was committed for one part of one job: the rows' text, one a line, and the receipt."""
+    """What was committed for one part of one job: which rows, their text, one a line, and the receipt."""
 
+    filters: Filters
     text: bytes
     receipt: Receipt
 
@@ -31,7 +34,7 @@ class Stored:
 class Memory:
     """A :class:`~asyncexport.ports.Sink` that keeps everything in a dictionary; also keeps manifests."""
 
-    store: dict[_Key, Stored] = field(default_factory=dict, repr=False)
+    store: _Store = field(default_factory=dict, repr=False)
     manifests: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def open(self, order: TransferOrder) -> AbstractAsyncContextManager[MemoryWriter]:
@@ -39,9 +42,17 @@ class Memory:
         return transaction(MemoryWriter(order, self.store))
 
     async def find(self, order: TransferOrder) -> Receipt | None:
-        """Return what is committed for this order's job and part."""
-        stored = self.store.get((order.job.key, order.part))
-        return stored.receipt if stored else None
+        """Return what is committed for this order's job and part, or for all the parts that the job was split into."""
+        stored = self.store.get(order.whole.key, {}).get(order.part)
+        if stored is not None and stored.filters == order.job.filters:
+            return stored.receipt
+        parts = [] if order.is_part else self._parts(order.job)
+        count = leading_whole(order.job.filters, order.job.entity, [part.filters for part in parts])
+        return Receipt.of_parts([part.receipt for part in parts[:count]]) if count else None
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Remove what an earlier run left of the job beyond its first ``parts`` parts."""
+        _drop_beyond(self.store, job, parts)
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest; return where."""
@@ -50,19 +61,25 @@ class Memory:
 
     def text(self, job: Job) -> bytes:
         """Return the rows of a job, all its parts in order, one a line; empty if nothing is committed."""
-        parts = sorted((key[1], stored.text) for key, stored in self.store.items() if key[0] == job.key)
-        return b"".join(text for _, text in parts)
+        return b"".join(part.text for part in self._parts(job))
 
     def rows(self, job: Job) -> list[dict[str, Any]]:
         """Return the rows of a job, parsed (:meth:`asyncexport.batch.Batch.rows`)."""
         text = self.text(job)
         return Batch(text, text.count(b"\n")).rows() if text else []
 
+    def _parts(self, job: Job) -> list[Stored]:
+        return [stored for _, stored in sorted(self.store.get(job.key, {}).items(), key=lambda item: item[0])]
+
+
+def _drop_beyond(store: _Store, job: Job, parts: int) -> None:
+    store[job.key] = {part: stored for part, stored in store.get(job.key, {}).items() if part < parts}
+
 
 class MemoryWriter(Writer):
     """Collects the text, stores it on commit."""
 
-    def __init__(self, order: TransferOrder, store: dict[_Key, Stored]) -> None:
+    def __init__(self, order: TransferOrder, store: _Store) -> None:
         super().__init__(order)
         self._store_in = store
         self._text = bytearray()
@@ -77,7 +94,10 @@ class MemoryWriter(Writer):
         text = bytes(self._text)
         digest = hashlib.sha256(text).hexdigest()
         receipt = self._receipt_of(evidence, size=len(text), sha256=digest, location=_location("memory", self._order))
-        self._store_in[self._order.job.key, self._order.part] = Stored(text, receipt)
+        whole, part = self._order.whole, self._order.part
+        self._store_in.setdefault(whole.key, {})[part] = Stored(self._order.job.filters, text, receipt)
+        if not self._order.is_part:
+            _drop_beyond(self._store_in, whole, 1)
         return receipt
 
     def _discard(self) -> None:

@@ -13,6 +13,16 @@ from asyncexport.sinks.codecs import SUFFIXES, Compression
 from asyncexport.sinks.labels import check_label
 
 
+def stem_of(part: int) -> str:
+    """Return how the name of a part's file begins."""
+    return f"part-{part}"
+
+
+def record_of(part: int) -> str:
+    """Return the name of a part's record."""
+    return f"_{stem_of(part)}.receipt.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
@@ -35,9 +45,9 @@ class Place:
             f"snapshot={check_label(job.snapshot, what='snapshot label')}",
             f"profile_id={check_label(job.profile.profile_id, what='profile id')}",
         )
-        stem, suffix = f"part-{order.part}", SUFFIXES[compression]
+        stem, suffix = stem_of(order.part), SUFFIXES[compression]
         rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
-        return cls(root, parts, stem + suffix, f"_{stem}.receipt.json", rivals)
+        return cls(root, parts, stem + suffix, record_of(order.part), rivals)
 
     @property
     def folder(self) -> Path:

@@ -6,6 +6,7 @@ wrong with it, the answer is None, never an exception and never a guess.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -13,7 +14,10 @@ from typing import Any, Final
 
 import orjson
 
+from asyncexport.errors import ConfigError
 from asyncexport.models import Filters, Receipt, TransferOrder
+from asyncexport.sinks.disk import Files, is_regular
+from asyncexport.sinks.files import NO_FILE
 
 LARGEST: Final = 1024 * 1024
 _VERSION = 1
@@ -21,7 +25,10 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What :class:`~asyncexport.models.Receipt` says, and of which job, part and file. ``bytes`` of the stored file."""
+    """What :class:`~asyncexport.models.Receipt` says, and of which job, part and file. ``bytes`` of the stored file.
+
+    ``filters`` are the part's own, spelt out for whoever reads the record; ``fingerprint`` is theirs.
+    """
 
     account: str
     region: str
@@ -29,6 +36,7 @@ class Record:
     entity: str
     snapshot: str
     fingerprint: str
+    filters: Filters
     part: int
     file: str
     export_id: str
@@ -51,6 +59,7 @@ class Record:
             entity=entity,
             snapshot=snapshot,
             fingerprint=fingerprint,
+            filters=order.job.filters,
             part=order.part,
             file=file,
             export_id=receipt.export_id,
@@ -88,9 +97,9 @@ class Record:
         )
 
 
-def record_text(record: Record, filters: Filters) -> bytes:
-    """Return the record as JSON, with the filters spelt out for whoever reads it."""
-    content = {"version": _VERSION, **asdict(record), "filters": asdict(filters)}
+def record_text(record: Record) -> bytes:
+    """Return the record as JSON."""
+    content = {"version": _VERSION, **asdict(record)}
     return json.dumps(content, indent=2).encode() + b"\n"
 
 
@@ -103,7 +112,25 @@ def parse_record(text: bytes) -> Record | None:
     if not isinstance(content, dict) or _count(content.get("version")) != _VERSION:
         return None
     values: dict[str, Any] = {name: check(content.get(name)) for name, check in _CHECKS.items()}
-    return None if None in values.values() else Record(**values)
+    if None in values.values() or values["filters"].fingerprint != values["fingerprint"]:
+        return None
+    return Record(**values)
+
+
+def read_record(files: Files, folder: int, name: str) -> Record | None:
+    """Return the record that stands in an open folder, None for nothing and for what is none; raise ``OSError``."""
+    try:
+        file = files.open_file(folder, name)
+    except OSError as error:
+        if error.errno in NO_FILE or error.errno == errno.ENOENT:
+            return None
+        raise
+    try:
+        found = files.look_at(file)
+        plain = is_regular(found) and found.st_size <= LARGEST
+        return parse_record(files.read(file, LARGEST)) if plain else None
+    finally:
+        files.close(file)
 
 
 def _count(value: object) -> int | None:
@@ -120,6 +147,20 @@ def _texts(value: object) -> tuple[str, ...] | None:
     return tuple(value)
 
 
+def _filters(value: object) -> Filters | None:
+    if not isinstance(value, dict) or not all(_texts(value.get(name)) is not None for name in _WORDS):
+        return None
+    negative = value.get("negative")
+    if not isinstance(negative, list) or not all(isinstance(each, bool) for each in negative):
+        return None
+    try:
+        return Filters(**{name: tuple(value[name]) for name in (*_WORDS, "negative")})
+    except ConfigError:
+        return None
+
+
+_WORDS: Final = ("ad_products", "states", "target_types", "target_levels")
+_KINDS: dict[str, Callable[[object], object]] = {"int": _count, "str": _text, "Filters": _filters}
 _CHECKS: dict[str, Callable[[object], object]] = {
-    field.name: {"int": _count, "str": _text}.get(str(field.type), _texts) for field in fields(Record)
+    field.name: _KINDS.get(str(field.type), _texts) for field in fields(Record)
 }

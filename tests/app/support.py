@@ -37,6 +37,12 @@ def exported(of: Job | None = None, *, rows: int = 10, size: int = 500, found: b
     return Exported(of or job(), receipt, found)
 
 
+def in_parts(of: Job | None = None) -> Exported:
+    """Return the outcome of a job that was split."""
+    parts = [Receipt(f"e-{at}", 5, 50, "ab" * 32, f"exports/part-{at}.jsonl.zst", source_bytes=30) for at in range(3)]
+    return Exported(of or job(), Receipt.of_parts(parts))
+
+
 def failed(of: Job | None = None, error: AsyncexportError | None = None) -> Failed:
     return Failed(of or job(), error or ServerError("the API is down", status=503))
 

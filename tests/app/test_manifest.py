@@ -15,7 +15,7 @@ from asyncexport.app.manifest import FORMAT, RunRecord, history, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
 from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
-from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
+from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
 
 
 def ticking(start: datetime = STARTED) -> Callable[[], datetime]:
@@ -88,6 +88,17 @@ def test_a_job_that_was_exported() -> None:
             "notes": [],
             "generated_at": "",
         }
+    ]
+
+
+def test_a_job_in_parts() -> None:
+    """A job that was split is one entry with the totals, in which every part has its own facts."""
+    made = record(job())
+    made.add(in_parts())
+    (entry,) = told(made)["jobs"]
+    assert (entry["rows"], entry["path"]) == (15, "exports/part-0.jsonl.zst")
+    assert [(part["export_id"], part["path"], part["rows"], "parts" in part) for part in entry["parts"]] == [
+        (f"e-{at}", f"exports/part-{at}.jsonl.zst", 5, False) for at in range(3)
     ]
 
 

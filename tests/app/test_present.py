@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from asyncexport.app.present import Present, present
 from asyncexport.batch import Batch
 from asyncexport.models import Evidence, Job, SignedUrl, TransferOrder
 from asyncexport.notes import Requested
+from asyncexport.sansio.splitting import split
 from asyncexport.sinks import JsonLines
 from tests.app.support import job
 
@@ -53,6 +55,19 @@ async def test_what_is_damaged(sink: JsonLines) -> None:
     record.mkdir()
     path.unlink()
     assert looked(sink, job("1")) == Present()
+
+
+async def test_a_job_in_parts(sink: JsonLines) -> None:
+    """A job that was split is there when all its parts are."""
+    whole = job("1")
+    for number, filters in enumerate(split(whole.filters, whole.entity)):
+        assert looked(sink, whole) == Present()
+        async with sink.open(
+            TransferOrder(replace(whole, filters=filters), "e-1", SignedUrl(""), part=number, split_from=whole)
+        ) as writer:
+            await writer.write(Batch(b"{}\n", 1))
+            writer.seal(Evidence(10, "gzip"))
+    assert looked(sink, whole) == Present(frozenset({whole}))
 
 
 async def test_what_can_be_collected(sink: JsonLines, tmp_path: Path) -> None:

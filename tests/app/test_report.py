@@ -30,7 +30,7 @@ from asyncexport.errors import (
 )
 from asyncexport.events import ExportAdopted
 from asyncexport.models import Discovery, Entity, Job, Profile, Summary
-from tests.app.support import CANARY, STARTED, exported, failed, job, profile, refused
+from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
 
 
 def record(*jobs: Job, discovery: Discovery | None = None) -> RunRecord:
@@ -59,6 +59,15 @@ def test_json_lines() -> None:
         {"event": "failed", **ABOUT, "export_id": "e-1", "error": "ExportFailed", "message": "no Atzr|***"},
         {"event": "failed", **ABOUT, "error": "RequestRejected", "message": "bad filter"},
     ]
+
+
+def test_json_of_a_job_in_parts() -> None:
+    """A job that was split is one object with its totals, which names the files of all its parts."""
+    lines: list[str] = []
+    JsonReport(lines.append).outcome(in_parts())
+    files = [f"exports/part-{at}.jsonl.zst" for at in range(3)]
+    stored = {"export_id": "e-0", "rows": 15, "bytes": 150, "path": files[0], "parts": files}
+    assert parsed(lines) == [{"event": "exported", **ABOUT, **stored}]
 
 
 def test_json_of_what_was_never_a_job() -> None:

@@ -32,8 +32,9 @@ def stored(seen: Observed) -> dict[tuple[str, Entity], Stored]:
     """Return everything that stands under a final name, by profile and entity."""
     if seen.folder is None:
         return {
-            (key[0][3], Entity(key[0][4])): Stored(each.text, hashlib.sha256(each.text).hexdigest(), each.receipt)
-            for key, each in seen.memory.store.items()
+            (key[3], Entity(key[4])): Stored(each.text, hashlib.sha256(each.text).hexdigest(), each.receipt)
+            for key, parts in seen.memory.store.items()
+            for each in parts.values()
         }
     found = {}
     for file in seen.folder.glob("entity=*/snapshot=*/profile_id=*/part-0.jsonl.zst"):

@@ -122,7 +122,7 @@ def _cancelled_with_a_waiting_sink(at: int, **_: object) -> Course:
         case.sink = sink = Waiting()
         course = course_of(case.run, cancel_at=at)
         assert sink.inside == 0
-        texts = [stored.text for stored in sink.memory.store.values()]
+        texts = [stored.text for parts in sink.memory.store.values() for stored in parts.values()]
         assert set(texts) <= {case.truth(entity.value) for entity in ENTITIES}
         if course.steps < at:
             assert len(texts) == len(ENTITIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from asyncexport.accounts import Region
 from asyncexport.batch import Batch
 from asyncexport.models import Entity, Evidence, Filters, Job, Profile, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
+from asyncexport.sansio.splitting import split
 from asyncexport.sinks.disk import Files
 
 BATCHES: Final = (Batch(b'{"campaignId":"1"}\n{"campaignId":"2"}\n', 2), Batch(b'{"campaignId":"3"}\n', 1, 2))
@@ -100,6 +102,16 @@ def order(
     """Return a transfer order like any other."""
     job = Job(Profile(account, region, profile_id), Entity.CAMPAIGNS, filters or Filters(), snapshot)
     return TransferOrder(job, "export-1", SignedUrl("https://host/key?secret"), 99, "2026-11-23T02:00:00Z", part)
+
+
+PARTS: Final = tuple(order(filters=part).job for part in split(Filters(), Entity.CAMPAIGNS))
+"""The jobs that a job is split into."""
+
+
+def part_of(number: int, parts: tuple[Job, ...] = PARTS) -> TransferOrder:
+    """Return the order of one part of the usual job."""
+    whole = order()
+    return replace(whole, job=parts[number], export_id=f"export-{number}", part=number, split_from=whole.job)
 
 
 async def store(sink: Sink, wanted: TransferOrder | None = None, batches: tuple[Batch, ...] = BATCHES) -> Receipt:

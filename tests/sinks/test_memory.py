@@ -9,10 +9,10 @@ import pytest
 
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError
-from asyncexport.models import Filters
-from asyncexport.ports import KeepsManifests
+from asyncexport.models import Filters, Receipt
+from asyncexport.ports import KeepsManifests, KeepsParts
 from asyncexport.sinks import Memory, Null
-from tests.sinks.support import BATCHES, TEXT, order, store
+from tests.sinks.support import BATCHES, TEXT, order, part_of, store
 
 
 async def test_committed_rows_can_be_read() -> None:
@@ -35,11 +35,31 @@ async def test_the_receipt_is_found_by_job_and_part() -> None:
 
 
 async def test_parts_of_a_job_are_read_together() -> None:
-    """In the order of the parts, not of the commits."""
+    """In the order of the parts, not of the commits; all of them together answer the job."""
     sink = Memory()
-    await store(sink, order(part=1), BATCHES[1:])
-    await store(sink, order(part=0), BATCHES[:1])
+    third = await store(sink, part_of(2), ())
+    second = await store(sink, part_of(1), BATCHES[1:])
+    assert await sink.find(order()) is None
+    first = await store(sink, part_of(0), BATCHES[:1])
     assert sink.text(order().job) == TEXT
+    assert await sink.find(order()) == Receipt.of_parts((first, second, third))
+    assert [await sink.find(part_of(number)) for number in range(3)] == [first, second, third]
+
+
+async def test_parts_that_are_left_over() -> None:
+    """A job in fewer parts, or in one, leaves none of an earlier split; other jobs keep theirs."""
+    sink = Memory()
+    assert isinstance(sink, KeepsParts)
+    for number in range(3):
+        await store(sink, part_of(number))
+    await store(sink, order(account="b"))
+    await sink.settle(order().job, 2)
+    assert await sink.find(part_of(1)) is not None
+    assert await sink.find(part_of(2)) is None
+    receipt = await store(sink)
+    assert await sink.find(order()) == receipt
+    assert await sink.find(part_of(1)) is None
+    assert await sink.find(order(account="b")) is not None
 
 
 async def test_an_export_without_rows_is_committed() -> None:

@@ -16,7 +16,7 @@ from tests.support import steady
 
 RECEIPT = Receipt("export-1", 3, 45, "ab" * 32, "path", 99, "gzip", ("an oddity",), "2026-11-23T02:00:00Z")
 RECORD = Record.of(order(), RECEIPT, "part-0.jsonl")
-TEXT = record_text(RECORD, Filters())
+TEXT = record_text(RECORD)
 
 
 def test_what_is_written_is_read() -> None:
@@ -40,7 +40,7 @@ def test_it_spells_out_the_job_for_whoever_reads_it() -> None:
 @pytest.mark.parametrize("text", ["\ud800", "\0", "x" * 1000, "ü\u202e"])
 def test_any_text_can_be_recorded(text: str) -> None:
     """An account may be called anything; a record that cannot be read back is no record, not a crash."""
-    record = parse_record(record_text(Record.of(order(account=text), RECEIPT, "part-0.jsonl"), Filters()))
+    record = parse_record(record_text(Record.of(order(account=text), RECEIPT, "part-0.jsonl")))
     assert record is None or record.account == text
 
 
@@ -79,12 +79,32 @@ def test_what_is_no_record_is_none(text: bytes) -> None:
     assert parse_record(text) is None
 
 
-@pytest.mark.parametrize("name", [name for name in json.loads(TEXT) if name != "filters"])
+@pytest.mark.parametrize("name", list(json.loads(TEXT)))
 @pytest.mark.parametrize("value", [None, -1, 1.5, True, [1], {}])
 def test_a_field_of_another_kind_is_no_record(name: str, value: object) -> None:
     """Each field is checked, because a record is input."""
     content = json.loads(TEXT)
     content[name] = value
+    assert parse_record(json.dumps(content).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ad_products": []},
+        {"ad_products": [1]},
+        {"states": "PAUSED"},
+        {"states": ["PAUSED"]},
+        {"target_types": None},
+        {"negative": ["true"]},
+        {"negative": True},
+        {"negative": [True]},
+    ],
+)
+def test_filters_that_are_none(changes: dict[str, Any]) -> None:
+    """Filters of another shape, or others than the fingerprint says, make no record."""
+    content = json.loads(TEXT)
+    content["filters"] |= changes
     assert parse_record(json.dumps(content).encode()) is None
 
 
