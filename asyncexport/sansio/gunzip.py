@@ -3,9 +3,9 @@
 Contract: ``feed()`` gives an iterator of pieces of at most 64 KiB; ``close()`` raises unless at least one member ended
 and none is open. Every member's CRC-32 and length are verified, behind a member stands another one or nothing.
 
-Plan: the member loop is our own, over a raw inflater: the libraries' ready-made ones take half a file for a whole one,
-or loop for ever on zero padding. The inflater sees at most 16 KiB of input and makes at most 64 KiB of output at a
-time, so the limits are checked before a bomb can grow by more than one piece.
+Plan: the member loop is our own, over a raw inflater (:mod:`~asyncexport.sansio.inflating`): the libraries' ready-made
+ones take half a file for a whole one, or loop for ever on zero padding. The inflater sees at most 16 KiB of input and
+makes at most 64 KiB of output at a time, so the limits are checked before a bomb can grow by more than one piece.
 
 Worst case: memory is one piece, one slice and what was fed last, whatever the file; work is linear in what goes in and
 comes out.
@@ -15,14 +15,14 @@ Source: RFC 1952.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 from asyncexport.errors import BombLimit, GzipCorrupt, GzipTruncated
 from asyncexport.sansio.gzip_header import HeaderReader
+from asyncexport.sansio.inflating import FASTEST, Backend
 
 PIECE: Final = 65_536
 _SLICE = 16_384
@@ -47,15 +47,16 @@ class GunzipLimits:
 class Gunzip:
     """The push parser. Iterators it gave are read to their end before more is fed; bytes are never lost meanwhile."""
 
-    def __init__(self, limits: GunzipLimits | None = None) -> None:
+    def __init__(self, limits: GunzipLimits | None = None, *, backend: Backend | None = None) -> None:
         self._limits = limits or GunzipLimits()
+        self._backend = backend or FASTEST
         self._pending = b""
         self._at = 0
         self._before = 0
         self._stage = _Stage.HEADER
         self._members = 0
         self._header = self._next_header()
-        self._inflater = _raw_inflater()
+        self._inflater = self._backend.inflater()
         self._crc = 0
         self._length = 0
         self._trailer = b""
@@ -111,18 +112,18 @@ class Gunzip:
             return
         if self._members == self._limits.members:
             raise self._bomb(f"it has more than {self._limits.members} members")
-        self._inflater, self._crc, self._length = _raw_inflater(), 0, 0
+        self._inflater, self._crc, self._length = self._backend.inflater(), 0, 0
         self._stage = _Stage.BODY
 
     def _inflate(self) -> bytes:
         fed = self._pending[self._at : self._at + _SLICE]
         try:
             piece = self._inflater.decompress(fed, PIECE)
-        except zlib.error:
+        except self._backend.error:
             raise GzipCorrupt(
                 f"the compressed data is damaged near byte {self.bytes_in}", offset=self.bytes_in
             ) from None
-        # Output that zlib still holds comes with the next input: at least the trailer has to follow.
+        # Output that the library still holds comes with the next input: at least the trailer has to follow.
         rest = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
         self._at += len(fed) - len(rest)
         if self._inflater.eof:
@@ -131,7 +132,7 @@ class Gunzip:
         return piece
 
     def _account(self, piece: bytes) -> None:
-        self._crc = zlib.crc32(piece, self._crc)
+        self._crc = self._backend.crc32(piece, self._crc)
         self._length += len(piece)
         self._bytes_out += len(piece)
         limits = self._limits
@@ -169,20 +170,3 @@ class _Stage(Enum):
     HEADER = "in a header"
     BODY = "in a body"
     TRAILER = "in a trailer"
-
-
-class _Inflater(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unconsumed_tail(self) -> bytes: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-def _raw_inflater() -> _Inflater:
-    return zlib.decompressobj(-zlib.MAX_WBITS)

@@ -1,9 +1,10 @@
-"""gzip: whole or refused, bounded, at any chunking."""
+"""gzip: whole or refused, bounded, at any chunking, whoever inflates."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -11,11 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.errors import BombLimit, DecodeError, GzipCorrupt, GzipTruncated, TrailingGarbage
+from asyncexport.sansio import gunzip as module
 from asyncexport.sansio.gunzip import PIECE, Gunzip, GunzipLimits
+from asyncexport.sansio.inflating import Backend
+from tests.sansio.test_inflating import BACKENDS
 from tests.support import feed_all, feed_every_way, steady
 
 EMPTY_EXPORT = bytes.fromhex("1f8b08000000000000008b8e050029bb4c0d02000000")
 TEXT = b'[{"campaignId":"1","name":"\xc3\xbcber"},{"campaignId":"2","name":"two"}]'
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name, scope="module", autouse=True)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Run every test of this module with every library that inflates."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FASTEST", request.param)
+        yield request.param
+
+
+def test_the_backend_under_test_is_the_one_that_works(backend: Backend) -> None:
+    """Without another word the fastest library inflates; one that is named is taken."""
+    assert Gunzip()._backend is backend
+    assert all(Gunzip(backend=each)._backend is each for each in BACKENDS)
 
 
 def member(data: bytes, *, flags: int = 0, fields: bytes = b"", method: int = 8) -> bytes:
