@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 from urllib.parse import urlsplit
 
@@ -141,9 +142,15 @@ class Filters:
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits that are the same for the same set of rows, whatever the order of the words."""
-        parts = (self.ad_products, self.states, self.target_types, self.target_levels, self.negative)
-        text = ";".join(",".join(sorted(map(str, part))) for part in parts)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _fingerprint(self)
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(filters: Filters) -> str:
+    """Every job asks for it again and again, and a night has few different filters."""
+    parts = (filters.ad_products, filters.states, filters.target_types, filters.target_levels, filters.negative)
+    text = ";".join(",".join(sorted(map(str, part))) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

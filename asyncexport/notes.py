@@ -1,7 +1,8 @@
 """What a journal is told of a job, what it knows of it in a later run, and what it remembers on later nights.
 
-A job's notes come in this order: it is *intended* before its POST, *requested* once the answer is there, and in the end
-*committed* or *dropped*. Whichever note is the last one that reached the disk says what a later run has to do.
+A job's notes come in this order: it is *intended* before its POST, *requested* once the answer is there, *split* when
+it is too large for one export, and in the end *committed* or *dropped*. Whichever note is the last one that reached
+the disk says what a later run has to do.
 """
 
 from __future__ import annotations
@@ -44,20 +45,34 @@ class Dropped:
     keep: bool
 
 
-Note: TypeAlias = Intended | Requested | Committed | Dropped
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The job is too large for one export: it is taken in ``parts``, jobs like it with these filters, part 0 first.
+
+    Noted of the job before any part is asked for, and again with all of them when a part is cut further; a part that
+    stays keeps its number. The parts have notes of their own, under their own keys.
+    """
+
+    parts: tuple[Filters, ...]
+
+
+Note: TypeAlias = Intended | Requested | Committed | Dropped | Split
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the journal says of a job.
 
-    ``state`` is ``intended``, ``requested``, ``committed`` or ``failed``; ``export_id`` is empty where none is worth
-    collecting; ``age_seconds`` is how long ago the export was asked for.
+    ``state`` is ``intended``, ``requested``, ``committed`` or ``failed``, ``split`` for a job that is taken in parts,
+    ``waiting`` for a part that was not asked for; ``export_id`` is empty where none is worth collecting;
+    ``age_seconds`` is how long ago the export was asked for. ``split`` are the filters of the parts, part 0 first, as
+    long as the job is not asked for whole again: together they hold each of its rows once.
     """
 
     state: str
     export_id: str
     age_seconds: float
+    split: tuple[Filters, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +80,8 @@ class Habit:
     """What earlier nights taught about a job, whatever their labels were.
 
     ``seconds`` is how long the server usually takes to make its export, None where that is not known; ``nights`` how
-    many nights that was learned from; ``split`` the filters of the parts that it is taken in, part 0 first, empty where
-    it is one export.
+    many nights that was learned from; ``split`` the filters of the parts to begin with, part 0 first, which together
+    hold each row of the job once; empty where it is to be asked for whole.
     """
 
     seconds: float | None = None

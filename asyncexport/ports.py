@@ -132,11 +132,14 @@ class Journal(Protocol):
     """What is known of jobs beyond the run that learned it."""
 
     async def recall(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Known]:
-        """Return what is known of these jobs, by job key."""
+        """Return what is known of these jobs, and of the parts of those that are split, by job key."""
         ...
 
     async def habits(self, jobs: Iterable[Job]) -> Mapping[tuple[str, ...], Habit]:
-        """Return what earlier nights taught about these jobs, by job subject; nothing of those never seen before."""
+        """Return what earlier nights taught about these jobs, and about the parts that they begin in, by job subject.
+
+        Nothing of those never seen before.
+        """
         ...
 
     async def note(self, job: Job, note: Note) -> None:

@@ -1,26 +1,30 @@
-"""Fakes for your tests and ours: a clock that jumps, a transport that answers from a script.
+"""Fakes for your tests and ours: a clock that jumps, a transport that answers from a script, a journal without a file.
 
 ``FakeClock`` makes waiting free: whenever every task waits, it jumps to the moment the next sleeper wants, so an hour
 of backoff takes no time and always the same course. It sees only what waits in the event loop, so use it with
-``FakeTransport``, not with sockets or threads. For real bytes over real sockets there is the emulator, as a fixture in
-:mod:`asyncexport.pytest_plugin`.
+``FakeTransport`` and ``MemoryJournal``, not with sockets or threads. For real bytes over real sockets there is the
+emulator, as a fixture in :mod:`asyncexport.pytest_plugin`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
-from asyncexport.models import SignedUrl
+from asyncexport.models import Filters, Job, SignedUrl
+from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested, Split
 from asyncexport.ports import Download, Request, Response
+from asyncexport.sansio.habits import Memory
 
-__all__ = ["FakeClock", "FakeDownload", "FakeTransport", "json_response"]
+__all__ = ["FakeClock", "FakeDownload", "FakeTransport", "MemoryJournal", "json_response"]
 
 
 class FakeClock:
@@ -147,3 +151,88 @@ def json_response(text: str | bytes, status: int = 200, **headers: str) -> Respo
     body = text.encode() if isinstance(text, str) else text
     given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     return Response(status, {"content-type": "application/json", **given}, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    state: str
+    export_id: str
+    asked_at: float
+    split: tuple[Filters, ...] = ()
+
+
+class MemoryJournal:
+    """A :class:`asyncexport.ports.Journal` that keeps everything in memory: give it to one exporter after the other.
+
+    It answers as the journal of a state folder does, but touches no file and no thread, so that runs on a
+    :class:`FakeClock` have nights before them. ``wall`` gives the seconds from which the age of exports is told; set it
+    when the clock changes.
+    """
+
+    def __init__(self, wall: Callable[[], float] = lambda: 0.0) -> None:
+        self.wall = wall
+        self._rows: dict[tuple[str, ...], _Row] = {}
+        self._memories: dict[tuple[str, ...], Memory] = {}
+
+    async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:
+        """Return what is known of these jobs, and of the parts of those that are split, by job key."""
+        await checkpoint()
+        known: dict[tuple[str, ...], Known] = {}
+        for job in jobs:
+            split = self._rows[job.key].split if job.key in self._rows else ()
+            keys = [job.key, *(replace(job, filters=filters).key for filters in split)]
+            known |= {key: self._known(self._rows[key]) for key in keys if key in self._rows}
+        return known
+
+    async def habits(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Habit]:
+        """Return what was learned of these jobs, and of the parts that they begin in, by job subject."""
+        await checkpoint()
+        learned: dict[tuple[str, ...], Habit] = {}
+        for job in jobs:
+            split = self._memories.get(job.subject, Memory()).habit.split
+            subjects = [job.subject, *(replace(job, filters=filters).subject for filters in split)]
+            learned |= {each: self._memories[each].habit for each in subjects if each in self._memories}
+        return learned
+
+    async def note(self, job: Job, note: Note) -> None:
+        """Keep one note."""
+        await checkpoint()
+        before = self._rows.get(job.key) or _Row("", "", self.wall())
+        self._rows[job.key] = after = self._noted(before, note)
+        self._take_parts(job, before.split, after.split)
+        memory = self._memories.get(job.subject, Memory())
+        if (learned := memory.after(note)) != memory:
+            self._memories[job.subject] = learned
+
+    def plant(self, job: Job, seconds: float, *, nights: int = 1) -> None:
+        """Let ``job`` have taken so many seconds on each of so many earlier nights."""
+        self._memories[job.subject] = Memory(math.log(seconds), nights)
+
+    def state_of(self, job: Job) -> str:
+        """Return where a job or a part stands, in :class:`Known`'s words; empty if it was never noted."""
+        return self._rows[job.key].state if job.key in self._rows else ""
+
+    def _noted(self, before: _Row, note: Note) -> _Row:
+        match note:
+            case Intended():
+                return replace(before, state="intended", export_id="", split=())
+            case Requested(export_id=export_id):
+                return replace(before, state="requested", export_id=export_id, split=(), asked_at=self.wall())
+            case Committed(receipt=receipt):
+                return replace(before, state="committed", export_id=receipt.export_id)
+            case Dropped(keep=keep):
+                return replace(before, state="failed", export_id=before.export_id if keep else "")
+            case Split(parts=parts):
+                return replace(before, state="split", export_id="", split=parts)
+
+    def _take_parts(self, job: Job, before: tuple[Filters, ...], parts: tuple[Filters, ...]) -> None:
+        for filters in set(before) - set(parts):
+            del self._rows[replace(job, filters=filters).key]
+        for filters in set(parts) - set(before):
+            self._rows.setdefault(replace(job, filters=filters).key, _Row("waiting", "", self.wall()))
+
+    def _known(self, row: _Row) -> Known:
+        return Known(row.state, row.export_id, self.wall() - row.asked_at, row.split)
+
+    def __repr__(self) -> str:
+        return f"<MemoryJournal {len(self._rows)} jobs, {len(self._memories)} habits>"

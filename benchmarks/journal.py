@@ -18,12 +18,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 
 from asyncexport.accounts import Region
 from asyncexport.adapters.journal import FILE, SqliteJournal, read, tally
+from asyncexport.adapters.journal.noting import Entry
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Entity, Job, Profile, Receipt
 from asyncexport.notes import Committed, Intended, Requested
@@ -36,9 +36,9 @@ class Counted(SqliteJournal):
 
     transactions = 0
 
-    def _write_batch(self, rows: Sequence[dict[str, Any]]) -> Sequence[AsyncexportError | None]:
+    def _write_batch(self, entries: Sequence[Entry]) -> Sequence[AsyncexportError | None]:
         self.transactions += 1
-        return super()._write_batch(rows)
+        return super()._write_batch(entries)
 
 
 class Figures:
@@ -81,7 +81,7 @@ async def note_all(journal: SqliteJournal, jobs: list[Job], concurrency: int) ->
             export_id = f"{number:051d}"
             await journal.note(job, Intended())
             await journal.note(job, Requested(export_id))
-            await journal.note(job, Committed(receipt_of(job, export_id)))
+            await journal.note(job, Committed(receipt_of(job, export_id), 20.0 + number % 7))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(concurrency):
@@ -94,24 +94,28 @@ async def measure(folder: Path, jobs: int, concurrency: int, nights: int) -> Fig
     for night in range(nights):
         async with SqliteJournal(folder) as before:
             earlier = jobs_of(f"earlier-{night:02}", jobs)
-            await asyncio.gather(*(before.note(job, Committed(receipt_of(job, "e" * 51))) for job in earlier))
+            await asyncio.gather(*(before.note(job, Committed(receipt_of(job, "e" * 51), 20.0)) for job in earlier))
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     journal = Counted(folder)
     async with journal:
         with figures.step("recall before the first note"):
             await journal.recall(tonight)
+        with figures.step("what earlier nights taught, before the first note"):
+            await journal.habits(tonight)
         with figures.step(f"{3 * jobs:,} notes, {concurrency} jobs at a time"):
             await note_all(journal, tonight, concurrency)
         figures.rows.append(("transactions, each synced to the disk", f"{journal.transactions:,}"))
     with figures.step("opening, which checks the whole file"):
         async with SqliteJournal(folder):
             pass
-    with figures.step("recall of every job"):
-        async with SqliteJournal(folder) as later:
+    async with SqliteJournal(folder) as later:
+        with figures.step("recall of every job"):
             known = await later.recall(tonight)
+        with figures.step("what was learned of every job"):
+            learned = await later.habits(tonight)
     with figures.step("status: every label counted, one label read"):
         labels, rows = tally(folder, kept_since=0.0), read(folder, snapshot="2026-11-23")
-    if {len(known), len(rows), labels[-1].committed} != {jobs}:
+    if {len(known), len(learned), len(rows), labels[-1].committed} != {jobs}:
         raise SystemExit("the journal does not know every job as committed")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024
     figures.rows.append(("growth of peak memory", f"{grown:.0f} MiB"))

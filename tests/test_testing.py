@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import aclosing
+from dataclasses import replace
 
 import anyio
 import pytest
 
+from asyncexport.accounts import Region
 from asyncexport.errors import ConnectError, ConnectionLost
-from asyncexport.models import SignedUrl
-from asyncexport.ports import Clock, Request, Response, Transport
-from asyncexport.testing import FakeClock, FakeDownload, FakeTransport, json_response
+from asyncexport.models import Entity, Job, Profile, SignedUrl
+from asyncexport.notes import Known, Requested
+from asyncexport.ports import Clock, Journal, Request, Response, Transport
+from asyncexport.testing import FakeClock, FakeDownload, FakeTransport, MemoryJournal, json_response
 
 REQUEST = Request("GET", "https://api.test/x", {})
 URL = SignedUrl("https://b.store.test/x?X-Amz-Signature=abc")
@@ -22,9 +25,11 @@ def test_the_fakes_fit_the_ports() -> None:
     """The fakes are the ports, for the type checker as well."""
     clock: Clock = FakeClock()
     transport: Transport = FakeTransport()
+    journal: Journal = MemoryJournal()
 
     assert clock.now() == 0.0
     assert transport is not None
+    assert journal is not None
 
 
 async def test_an_hour_of_waiting() -> None:
@@ -216,3 +221,20 @@ async def test_a_second_clock_after_a_cancelled_sleeper() -> None:
     await second.sleep(1.0)
 
     assert (first.now(), second.now()) == (0.0, 1.0)
+
+
+async def test_a_journal_in_memory_over_two_nights() -> None:
+    """What is planted or noted on one night is there on the next, and where a job stands can be asked."""
+    job = Job(Profile("acme", Region.EU, "1"), Entity.ADS, snapshot="first")
+    next_night = replace(job, snapshot="second")
+    clock = FakeClock(start=1000.0)
+    journal = MemoryJournal(clock.now)
+    journal.plant(job, 20.0, nights=3)
+    await journal.note(job, Requested("export-1"))
+    await clock.sleep(60.0)
+
+    assert (await journal.recall([job, next_night])) == {job.key: Known("requested", "export-1", 60.0)}
+    assert (await journal.habits([next_night]))[job.subject].seconds == pytest.approx(20.0)
+    assert (await journal.habits([next_night]))[job.subject].nights == 3
+    assert (journal.state_of(job), journal.state_of(next_night)) == ("requested", "")
+    assert repr(journal) == "<MemoryJournal 1 jobs, 1 habits>"

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from asyncexport.accounts import Region
 from asyncexport.adapters.journal import FILE, KEPT_SECONDS, LabelCount, NoJournal, SqliteJournal, read, tally
 from asyncexport.adapters.journal import file as journal_file
+from asyncexport.adapters.journal.noting import Entry
 from asyncexport.adapters.journal.rows import as_text
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
 from asyncexport.models import Entity, Filters, Job, Profile, Receipt
@@ -107,9 +108,9 @@ async def test_many_notes_that_wait_are_written_in_few_transactions(
     batches: list[int] = []
     original = SqliteJournal._write_batch
 
-    def counted(self: SqliteJournal, rows: list[dict[str, object]]) -> object:
-        batches.append(len(rows))
-        return original(self, rows)
+    def counted(self: SqliteJournal, entries: Sequence[Entry]) -> object:
+        batches.append(len(entries))
+        return original(self, entries)
 
     monkeypatch.setattr(SqliteJournal, "_write_batch", counted)
     jobs = [Job(PROFILE, Entity.ADS, snapshot=str(at)) for at in range(2000)]
@@ -370,8 +371,8 @@ async def test_labels_are_counted_by_state(tmp_path: Path) -> None:
         await journal.note(Job(PROFILE, Entity.ADS, snapshot="later"), Dropped(ExportFailed("x"), keep=False))
     began = 1_000_000.0
     assert tally(tmp_path, kept_since=began) == [
-        LabelCount("night", 1, 1, 2, 0, collectable=2, oldest_at=began, noted_at=began + 30),
-        LabelCount("later", 0, 1, 0, 0, collectable=0, oldest_at=None, noted_at=began + 40),
+        LabelCount("night", 1, 1, 2, 0, in_parts=0, collectable=2, oldest_at=began, noted_at=began + 30),
+        LabelCount("later", 0, 1, 0, 0, in_parts=0, collectable=0, oldest_at=None, noted_at=began + 40),
     ]
 
 

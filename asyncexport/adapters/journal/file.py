@@ -1,14 +1,18 @@
 """The file: made, held to be ours and whole, or refused with the way out; errors in our own words.
 
 Nothing is guessed out of a file that is damaged, foreign or of a later version. A file that a killed run had just made
-is empty and is made anew.
+is empty and is made anew. One of an earlier version is brought to ours by the next run, in one transaction.
+
+Two tables. ``job`` has a row for each job of each label: where it stands. A job that is taken in parts has their
+filters in ``split``, and each part a row of its own, which names the job's filters in ``whole`` and its number in
+``part``. ``habit`` has a row for each subject, whatever the label: what earlier nights taught.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,17 +24,40 @@ FILE = "journal.sqlite3"
 KEPT_SECONDS = 35 * 86_400.0
 """So long a job is remembered."""
 
+HABITS_KEPT_SECONDS = 120 * 86_400.0
+"""So long what was learned of a job is remembered."""
+
 APPLICATION_ID = 0x61787031
-_VERSION = 1
-_SCHEMA = """
+_VERSION = 2
+_JOB = """
 create table job (
     snapshot text not null, account text not null, region text not null, profile_id text not null,
     entity text not null, filters text not null,
     state text not null, export_id text not null, asked_at real not null, noted_at real not null,
     rows integer not null, location text not null, error text not null,
+    split text not null default '', whole text not null default '', part integer not null default 0,
     primary key (snapshot, account, region, profile_id, entity, filters)
 ) without rowid
 """
+_HABIT = """
+create table habit (
+    account text not null, region text not null, profile_id text not null, entity text not null, filters text not null,
+    log_seconds real, nights integer not null, split text not null, noted_at real not null,
+    primary key (account, region, profile_id, entity, filters)
+) without rowid
+"""
+_TO_VERSION_2 = (
+    "alter table job add column split text not null default ''",
+    "alter table job add column whole text not null default ''",
+    "alter table job add column part integer not null default 0",
+    _HABIT,
+)
+_AS_VERSION_2 = (
+    "create temp view job as select *, '' as split, '' as whole, 0 as part from main.job",
+    _HABIT.replace("create", "create temp"),
+)
+"""For who only looks at a journal of version 1: what stands in front of its tables."""
+
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
 
 
@@ -53,6 +80,7 @@ def opened(path: Path, now: float) -> sqlite3.Connection:
             connection.execute("pragma synchronous = full")
             with connection:
                 connection.execute("delete from job where noted_at < ?", (now - KEPT_SECONDS,))
+                connection.execute("delete from habit where noted_at < ?", (now - HABITS_KEPT_SECONDS,))
         except BaseException:
             connection.close()
             raise
@@ -61,14 +89,22 @@ def opened(path: Path, now: float) -> sqlite3.Connection:
 
 def _make_or_refuse(connection: sqlite3.Connection, path: Path) -> None:
     if is_empty(connection):
-        with connection:
-            connection.execute("begin immediate")  # without it each of the three would commit by itself
-            connection.execute(_SCHEMA)
-            connection.execute(f"pragma application_id = {APPLICATION_ID}")
-            connection.execute(f"pragma user_version = {_VERSION}")
-    refuse_foreign(connection, path)
+        mark = f"pragma application_id = {APPLICATION_ID}"
+        _change(connection, (_JOB, _HABIT, mark))
+    version = version_of(connection, path)
     if (verdict := connection.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
         raise StateCorrupt(_advice(path, f"it is damaged ({verdict})"))
+    if version < _VERSION:
+        _change(connection, _TO_VERSION_2)
+
+
+def _change(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    """Bring the file to our version: wholly, or, killed meanwhile, not at all."""
+    with connection:
+        connection.execute("begin immediate")  # without it each statement would commit by itself
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"pragma user_version = {_VERSION}")
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -76,12 +112,24 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return not connection.execute("select count(*) from sqlite_master").fetchone()[0]
 
 
-def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise :class:`StateCorrupt` for a file of another program or of a later version of this one."""
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version, ours or an earlier one.
+
+    Raises :class:`StateCorrupt` for a file of another program, or of a later version of this one.
+    """
     if connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
         raise StateCorrupt(_advice(path, "it is no journal of asyncexport"))
-    if (version := connection.execute("pragma user_version").fetchone()[0]) != _VERSION:
+    version = int(connection.execute("pragma user_version").fetchone()[0])
+    if not 1 <= version <= _VERSION:
         raise StateCorrupt(_advice(path, f"it has version {version}, and this program reads version {_VERSION}"))
+    return version
+
+
+def let_look(connection: sqlite3.Connection, path: Path) -> None:
+    """Let an earlier version be read as if it were ours, without a change to it. Raises as :func:`version_of` does."""
+    if version_of(connection, path) < _VERSION:
+        for statement in _AS_VERSION_2:
+            connection.execute(statement)
 
 
 def put_aside(path: Path) -> None:

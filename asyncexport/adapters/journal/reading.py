@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncexport.adapters.journal.file import FILE, connect, is_empty, refuse_foreign, translated
+from asyncexport.adapters.journal.file import FILE, connect, is_empty, let_look, translated
 from asyncexport.adapters.journal.rows import Row, as_bytes, encoded, typed
+from asyncexport.adapters.journal.splits import from_json, part_of
+from asyncexport.models import Job
 from asyncexport.notes import Known
+
+Key = tuple[str, ...]
 
 _READ = """
 select * from job
 where snapshot = coalesce(cast(:snapshot as text), snapshot) and state = coalesce(cast(:state as text), state)
+  and (:parts or whole = '')
 order by noted_at
 """
 _OF_LABEL = "select * from job where snapshot = cast(? as text)"
 _TALLY = """
 select snapshot, max(noted_at) as noted_at,
-       sum(state = 'committed') as committed, sum(state = 'failed') as failed,
-       sum(state = 'requested') as requested, sum(state = 'intended') as intended,
-       sum(worth) as collectable, min(case when state = 'requested' then asked_at end) as oldest_at
+       sum(whole = '' and state = 'committed') as committed, sum(whole = '' and state = 'failed') as failed,
+       sum(whole = '' and state = 'requested') as requested, sum(whole = '' and state = 'intended') as intended,
+       sum(whole = '' and state = 'split') as in_parts, sum(worth) as collectable,
+       min(case when state = 'requested' then asked_at end) as oldest_at
 from (select *, state in ('requested', 'failed') and export_id <> '' and asked_at > :since as worth from job)
 group by snapshot order by max(noted_at)
 """
@@ -31,10 +38,10 @@ group by snapshot order by max(noted_at)
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """The jobs of one label, counted by state.
+    """The jobs of one label, counted by state. A job ``in_parts`` is one, and its parts are none.
 
-    ``collectable`` exports were asked for, are not committed, and the API still keeps them; the oldest export that is
-    under way (``requested``) was asked for at ``oldest_at``, the last note made at ``noted_at``, both in seconds since
+    ``collectable`` exports, parts included, were asked for, are not committed, and the API still keeps them; the oldest
+    export that is under way was asked for at ``oldest_at``, the last note made at ``noted_at``, both in seconds since
     1970.
     """
 
@@ -43,6 +50,7 @@ class LabelCount:
     failed: int
     requested: int
     intended: int
+    in_parts: int
     collectable: int
     oldest_at: float | None
     noted_at: float
@@ -50,7 +58,7 @@ class LabelCount:
     @property
     def jobs(self) -> int:
         """How many there are."""
-        return self.committed + self.failed + self.requested + self.intended
+        return self.committed + self.failed + self.requested + self.intended + self.in_parts
 
 
 def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[LabelCount]:
@@ -63,25 +71,32 @@ def tally(state_dir: str | os.PathLike[str], *, kept_since: float) -> list[Label
 
 
 def read(
-    state_dir: str | os.PathLike[str], *, snapshot: str | None = None, state: str | None = None
+    state_dir: str | os.PathLike[str], *, snapshot: str | None = None, state: str | None = None, parts: bool = False
 ) -> list[dict[str, Any]]:
     """Return the jobs that a state folder knows, the newest note last; empty when there is no journal.
 
-    Only those of a label or in a state, where one is given. Works while a run holds the lock. Raises
-    :class:`StateCorrupt` for a damaged or foreign file.
+    Only those of a label or in a state, where one is given; with ``parts`` also the parts of jobs that are split: their
+    ``whole`` holds the filters of the job, where a job's is empty, and ``part`` their number. Works while a run holds
+    the lock. Raises :class:`StateCorrupt` for a damaged or foreign file.
     """
-    return _select(Path(state_dir) / FILE, _READ, {"snapshot": snapshot, "state": state})
+    return _select(Path(state_dir) / FILE, _READ, {"snapshot": snapshot, "state": state, "parts": parts})
 
 
-def recall(path: Path, keys: set[tuple[str, ...]], now: float) -> dict[tuple[str, ...], Known]:
-    """Return what is known of the jobs with these keys."""
-    known = {}
-    with translated(path), closing(connect(path)) as connection:
-        for snapshot in {key[0] for key in keys}:
-            for row in connection.execute(_OF_LABEL, (as_bytes(snapshot),)):
-                if row[:6] in keys:
-                    known[row[:6]] = Known(str(row[6]), str(row[7]), now - float(row[8]))
+def recall(connection: sqlite3.Connection, jobs: Iterable[Job], now: float) -> dict[Key, Known]:
+    """Return what is known of these jobs, and of the parts of those that are split, by key."""
+    wanted = {job.key: job for job in jobs}
+    known: dict[Key, Known] = {}
+    for snapshot in {key[0] for key in wanted}:
+        rows = {row[:6]: row for row in connection.execute(_OF_LABEL, (as_bytes(snapshot),))}
+        for key in wanted.keys() & rows.keys():
+            known[key] = found = _known(rows[key], wanted[key], now)
+            parts = [part_of(wanted[key], filters) for filters in found.split]
+            known |= {part.key: _known(rows[part.key], part, now) for part in parts if part.key in rows}
     return known
+
+
+def _known(row: tuple[Any, ...], job: Job, now: float) -> Known:
+    return Known(str(row[6]), str(row[7]), now - float(row[8]), from_json(str(row[13]), job))
 
 
 def _select(path: Path, statement: str, values: Row) -> list[Row]:
@@ -91,6 +106,6 @@ def _select(path: Path, statement: str, values: Row) -> list[Row]:
         with closing(connect(path)) as connection:
             if is_empty(connection):
                 return []
-            refuse_foreign(connection, path)
+            let_look(connection, path)
             connection.row_factory = sqlite3.Row
             return [typed(dict(row)) for row in connection.execute(statement, encoded(values))]

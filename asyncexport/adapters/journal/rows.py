@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 KEY = ("snapshot", "account", "region", "profile_id", "entity", "filters")
-_TEXTS = {*KEY, "state", "export_id", "location", "error"}
+_TEXTS = {*KEY, "state", "export_id", "location", "error", "split", "whole"}
 
 Row = dict[str, Any]
 

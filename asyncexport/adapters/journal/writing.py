@@ -10,31 +10,26 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
-from asyncexport.adapters.journal.file import FILE, opened, put_aside, translated
+from asyncexport.adapters.journal.file import FILE, connect, opened, put_aside, translated
+from asyncexport.adapters.journal.memory import habits
+from asyncexport.adapters.journal.noting import Entry, write
 from asyncexport.adapters.journal.reading import recall
-from asyncexport.adapters.journal.rows import KEY, Row, encoded, typed
 from asyncexport.adapters.threads import ended, in_thread
 from asyncexport.errors import AsyncexportError, DiskFull, StateCorrupt, StateError
 from asyncexport.models import Job
-from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested
+from asyncexport.notes import Habit, Known, Note
 
-_UPSERT = """
-insert into job values (cast(:snapshot as text), cast(:account as text), cast(:region as text),
-                        cast(:profile_id as text), cast(:entity as text), cast(:filters as text), cast(:state as text),
-                        cast(:export_id as text), :now, :now, :rows, cast(:location as text), cast(:error as text))
-on conflict do update set
-    state = excluded.state, noted_at = excluded.noted_at, rows = excluded.rows, location = excluded.location,
-    error = excluded.error, export_id = case when :keep then export_id else excluded.export_id end,
-    asked_at = case when excluded.state = 'requested' then excluded.asked_at else asked_at end
-"""
 _MISFITS = (ValueError, TypeError, OverflowError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """How a value is refused: by us, by the binding, by the schema. The transaction goes on after each of them."""
 
-Waiting = tuple[Row, "asyncio.Future[None]"]
+Answer = TypeVar("Answer")
+Waiting = tuple[Entry, "asyncio.Future[None]"]
 
 
 class SqliteJournal:
@@ -73,29 +68,31 @@ class SqliteJournal:
             self._close()
 
     async def recall(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Known]:
-        """Return what is known of these jobs, by job key."""
-        keys: set[tuple[str, ...]] = {job.key for job in jobs}
-        return await in_thread(lambda: recall(self._path, keys, self._wall()))
+        """Return what is known of these jobs, and of the parts of those that are split, by job key."""
+        return await in_thread(partial(self._read, partial(recall, jobs=list(jobs), now=self._wall())))
 
-    async def habits(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Habit]:  # noqa: ARG002
-        """Remember nothing of earlier nights yet."""
-        return {}
+    async def habits(self, jobs: Iterable[Job]) -> dict[tuple[str, ...], Habit]:
+        """Return what was learned of these jobs, and of the parts that they begin in, by job subject."""
+        return await in_thread(partial(self._read, partial(habits, jobs=list(jobs))))
 
     async def note(self, job: Job, note: Note) -> None:
         """Write one note; it is on the disk when this returns. Raises :class:`StateError` or :class:`DiskFull`."""
         done = asyncio.get_running_loop().create_future()
-        row: Row = {**dict(zip(KEY, job.key, strict=True)), **_columns(note), "now": self._wall()}
-        self._waiting.append((row, done))
+        self._waiting.append((Entry(job, note, self._wall()), done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         await done
+
+    def _read(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        with translated(self._path), closing(connect(self._path)) as connection:
+            return question(connection)
 
     async def _write(self) -> None:
         """Write everything that waits, in one transaction after the other, until nothing does."""
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                errors = await in_thread(partial(self._write_batch, [row for row, _ in batch]))
+                errors = await in_thread(partial(self._write_batch, [entry for entry, _ in batch]))
             except Exception as error:  # noqa: BLE001  nobody awaits this task, those who wait for a note are told
                 errors = [self._stopped(error)] * len(batch)
             except BaseException as error:
@@ -104,19 +101,19 @@ class SqliteJournal:
                 raise
             _tell(batch, errors)
 
-    def _write_batch(self, rows: Sequence[Row]) -> Sequence[AsyncexportError | None]:
-        """Write the rows in one transaction; return for each what kept it from being written."""
+    def _write_batch(self, entries: Sequence[Entry]) -> Sequence[AsyncexportError | None]:
+        """Write the notes in one transaction; return for each what kept it from being written."""
         if self._connection is None:
-            return [StateError(f"{self._path}: the journal is not open")] * len(rows)
+            return [StateError(f"{self._path}: the journal is not open")] * len(entries)
         try:
             with translated(self._path), self._connection:
-                return [self._write_row(self._connection, row) for row in rows]
+                return [self._write_entry(self._connection, entry) for entry in entries]
         except (StateError, DiskFull) as error:
-            return [error] * len(rows)
+            return [error] * len(entries)
 
-    def _write_row(self, connection: sqlite3.Connection, row: Row) -> StateError | None:
+    def _write_entry(self, connection: sqlite3.Connection, entry: Entry) -> StateError | None:
         try:
-            connection.execute(_UPSERT, encoded(typed(row)))
+            write(connection, entry)
         except _MISFITS as error:
             return StateError(f"{self._path}: a note does not fit ({error}); check the receipt that the sink gives")
         return None
@@ -149,21 +146,3 @@ def _tell(batch: Iterable[Waiting], errors: Iterable[BaseException | None]) -> N
     for (_, done), error in zip(batch, errors, strict=True):
         if not done.done():
             done.set_result(None) if error is None else done.set_exception(error)
-
-
-def _columns(note: Note) -> Row:
-    columns: Row = {"export_id": "", "rows": 0, "location": "", "error": "", "keep": False}
-    match note:
-        case Intended():
-            return columns | {"state": "intended"}
-        case Requested(export_id=export_id):
-            return columns | {"state": "requested", "export_id": export_id}
-        case Committed(receipt=receipt):
-            return columns | {
-                "state": "committed",
-                "export_id": receipt.export_id,
-                "rows": receipt.rows,
-                "location": receipt.location,
-            }
-        case Dropped(error=error, keep=keep):
-            return columns | {"state": "failed", "keep": keep, "error": type(error).__name__}

@@ -1,0 +1,69 @@
+"""The table of habits: what :mod:`asyncexport.sansio.habits` makes of the notes, kept in their own transactions.
+
+A habit is a hint. A row that holds what a habit never holds is taken for nothing learned, and the next note about its
+job replaces it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from asyncexport.adapters.journal.rows import as_bytes
+from asyncexport.adapters.journal.splits import as_json, from_json, part_of
+from asyncexport.models import Job
+from asyncexport.notes import Habit, Note
+from asyncexport.sansio.habits import LARGEST_LOG, Memory
+
+Key = tuple[str, ...]
+
+_MANY = 1 << 31
+
+_ALL = "select * from habit"
+_ONE = """
+select * from habit where account = cast(? as text) and region = cast(? as text) and profile_id = cast(? as text)
+                      and entity = cast(? as text) and filters = cast(? as text)
+"""
+_KEEP = """
+insert or replace into habit values (cast(? as text), cast(? as text), cast(? as text), cast(? as text),
+                                     cast(? as text), ?, ?, ?, ?)
+"""
+
+
+def learn(connection: sqlite3.Connection, job: Job, note: Note, now: float) -> None:
+    """Keep what a note teaches about its job, inside the transaction that is open."""
+    subject = [as_bytes(text) for text in job.subject]
+    row = connection.execute(_ONE, subject).fetchone()
+    before = Memory() if row is None else _memory(row, job)
+    after = before.after(note)
+    if after != before:
+        split = as_json(after.split) if after.split else ""
+        connection.execute(_KEEP, (*subject, after.log_seconds, after.nights, split, now))
+
+
+def habits(connection: sqlite3.Connection, jobs: Iterable[Job]) -> dict[Key, Habit]:
+    """Return what was learned of these jobs, and of the parts that they begin in, by subject."""
+    rows: dict[Key, Any] = {row[:5]: row for row in connection.execute(_ALL)}
+    found: dict[Key, Habit] = {}
+    for job in jobs:
+        habit = _habit(rows, job, found)
+        for filters in () if habit is None else habit.split:
+            _habit(rows, part_of(job, filters), found)
+    return found
+
+
+def _habit(rows: dict[Key, Any], job: Job, found: dict[Key, Habit]) -> Habit | None:
+    row = rows.get(job.subject)
+    if row is None:
+        return None
+    habit = found[job.subject] = _memory(row, job).habit
+    return habit
+
+
+def _memory(row: tuple[Any, ...], job: Job) -> Memory:
+    log_seconds, nights, split = row[5:8]
+    fits = log_seconds is None or (isinstance(log_seconds, float) and abs(log_seconds) <= LARGEST_LOG)
+    if not fits or not isinstance(nights, int) or not 0 <= nights < _MANY or not isinstance(split, str):
+        return Memory()
+    return Memory(log_seconds, nights, from_json(split, job))

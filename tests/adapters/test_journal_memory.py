@@ -1,0 +1,141 @@
+"""Parts and habits, the same in the journal of a state folder and in the one that tests use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from asyncexport.accounts import Region
+from asyncexport.adapters.journal import SqliteJournal
+from asyncexport.errors import ConnectionLost, ExportFailed
+from asyncexport.models import Entity, Filters, Job, Profile, Receipt
+from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested, Split
+from asyncexport.ports import Journal
+from asyncexport.sansio.habits import NIGHTS_IN_PARTS
+from asyncexport.sansio.splitting import split
+from asyncexport.testing import MemoryJournal
+
+JOB = Job(Profile("acme", Region.EU, "1234567890"), Entity.ADS, snapshot="night")
+OTHER = replace(JOB, entity=Entity.TARGETS)
+RECEIPT = Receipt("export-1", rows=7, bytes=70, sha256="00", location="exports/x")
+PARTS = split(JOB.filters, JOB.entity)
+FURTHER = (split(PARTS[0], JOB.entity)[0], *PARTS[1:], *split(PARTS[0], JOB.entity)[1:])
+
+
+def part(filters: Filters) -> Job:
+    """Return the part of JOB with these filters."""
+    return replace(JOB, filters=filters)
+
+
+def later(job: Job) -> Job:
+    """Return the job of the night after."""
+    return replace(job, snapshot="the night after")
+
+
+@pytest_asyncio.fixture(params=["a file", "memory"])
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    """Return an empty journal at the stroke of one hundred."""
+    async with AsyncExitStack() as stack:
+        if request.param == "memory":
+            yield MemoryJournal(lambda: 100.0)
+        else:
+            yield await stack.enter_async_context(SqliteJournal(tmp_path, wall=lambda: 100.0))
+
+
+async def note(journal: Journal, job: Job, *notes: Note) -> None:
+    """Note one after the other."""
+    for each in notes:
+        await journal.note(job, each)
+
+
+STATES: list[tuple[list[Note], Known]] = [
+    ([Intended()], Known("intended", "", 0.0)),
+    ([Intended(), Requested("export-1")], Known("requested", "export-1", 0.0)),
+    ([Requested("export-1"), Committed(RECEIPT, 3.0)], Known("committed", "export-1", 0.0)),
+    ([Requested("export-1"), Dropped(ConnectionLost("x"), keep=True)], Known("failed", "export-1", 0.0)),
+    ([Requested("export-1"), Dropped(ExportFailed("x"), keep=False)], Known("failed", "", 0.0)),
+    ([Requested("export-1"), Split(PARTS)], Known("split", "", 0.0, PARTS)),
+    ([Split(PARTS), Dropped(ExportFailed("x"), keep=True)], Known("failed", "", 0.0, PARTS)),
+    ([Split(PARTS), Committed(RECEIPT)], Known("committed", "export-1", 0.0, PARTS)),
+    ([Split(PARTS), Intended()], Known("intended", "", 0.0)),
+]
+
+
+@pytest.mark.parametrize(("notes", "known"), STATES, ids=range(len(STATES)))
+async def test_the_last_note_is_what_is_known(journal: Journal, notes: list[Note], known: Known) -> None:
+    """Each note says what a later run of the same label finds of the job itself."""
+    await note(journal, JOB, *notes)
+    assert (await journal.recall([JOB]))[JOB.key] == known
+    assert await journal.recall([OTHER]) == {}
+
+
+async def test_the_parts_of_a_job_are_recalled_with_it(journal: Journal) -> None:
+    """One question tells the next run which parts there are and where each stands."""
+    await note(journal, JOB, Requested("export-1"), Split(PARTS))
+    await note(journal, part(PARTS[1]), Intended(), Requested("export-2"))
+    known = await journal.recall([JOB])
+    assert {key: (each.state, each.export_id) for key, each in known.items()} == {
+        JOB.key: ("split", ""),
+        part(PARTS[0]).key: ("waiting", ""),
+        part(PARTS[1]).key: ("requested", "export-2"),
+        part(PARTS[2]).key: ("waiting", ""),
+    }
+
+
+async def test_a_part_that_is_cut_further(journal: Journal) -> None:
+    """What takes its place waits, it itself is forgotten, and the other parts are left as they are."""
+    await note(journal, JOB, Split(PARTS))
+    for number, filters in enumerate(PARTS):
+        await note(journal, part(filters), Intended(), Requested(f"export-{number}"))
+    await note(journal, JOB, Split(FURTHER))
+    known = await journal.recall([JOB, part(PARTS[0])])
+    assert known[JOB.key].split == FURTHER
+    assert [known[part(filters).key].state for filters in FURTHER] == ["waiting", "requested", "requested"] + [
+        "waiting"
+    ] * 2
+    assert part(PARTS[0]).key not in known
+
+
+async def test_a_job_that_is_asked_for_whole_again(journal: Journal) -> None:
+    """Its parts under the label are gone with the split."""
+    await note(journal, JOB, Split(PARTS))
+    await note(journal, part(PARTS[0]), Requested("export-2"))
+    await note(journal, JOB, Intended(), Requested("export-3"))
+    assert await journal.recall([JOB, part(PARTS[0])]) == {JOB.key: Known("requested", "export-3", 0.0)}
+
+
+async def test_seconds_are_learned_over_labels(journal: Journal) -> None:
+    """What is expected of a job comes from every night before, whatever its label; other jobs learn nothing of it."""
+    await note(journal, JOB, Intended(), Requested("export-1"), Committed(RECEIPT, 10.0))
+    await note(journal, later(JOB), Committed(RECEIPT, 40.0))
+    await note(journal, OTHER, Intended(), Committed(RECEIPT))
+    learned = await journal.habits([replace(JOB, snapshot="third night"), OTHER])
+    assert learned.keys() == {JOB.subject}
+    assert learned[JOB.subject].seconds == pytest.approx(20.0)
+    assert learned[JOB.subject].nights == 2
+
+
+async def test_the_next_night_begins_with_the_split(journal: Journal) -> None:
+    """One question tells the parts to begin with and how long each took."""
+    await note(journal, JOB, Split(FURTHER))
+    for number, filters in enumerate(FURTHER):
+        await note(journal, part(filters), Intended(), Committed(RECEIPT, number + 1.0))
+    await note(journal, JOB, Committed(RECEIPT))
+    learned = await journal.habits([later(JOB)])
+    assert learned[JOB.subject] == Habit(None, 1, FURTHER)
+    assert [learned[part(filters).subject].seconds for filters in FURTHER] == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+async def test_a_split_is_tried_without_after_two_weeks(journal: Journal) -> None:
+    """And forgotten once the job was made whole."""
+    await note(journal, JOB, Split(PARTS), *[Committed(RECEIPT)] * NIGHTS_IN_PARTS)
+    assert (await journal.habits([JOB]))[JOB.subject].split == ()
+    await note(journal, JOB, Committed(RECEIPT))
+    assert (await journal.habits([JOB]))[JOB.subject].split == PARTS
+    await note(journal, JOB, Committed(RECEIPT, 30.0))
+    assert (await journal.habits([JOB]))[JOB.subject].split == ()
