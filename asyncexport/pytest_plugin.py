@@ -22,7 +22,9 @@ from asyncexport.emulator.world import World
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
-        "markers", "emulator(profiles, accounts, rows, seed, agency, weather, generation, cap, rate): what is emulated"
+        "markers",
+        "emulator(profiles, accounts, rows, seed, agency, weather, generation, cap, rate, times_out_above): "
+        "what is emulated",
     )
 
 
@@ -45,13 +47,19 @@ def emulated(
     generation: Law | None = None,
     cap: int | None = 5,
     rate: float | None = None,
+    times_out_above: int | None = None,
 ) -> AdsState:
-    """Return the state that the fixture runs; ``weather`` is a plan in words, ``generation`` how long exports take."""
+    """Return the state that the fixture runs.
+
+    ``weather`` is a plan in words, ``generation`` how long exports take, ``times_out_above`` how many rows one
+    may have.
+    """
     return AdsState(
         World.generate(seed=seed, accounts=accounts, profiles=profiles, rows=rows, agency=agency),
         generation=generation or Constant(0.0),
         weather=Weather.parse(weather),
         cap=cap,
         rate=rate,
+        times_out_above=times_out_above,
         epoch=time.time(),
     )

@@ -2,8 +2,8 @@
 
 Contract of the JSON form (public, held by tests): one object a line, in ASCII, written as outcomes come,
 ``{"event": "exported"|"failed", "account", "region", "profile_id", "entity", "export_id", "rows", "bytes", "path",
-"error", "message"}`` as far as they apply (an account that could not be looked at fails without a profile), and last
-``{"event": "summary", "exported", "failed", "skipped", "rows", "seconds", "requests", "throttled",
+"parts", "error", "message"}`` as far as they apply (an account that could not be looked at fails without a profile),
+and last ``{"event": "summary", "exported", "failed", "skipped", "rows", "seconds", "requests", "throttled",
 "possibly_orphaned"}``, in which ``failed`` counts the ``failed`` lines. A job that was split is one object, whose
 ``path`` is the first of its ``parts``.
 

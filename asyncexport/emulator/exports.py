@@ -86,8 +86,8 @@ class Exports:
         """Return the most that was in progress at once, by client, region and endpoint."""
         return {where: line.peak for where, line in self._lines.items()}
 
-    def request(self, grant: Grant, key: ObjectKey, now: float) -> ExportRecord:
-        """Take an export on; whether there is a slot for it was asked before."""
+    def request(self, grant: Grant, key: ObjectKey, now: float, *, failure: str = "") -> ExportRecord:
+        """Take an export on, which may be one that will fail; whether there is a slot for it was asked before."""
         subject = key.subject
         seconds = self._law.seconds(self._seed, subject, self._turns[subject]) / self._speed
         self._turns[subject] += 1
@@ -101,8 +101,10 @@ class Exports:
             path=f"/{FOLDERS[key.entity]}/{grant.client_id}/{number}.json.gz",
             asked_at=now,
             due_at=now + seconds,
+            failure=failure,
         )
-        self._shelf.order(key)
+        if not failure:
+            self._shelf.order(key)
         self.records[record.export_id] = record
         self._enter(record, grant, now)
         return record

@@ -22,6 +22,7 @@ import orjson
 from asyncexport.accounts import Region
 from asyncexport.emulator import checks, export_bodies
 from asyncexport.emulator.answers import JSON, Answer, Letterhead, Refusal, by_status, too_many
+from asyncexport.emulator.census import Census
 from asyncexport.emulator.checks import Heard
 from asyncexport.emulator.counters import Counters
 from asyncexport.emulator.exports import ExportRecord, Exports
@@ -60,7 +61,7 @@ class AdsState:
     (None: any number). ``running_word`` is ``PROCESSING`` or ``IN_PROGRESS``. ``retry_after`` lets the 429 of a profile
     that calls too often name the seconds, which the real one rarely does. ``credentials_seconds`` below ``url_seconds``
     kills URLs early. Answers of ``gzip_from`` bytes or more are compressed for who asks for it. ``shelf`` holds the
-    objects; without one they are reckoned and have no bytes. ``store_url`` replaces the buckets in the URLs that are
+    objects; without one they are reckoned and have no bytes. An export of more rows than ``times_out_above`` fails. ``store_url`` replaces the buckets in the URLs that are
     minted.
     """
 
@@ -84,6 +85,7 @@ class AdsState:
         url_seconds: float = 3600.0,
         credentials_seconds: float = 3600.0,
         gzip_from: int = 1024,
+        times_out_above: int | None = None,
     ) -> None:
         seed = world.seed if seed is None else seed
         self.world = world
@@ -96,6 +98,7 @@ class AdsState:
         self.epoch = epoch
         self._cap: Callable[[float], int | None] = cap if callable(cap) else lambda _: cap
         self._buckets = Buckets(rate, burst)
+        self._census = Census(world, times_out_above)
         self._running_word = running_word
         self._retry_after = retry_after
         self._gzip_from = gzip_from
@@ -196,13 +199,16 @@ class AdsState:
         met = self._meet(Call("request", profile.profile_id, entity, now), token)
 
         def act() -> Answer:
-            record = self.exports.request(grant, key, now)
+            record = self.exports.request(grant, key, now, failure=self._failure(key))
             if "fail" in met:
                 record.failure = met["fail"][0]
             body = export_bodies.requested(record, self._running_word, met)
             return self._letters.answer(now, 202, orjson.dumps(body), media)
 
         return self._under(met, now, act)
+
+    def _failure(self, key: ObjectKey) -> str:
+        return "TIMED_OUT" if self._census.is_too_large(key) else ""
 
     def _poll(self, heard: Heard, _: Request, now: float) -> Answer:
         token, grant = self._caller(heard, now)

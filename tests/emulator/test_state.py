@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asyncexport.emulator.laws import Constant, LogNormal
+from asyncexport.emulator.objects import ObjectKey, Reckoned
 from asyncexport.emulator.state import EPOCH, KEPT, AdsState
 from asyncexport.emulator.world import World
 from asyncexport.errors import ConnectionLost
@@ -424,6 +425,33 @@ def test_an_export_can_fail_at_a_look() -> None:
     failed = load(caller.look(export_id))
     assert (failed["status"], failed["error"]["errorCode"]) == ("FAILED", "TIMED_OUT")
     assert caller.request().status == 202
+
+
+class Ordering(Reckoned):
+    """A shelf that remembers what was asked of it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ordered: list[ObjectKey] = []
+
+    def order(self, key: ObjectKey) -> None:
+        self.ordered.append(key)
+
+
+def test_an_export_of_too_many_rows_times_out() -> None:
+    """It takes its time, fails and gives its slot back; asked for with filters it is made. Nothing is made in vain."""
+    shelf = Ordering(WORLD)
+    caller = Caller(a_state(times_out_above=3, cap=1, shelf=shelf), grant=WORLD.grants[1])
+    too_large = load(caller.request(Entity.TARGETS, BODY))["exportId"]
+    assert load(caller.look(too_large, Entity.TARGETS))["status"] == "PROCESSING"
+    caller.now = GENERATION
+    assert load(caller.look(too_large, Entity.TARGETS))["error"]["errorCode"] == "TIMED_OUT"
+    assert shelf.ordered == []
+    filters = {"adProductFilter": ["SPONSORED_DISPLAY"], "targetTypeFilter": ["THEME"]}
+    small = load(caller.request(Entity.TARGETS, json.dumps(filters).encode()))["exportId"]
+    caller.now += GENERATION
+    assert load(caller.look(small, Entity.TARGETS))["status"] == "COMPLETED"
+    assert [key.filters.ad_products for key in shelf.ordered] == [("SPONSORED_DISPLAY",)]
 
 
 def test_the_status_can_flap() -> None:

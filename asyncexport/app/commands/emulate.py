@@ -60,6 +60,14 @@ def _ports(_ctx: click.Context, _parameter: click.Parameter, value: tuple[int, .
     help="How long an export takes to be generated, the median.",
 )
 @click.option(
+    "--times-out-above",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=None,
+    show_default="never",
+    help="How many rows are too many for one export: then it fails, and has to be split.",
+)
+@click.option(
     "--weather",
     metavar="TEXT",
     default="",
@@ -68,14 +76,23 @@ def _ports(_ctx: click.Context, _parameter: click.Parameter, value: tuple[int, .
     help="What goes wrong, for example 'request every=5: return-429; download nth=2: broken-after-50%'.",
 )
 def command(
-    *, port: tuple[int, int], profiles: int, accounts: int, seed: int, rows: int, generation: float, weather: Weather
+    *,
+    port: tuple[int, int],
+    profiles: int,
+    accounts: int,
+    seed: int,
+    rows: int,
+    generation: float,
+    times_out_above: int | None,
+    weather: Weather,
 ) -> None:
     """Serve an Amazon Ads of our own on this machine.
 
     Prints a configuration to paste, and serves until Ctrl-C.
     """
     world = World.generate(seed=seed, accounts=accounts, profiles=profiles, rows=rows)
-    state = AdsState(world, generation=LogNormal(median=generation), weather=weather, epoch=time.time())
+    law = LogNormal(median=generation)
+    state = AdsState(world, generation=law, times_out_above=times_out_above, weather=weather, epoch=time.time())
     asyncio.run(serve(EmulatorServer(state, api_port=port[0], store_port=port[1])))
 
 
