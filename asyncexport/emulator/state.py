@@ -61,8 +61,8 @@ class AdsState:
     (None: any number). ``running_word`` is ``PROCESSING`` or ``IN_PROGRESS``. ``retry_after`` lets the 429 of a profile
     that calls too often name the seconds, which the real one rarely does. ``credentials_seconds`` below ``url_seconds``
     kills URLs early. Answers of ``gzip_from`` bytes or more are compressed for who asks for it. ``shelf`` holds the
-    objects; without one they are reckoned and have no bytes. An export of more rows than ``times_out_above`` fails. ``store_url`` replaces the buckets in the URLs that are
-    minted.
+    objects; without one they are reckoned and have no bytes. An export of more rows than ``times_out_above``
+    fails. ``store_url`` replaces the buckets in the URLs that are minted.
     """
 
     def __init__(
