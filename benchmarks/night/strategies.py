@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from asyncexport.sansio.polling import Schedule
+from benchmarks.night.bare import Bare
 from benchmarks.night.engine import Engine
 from benchmarks.night.plain import Pace, Plain
 from benchmarks.night.play import Client
@@ -52,6 +53,10 @@ def _growing(factor: float, longest: float = 30.0) -> tuple[str, Client]:
     return f"slots, looks from 1 s on x{factor:g} to {longest:g} s", Engine(options={"schedule": schedule})
 
 
+def _bare(looks: float = 11.0) -> tuple[str, Client]:
+    return f"our calls without our scheduling, {looks:g} looks each", Bare(looks)
+
+
 def _in_turn(seconds: float = 5.0) -> tuple[str, Client]:
     return f"one job after the other, a look every {seconds:g} s", Plain(1, Pace(seconds))
 
@@ -74,6 +79,7 @@ KINDS: dict[str, tuple[str, Callable[..., tuple[str, Client]]]] = {
     "ours": ("ours[:REQUESTS-A-SECOND]", _ours),
     "fixed": ("fixed:SECONDS, our slots and fixed looks", _fixed),
     "growing": ("growing:FACTOR[:LONGEST], our slots and growing looks", _growing),
+    "bare": ("bare:LOOKS, our calls and transfers with nothing to decide", _bare),
     "in-turn": ("in-turn[:SECONDS], one job after the other", _in_turn),
     "budget": ("budget[:JOBS[:SECONDS]], so many jobs at once over all endpoints", _budget),
     "at-once": ("at-once[:SECONDS[:REFUSED]], every job at once and a fixed sleep after a 429", _at_once),

@@ -19,7 +19,9 @@ def a_night(word: str, scenario: Scenario = THIRTY_SECONDS) -> Figures:
     return play(Setting(scenario, profiles=12), strategy_of(word).client).figures
 
 
-@pytest.mark.parametrize("word", ["fixed:5", "growing:1.5", "in-turn:5", "budget:5", "at-once", "backing-off"])
+@pytest.mark.parametrize(
+    "word", ["fixed:5", "growing:1.5", "bare:3", "in-turn:5", "budget:5", "at-once", "backing-off"]
+)
 def test_every_job_is_collected(word: str) -> None:
     """Whoever waits long enough gets everything."""
     figures = a_night(word)
