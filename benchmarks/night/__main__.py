@@ -19,10 +19,11 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.night.caps import Cap
+from benchmarks.night.figures import Figures
 from benchmarks.night.play import Night, Setting, play
 from benchmarks.night.records import Row, keep, keep_frontier, named
-from benchmarks.night.scenarios import SCENARIOS, Scenario, Told, law_of
-from benchmarks.night.strategies import FIXED, GROWING, KINDS, OURS, Strategy, strategy_of
+from benchmarks.night.scenarios import SCENARIOS, Scenario, Told, law_of, with_habit
+from benchmarks.night.strategies import FIXED, GROWING, KINDS, OURS, Strategy, strategy_of, with_memory
 from benchmarks.night.table import by_endpoint, compared
 
 
@@ -45,15 +46,20 @@ def _nights(
     rows: list[Row] = []
     last: Night | None = None
     for name, strategy in product(scenarios, strategies):
-        figures = []
+        figures: list[list[Figures]] = [[] for _ in range(chosen.nights)]
         for seed in range(chosen.seed, chosen.seed + chosen.seeds):
-            setting = Setting(scenario_of(name, chosen), chosen.profiles, chosen.accounts, seed, chosen.latency)
-            last = play(setting, strategy.client)
-            figures.append(last.figures)
-            _tell(f"{name}, {strategy.name}, seed {seed}: {last.figures.ratio:.3f} at {last.figures.looks:.2f} looks")
-        rows.append(Row(name, strategy.name, strategy.label, figures))
+            client = with_memory(strategy.client)
+            for night in range(chosen.nights):
+                setting = Setting(
+                    scenario_of(name, chosen), chosen.profiles, chosen.accounts, seed, chosen.latency, night
+                )
+                last = play(setting, client)
+                figures[night].append(last.figures)
+                _tell(f"{name}, {strategy.name}, seed {seed}, night {night + 1}", last.figures)
+        called = [f"{name}, night {night + 1}" if chosen.nights > 1 else name for night in range(chosen.nights)]
+        rows += [Row(called[at], strategy.name, strategy.label, each) for at, each in enumerate(figures)]
     if last is None:
-        raise SystemExit("--seeds must be at least 1")
+        raise SystemExit("--seeds and --nights must be at least 1")
     return rows, last
 
 
@@ -75,14 +81,15 @@ def scenario_of(name: str, chosen: argparse.Namespace) -> Scenario:
     """Return the scenario of a name under the options that were given."""
     _, change = SCENARIOS[name]
     cap = chosen.cap or Cap((0.0, 5))
-    scenario = change(Scenario(law=chosen.law, cap=cap, told=cap.highest, rate=chosen.rate))
+    law = with_habit(chosen.law) if chosen.nights > 1 else chosen.law
+    scenario = change(Scenario(law=law, cap=cap, told=cap.highest, rate=chosen.rate))
     if chosen.cap is not None:
         scenario = replace(scenario, cap=chosen.cap)
     return scenario if chosen.in_progress is None else replace(scenario, told=chosen.in_progress)
 
 
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _tell(row: str, figures: Figures) -> None:
+    print(f"{row}: {figures.ratio:.3f} at {figures.looks:.2f} looks", file=sys.stderr, flush=True)
 
 
 def _told(text: str) -> Told:
@@ -109,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     written = "; ".join(how for how, _ in KINDS.values())
     parser.add_argument("--strategy", action="append", type=strategy_of, metavar="WORD[:NUMBERS]",
                         help=f"may be given several times (default: ours). {written}")  # fmt: skip
+    parser.add_argument("--nights", type=int, default=1,
+                        help="nights in a row: each is remembered in the next, with a law that has habits")  # fmt: skip
     parser.add_argument("--frontier", action="store_true", help="our settings beside fixed and growing looks")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the tables, every figure and the plots there")
     parser.add_argument("--seed", type=int, default=1, help="the first seed")

@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from asyncexport import Exporter, Failed, Limits, plan
-from asyncexport.ports import Journal
+from asyncexport import Exporter, Failed, Job, Limits, plan
 from asyncexport.sinks import Null
-from benchmarks.night.memory import Planted
-from benchmarks.night.play import Ending, Evening
+from asyncexport.testing import MemoryJournal
+from benchmarks.night.play import Ending, Evening, Setting
+
+PLANTED_NIGHTS = 5
 
 
 @dataclass(frozen=True)
 class Engine:
     """The real ``Exporter``; ``limits`` and ``options`` are further arguments of ``Limits`` and of ``Exporter``.
 
-    ``journal`` is its memory, unless the scenario plants one.
+    ``journal`` is its memory; a fresh one where there is none. What the scenario remembers is planted into it.
     """
 
     limits: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
-    journal: Journal | None = None
+    journal: MemoryJournal | None = None
 
     async def __call__(self, evening: Evening) -> Ending:
         """Pull every export of every profile into a sink that keeps nothing."""
         setting, ending = evening.setting, Ending()
-        limits = Limits(**{"in_progress": setting.scenario.told, **self.limits})
-        journal = Planted(setting.scenario.law, setting.seed) if setting.scenario.remembers else self.journal
-        spread = Random(f"spread/{setting.seed}").random
-        accounts = evening.wire.accounts()
+        journal = self.journal or MemoryJournal()
         async with Exporter(
-            accounts,
+            evening.wire.accounts(),
             transport=evening.wire,
             clock=evening.clock,
-            random=spread,
-            limits=limits,
+            random=Random(f"spread/{setting.seed}/{setting.night}").random,
+            limits=Limits(**{"in_progress": setting.scenario.told, **self.limits}),
             journal=journal,
             **self.options,
         ) as exporter:
-            jobs = plan(await exporter.profiles(), snapshot="night")
+            jobs = plan(await exporter.profiles(), snapshot=f"night-{setting.night}")
+            if setting.scenario.remembers:
+                _plant(journal, jobs, setting)
             ending.jobs = len(jobs)
             async with exporter.run(jobs, sink=Null()) as outcomes:
                 async for outcome in outcomes:
                     ending.failed += isinstance(outcome, Failed)
                     ending.waits[outcome.job.profile.profile_id] = evening.clock.now()
         return ending
+
+
+def _plant(journal: MemoryJournal, jobs: Iterable[Job], setting: Setting) -> None:
+    for job in jobs:
+        subject = f"{job.profile.profile_id}/{job.entity.value}"
+        journal.plant(job, setting.scenario.law.usual(setting.seed, subject), nights=PLANTED_NIGHTS)

@@ -15,19 +15,23 @@ from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
 from asyncexport.testing import FakeClock
 from benchmarks.night.figures import Figures, Line, generating, in_use, line_of, unfairness
-from benchmarks.night.scenarios import Scenario
+from benchmarks.night.scenarios import OnNight, Scenario
 from benchmarks.night.witness import Endpoint, Witness
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for every client that is compared: how many profiles, of how many clients, and the seed."""
+    """What is the same for every client that is compared: how many profiles, of how many clients, the seed, the night.
+
+    Nights are counted from 0; every one draws other times from the same law.
+    """
 
     scenario: Scenario = field(default_factory=Scenario)
     profiles: int = 1000
     accounts: int = 1
     seed: int = 1
     latency: float = 0.05
+    night: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def play(setting: Setting, client: Client) -> Night:
     world = World.generate(
         seed=setting.seed, accounts=setting.accounts, profiles=setting.profiles, rows=0, regions=[Region.NA]
     )
-    state = AdsState(world, generation=scenario.law, cap=scenario.cap, rate=scenario.rate)
+    state = AdsState(world, generation=OnNight(scenario.law, setting.night), cap=scenario.cap, rate=scenario.rate)
     clock = FakeClock()
     wire = Witness(state, clock, scenario, seed=setting.seed, latency=setting.latency)
     began, busy = time.perf_counter(), time.process_time()

@@ -59,6 +59,18 @@ SCENARIOS: dict[str, tuple[str, Callable[[Scenario], Scenario]]] = {
 }
 
 
+@dataclass(frozen=True)
+class OnNight:
+    """The draws of a law on its n-th night (from 0): a subject keeps its habit and has new times."""
+
+    law: Habitual
+    night: int
+
+    def seconds(self, seed: int, subject: str, turn: int) -> float:
+        """Draw one time."""
+        return self.law.seconds(seed, subject, 1000 * self.night + turn)
+
+
 def law_of(text: str) -> Habitual:
     """Read a law: its name and its numbers, as in ``lognormal:15:1``. Raises ``ValueError``."""
     name, *numbers = text.split(":")

@@ -6,9 +6,10 @@ A strategy is a word with a number or two, so that one command compares as many 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asyncexport.sansio.polling import Schedule
+from asyncexport.testing import MemoryJournal
 from benchmarks.night.bare import Bare
 from benchmarks.night.engine import Engine
 from benchmarks.night.plain import Pace, Plain
@@ -34,6 +35,11 @@ def strategy_of(word: str) -> Strategy:
     name, client = make(*map(float, numbers))
     label = {"ours": "{}/s", "fixed": "{} s", "growing": "x{}"}.get(kind, kind).format(*numbers or ["10"])
     return Strategy(word, name, label, client)
+
+
+def with_memory(client: Client) -> Client:
+    """Return the client with a memory of its own, to be carried from one night to the next."""
+    return replace(client, journal=MemoryJournal()) if isinstance(client, Engine) else client
 
 
 def _ours(looks: float | None = None) -> tuple[str, Client]:

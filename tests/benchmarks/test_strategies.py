@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
 
+from asyncexport import Profile, plan
+from asyncexport.accounts import Region
+from asyncexport.emulator.world import World
+from benchmarks.night.engine import Engine
 from benchmarks.night.figures import Figures
 from benchmarks.night.plain import Pace
 from benchmarks.night.play import Setting, play
 from benchmarks.night.scenarios import SCENARIOS, Scenario, law_of
-from benchmarks.night.strategies import KINDS, strategy_of
+from benchmarks.night.strategies import KINDS, strategy_of, with_memory
 
 THIRTY_SECONDS = Scenario(law=law_of("constant:30"))
 
@@ -77,3 +82,30 @@ def test_how_a_strategy_is_written(kind: str) -> None:
     """What is said of a strategy begins with its word."""
     how, _ = KINDS[kind]
     assert how.startswith(kind)
+
+
+async def test_a_memory_is_carried_from_night_to_night() -> None:
+    """Our engine has one memory for nights in a row; what has none is the same client every night."""
+    ours = with_memory(strategy_of("ours").client)
+    assert isinstance(ours, Engine)
+    assert ours.journal is not None
+    nights = [await asyncio.to_thread(play, Setting(profiles=6, night=night), ours) for night in range(2)]
+    assert nights[0].figures.lines != nights[1].figures.lines
+    accounts = World.generate(seed=1, accounts=1, profiles=6, rows=0, regions=[Region.NA]).grants[0]
+    profiles = [Profile("account-1", Region.NA, each.profile_id) for each in accounts.profiles]
+    habits = await ours.journal.habits(plan(profiles, snapshot="x"))
+    assert {habit.nights for habit in habits.values()} == {2}
+    assert len(habits) == 24
+
+    plain = strategy_of("budget").client
+    assert with_memory(plain) is plain
+
+
+def test_what_is_planted_is_the_usual_time() -> None:
+    """A later night begins with what every subject takes as a rule."""
+    _, change = SCENARIOS["later-night"]
+    ours = with_memory(strategy_of("ours").client)
+    assert isinstance(ours, Engine)
+    night = play(Setting(change(Scenario()), profiles=6), ours)
+    assert night.figures.failed == 0
+    assert "24" in repr(ours.journal)
