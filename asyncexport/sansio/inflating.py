@@ -1,9 +1,10 @@
 """Who inflates: ISA-L where it is installed, zlib otherwise, behind one face.
 
-Contract: a :class:`Backend` makes raw inflaters of zlib's shape and counts CRC-32. Both give the same bytes, refuse
-the same files and are bounded by ``max_length``; what differs is kept here: their exceptions are of different types,
-and after the end of the deflate stream zlib keeps its old ``unconsumed_tail`` beside ``unused_data``, so the tail
-counts only while ``eof`` is false. ISA-L is about three times as fast. It is chosen when this module is imported.
+Contract: a :class:`Backend` makes raw inflaters of zlib's shape and counts CRC-32. Both give the same bytes for every
+good stream and are bounded by ``max_length``. They differ in three ways: their exceptions are of different types; after
+the end of the stream zlib keeps its old ``unconsumed_tail`` beside ``unused_data``, so the tail counts only while
+``eof`` is false; ISA-L reads on through a few kinds of damage (an incomplete set of codes) that zlib names at once, so
+that only the checksum tells. ISA-L is about three times as fast. It is chosen when this module is imported.
 
 Worst case: where there is no wheel of ISA-L, the pace of zlib.
 """
