@@ -11,10 +11,13 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from asyncexport import Exporter, Job, plan
+from asyncexport import Entity, Exporter, Job, plan
 from asyncexport.engine.export import Located
 from asyncexport.sinks import Null
 from benchmarks.night.play import Ending, Evening
+
+_GENTLE = 1.0
+"""Seconds between two looks at least, so that no profile's rate is in the way."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,13 @@ class Bare:
         """Collect everything."""
         ending = Ending()
         async with Exporter(evening.wire.accounts(), transport=evening.wire, clock=evening.clock) as exporter:
-            jobs = deque(plan(await exporter.profiles(), snapshot="night"))
+            jobs = plan(await exporter.profiles(), snapshot="night")
             ending.jobs = len(jobs)
-            workers = 4 * evening.setting.scenario.cap.highest
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(workers):
-                    tasks.create_task(self._work(evening, exporter, jobs, ending))
+                for entity in Entity:
+                    queue = deque(job for job in jobs if job.entity is entity)
+                    for _ in range(evening.setting.scenario.cap(0.0)):
+                        tasks.create_task(self._work(evening, exporter, queue, ending))
         return ending
 
     async def _work(self, evening: Evening, exporter: Exporter, jobs: deque[Job], ending: Ending) -> None:
@@ -52,4 +56,4 @@ class Bare:
     def _pauses(self, evening: Evening, export_id: str, number: int) -> list[float]:
         count = max(1, int(self.looks * (number + 1)) - int(self.looks * number))
         record = evening.wire.state.journal[export_id]
-        return [(record.due_at - record.asked_at) / count] * count
+        return [max(_GENTLE, (record.due_at - record.asked_at) / count)] * count

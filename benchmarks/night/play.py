@@ -106,8 +106,8 @@ def _figures(setting: Setting, wire: Witness, ending: Ending, *, busy: float, se
         orphans=len(records) - len(collected),
         unfairness=unfairness(ending.waits.values()),
         busiest_second=max(wire.by_second.values(), default=0),
-        client_ms=1000 * (busy - wire.server_cpu) / count,
-        server_ms=1000 * wire.server_cpu / count,
+        client_ms=1000 * busy * (1.0 - wire.server_seconds / seconds) / count,
+        server_ms=1000 * busy * wire.server_seconds / seconds / count,
         seconds=seconds,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )

@@ -2,7 +2,8 @@
 
 What the figures need is taken here, where it is the same for every client: when an endpoint's first POST was sent,
 when an export's end was seen, how many calls there were. Neither the client's own account of it nor its events are
-asked. The processor time of the server is counted, so that it can be taken off the client's.
+asked. The real time that the server takes is counted, so that its share can be taken off the client's processor time (a
+clock of processor time would cost more than the call).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Witness(DirectTransport):
     ``seen`` holds by export id when the client first heard that it had ended; ``began`` the sending of an endpoint's
     first POST; ``calls`` counts by kind (``post``, ``look``, ``other``) and ``by_second`` by second; ``throttled`` the
     429s of the scenario by kind (``random``, ``shut out``); ``too_early`` the calls that came before a Retry-After was
-    over. ``server_cpu`` is in seconds.
+    over.
     """
 
     def __init__(self, state: AdsState, clock: Clock, scenario: Scenario, *, seed: int, latency: float = 0.05) -> None:
@@ -47,7 +48,7 @@ class Witness(DirectTransport):
         self.throttled: Counter[str] = Counter()
         self.too_early = 0
         self.lost = 0
-        self.server_cpu = 0.0
+        self.server_seconds = 0.0
         self._time = clock
         self._scenario = scenario
         self._random = Random(f"trouble/{seed}")
@@ -70,19 +71,19 @@ class Witness(DirectTransport):
 
     def answer(self, request: Request, now: float) -> Response:
         """Answer as the server would, or as the scenario has it."""
-        began = time.process_time()
+        began = time.perf_counter()
         try:
             return self._refusal(request, now) or self._answer(request, now)
         finally:
-            self.server_cpu += time.process_time() - began
+            self.server_seconds += time.perf_counter() - began
 
     def fetch(self, target: str, now: float) -> StoreAnswer:
         """Answer as the store would."""
-        began = time.process_time()
+        began = time.perf_counter()
         try:
             return super().fetch(target, now)
         finally:
-            self.server_cpu += time.process_time() - began
+            self.server_seconds += time.perf_counter() - began
 
     def _answer(self, request: Request, now: float) -> Response:
         response = super().answer(request, now)
