@@ -9,10 +9,12 @@ from asyncexport.accounts import Region
 from asyncexport.emulator.direct import API_URL, DirectTransport
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.regions import host_of
+from asyncexport.emulator.s3 import StoreAnswer
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.models import SignedUrl
+from asyncexport.ports import Request, Response
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 
@@ -59,3 +61,37 @@ def test_a_part_of_a_simulated_export_is_refused() -> None:
     transport = DirectTransport(AdsState(World.generate(profiles=1, accounts=1)), FakeClock())
     with pytest.raises(ValueError, match="whole"):
         transport.download(SignedUrl("https://x"), offset=1, etag=None)
+
+
+class Rude(DirectTransport):
+    """Answers every look with a 503 once, and counts what is fetched."""
+
+    def __init__(self, state: AdsState, clock: FakeClock) -> None:
+        super().__init__(state, clock)
+        self.refused: set[str] = set()
+        self.fetched = 0
+
+    def answer(self, request: Request, now: float) -> Response:
+        """Refuse a look for the first time."""
+        if "/exports/" in request.url and request.url not in self.refused:
+            self.refused.add(request.url)
+            return Response(503, {})
+        return super().answer(request, now)
+
+    def fetch(self, target: str, now: float) -> StoreAnswer:
+        """Count."""
+        self.fetched += 1
+        return super().fetch(target, now)
+
+
+async def test_who_wants_trouble_overrides_the_answer() -> None:
+    """A subclass may answer in the server's place, at the moment at which the call reaches it."""
+    clock = FakeClock()
+    state = AdsState(World.generate(profiles=2, accounts=1, rows=0), generation=Constant(1.0))
+    transport = Rude(state, clock)
+    async with Exporter(transport.accounts(), transport=transport, clock=clock) as exporter:
+        jobs = plan(await exporter.profiles(), snapshot="s")
+        async with exporter.run(jobs, sink=Null()) as outcomes:
+            done = [outcome async for outcome in outcomes]
+    assert all(isinstance(outcome, Exported) for outcome in done)
+    assert len(transport.refused) == transport.fetched == 8
