@@ -23,14 +23,16 @@ DONE = ("exported", "found")
 
 Key = tuple[str, ...]
 
+_SLOWEST = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Something that was to come and is not committed; ``profile_id`` and ``entity`` are empty for a whole account.
 
-    ``state`` is the journal's ``intended``, ``requested`` or ``failed``, or the manifest's ``failed``, ``unfinished``
-    or ``refused``. ``age`` is how many seconds ago the export was asked for, None if it never was or will not be
-    looked at again.
+    ``state`` is the journal's ``intended``, ``requested``, ``split`` or ``failed``, or the manifest's ``failed``,
+    ``unfinished`` or ``refused``. ``age`` is how many seconds ago the export was asked for, None if it never was or
+    will not be looked at again.
     """
 
     snapshot: str
@@ -52,13 +54,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a person wants to know. ``earlier`` are failures under labels before the last one."""
+    """What a person wants to know.
+
+    ``earlier`` are failures under labels before the last one, ``slowest`` what takes longest of all.
+    """
 
     path: Path | None
     manifest: Mapping[str, Any]
     labels: tuple[journal.LabelCount, ...]
     missing: tuple[Gap, ...]
     earlier: tuple[Gap, ...]
+    slowest: tuple[journal.Slow, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -76,21 +82,37 @@ def standing(out: Path, state_dir: Path, *, now: float) -> Standing:
     labels = tuple(journal.tally(state_dir, kept_since=now - EXPORT_KEPT_SECONDS))
     last = labels[-1].snapshot if labels else ""
     current = {last, _text(manifest, "snapshot")}
-    rows = {_key(row): row for label in current for row in journal.read(state_dir, snapshot=label)}
+    rows = {key: row for label in current for key, row in _jobs(state_dir, label).items()}
     gaps = {key: gap for key, gap in _unbrought(manifests) if not _committed(rows.get(key))}
     for key, row in rows.items():
         if key in gaps or (row["snapshot"] == last and not _committed(row)):
             gaps[key] = _noted(row, gaps.get(key), now)
     failed = journal.read(state_dir, state="failed")
     earlier = tuple(_noted(row, None, now) for row in failed if row["snapshot"] not in current)
-    return Standing(path, manifest, labels, tuple(_refused(manifests)) + tuple(gaps.values()), earlier)
+    slowest = tuple(journal.slowest(state_dir, _SLOWEST))
+    return Standing(path, manifest, labels, tuple(_refused(manifests)) + tuple(gaps.values()), earlier, slowest)
 
 
 def collectable(state_dir: Path, jobs: Iterable[Job], *, now: float) -> int:
-    """Count the jobs whose exports were asked for, are not committed, and are still kept by the API."""
+    """Count the jobs of whose exports some were asked for, are not committed, and are still kept by the API."""
     keys = {job.key for job in jobs}
-    rows = [row for label in {key[0] for key in keys} for row in journal.read(state_dir, snapshot=label)]
-    return sum(_key(row) in keys and _noted(row, None, now).collectable for row in rows if not _committed(row))
+    rows = {key: row for label in {key[0] for key in keys} for key, row in _jobs(state_dir, label).items()}
+    return sum(_noted(row, None, now).collectable for key, row in rows.items() if key in keys and not _committed(row))
+
+
+def _jobs(state_dir: Path, label: str) -> dict[Key, dict[str, Any]]:
+    """Return a label's jobs. Of one that is split the export is the part's that was asked for last."""
+    rows = journal.read(state_dir, snapshot=label, parts=True)
+    jobs = {_key(row): row for row in rows if not row["whole"]}
+    for part in rows:
+        whole = jobs.get((*_key(part)[:-1], part["whole"]))
+        if whole is not None and not _committed(whole):
+            whole["parts"] = whole.get("parts", 0) + 1
+            if _committed(part):
+                whole["committed"] = whole.get("committed", 0) + 1
+            elif part["export_id"] and (not whole["export_id"] or part["asked_at"] > whole["asked_at"]):
+                whole |= {name: part[name] for name in ("export_id", "asked_at")}
+    return jobs
 
 
 def _unbrought(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Key, Gap]]:
@@ -128,13 +150,16 @@ def _account(entry: Mapping[str, Any]) -> tuple[str, str]:
 def _noted(row: Mapping[str, Any], told: Gap | None, now: float) -> Gap:
     """Return the gap that a row of the journal is, with the manifest's words about the same error."""
     state, error, export_id = row["state"], row["error"], row["export_id"]
-    kept = export_id and state in {"requested", "failed"}
+    kept = export_id and state in {"requested", "split", "failed"}
+    words = told.message if told is not None and told.error == error else ""
+    if state == "split":
+        words = f"{row.get('committed', 0)} of {row.get('parts', 0)} parts are committed"
     return Gap(
         row["snapshot"],
         *_where(row),
         state,
         error,
-        told.message if told is not None and told.error == error else "",
+        words,
         export_id,
         now - row["asked_at"] if kept else None,
     )

@@ -1,18 +1,33 @@
-"""What a run will take: queues, waves, and the longest of them."""
+"""What a run will take: queues, waves, what earlier nights taught, and the longest queue."""
 
 from __future__ import annotations
 
-from asyncexport.app.estimate import GENERATION, Queue, client_names, queues
-from asyncexport.models import Entity
+from dataclasses import replace
+
+import pytest
+
+from asyncexport.app.estimate import GENERATION, Estimate, Queue, client_names, estimate, seconds_of
+from asyncexport.models import Entity, Job
+from asyncexport.notes import Habit
+from asyncexport.sansio.splitting import split
 from tests.app.support import account, job
 
+ELEVEN = [job(str(number)) for number in range(11)]
 
-def test_queues() -> None:
-    """The exports of one endpoint form a queue that goes through its slots in waves."""
-    jobs = [job(str(number)) for number in range(11)] + [job("1", Entity.ADS)]
-    found = queues(jobs, [account()], 5)
-    assert found == [Queue("acme", "EU", "campaigns", 11, 3), Queue("acme", "EU", "ads", 1, 1)]
-    assert found[0].seconds == 3 * GENERATION
+
+def taking(*seconds: float) -> dict[tuple[str, ...], Habit]:
+    """Return what is remembered when the first of eleven exports took so long."""
+    return {each.subject: Habit(took, 1) for each, took in zip(ELEVEN, seconds, strict=False)}
+
+
+def test_queues_of_which_nothing_is_known() -> None:
+    """The exports of one endpoint form a queue that goes through its slots in waves, each of a usual generation."""
+    found = estimate([*ELEVEN, job("1", Entity.ADS)], [account()], 5)
+    assert found.queues == (
+        Queue("acme", "EU", "campaigns", 11, 3, 3 * GENERATION),
+        Queue("acme", "EU", "ads", 1, 1, GENERATION),
+    )
+    assert (found.seconds, found.jobs, found.known, found.assumed) == (3 * GENERATION, 12, 0, GENERATION)
 
 
 def test_accounts_that_share_a_client() -> None:
@@ -20,4 +35,45 @@ def test_accounts_that_share_a_client() -> None:
     accounts = [account("a"), account("b"), account("c", client_id="other")]
     assert client_names(accounts) == {"a": "a+b", "b": "a+b", "c": "c"}
     jobs = [job("1", account="a"), job("2", account="b"), job("3", account="c")]
-    assert queues(jobs, accounts, 1) == [Queue("a+b", "EU", "campaigns", 2, 2), Queue("c", "EU", "campaigns", 1, 1)]
+    first, second = estimate(jobs, accounts, 1).queues
+    assert (first.client, first.jobs, first.waves) == ("a+b", 2, 2)
+    assert (second.client, second.jobs, second.waves) == ("c", 1, 1)
+
+
+def test_what_earlier_nights_taught() -> None:
+    """A queue takes the sum of what its exports took over its slots."""
+    found = estimate(ELEVEN, [account()], 5, taking(*[20.0] * 11))
+    assert found.seconds == pytest.approx(44.0)
+    assert found.known == 11
+
+
+def test_a_giant() -> None:
+    """A queue never takes less than its longest export."""
+    assert estimate(ELEVEN, [account()], 5, taking(900.0, *[1.0] * 10)).seconds == 900.0
+
+
+def test_exports_that_are_new() -> None:
+    """They are taken for like the known ones of their queue, or where it has none, of the run."""
+    found = estimate(
+        [*ELEVEN, *(replace(each, entity=Entity.ADS) for each in ELEVEN)], [account()], 5, taking(40.0, 80.0)
+    )
+    assert [each.known for each in found.queues] == [2, 0]
+    assert [each.seconds for each in found.queues] == pytest.approx([132.0, 132.0])
+    assert found.assumed == 60.0
+
+
+def test_a_job_in_parts() -> None:
+    """It takes the slots for as long as all its parts do; without any that is known it is unknown."""
+    whole = job("1")
+    parts = split(whole.filters, whole.entity)
+    learned: dict[tuple[str, ...], Habit] = {whole.subject: Habit(5.0, 3, parts)}
+    assert seconds_of(whole, learned) is None
+    subjects = [Job(whole.profile, whole.entity, filters).subject for filters in parts]
+    learned |= {subject: Habit(100.0, 3) for subject in subjects[:2]}
+    assert seconds_of(whole, learned) == 200.0
+
+
+def test_nothing_to_do() -> None:
+    """No queue takes no time."""
+    assert estimate([], [account()], 5) == Estimate(())
+    assert Estimate(()).seconds == 0.0

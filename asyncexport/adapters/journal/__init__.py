@@ -16,8 +16,21 @@ go on, and then everyone who waits for it is told.
 from __future__ import annotations
 
 from asyncexport.adapters.journal.file import FILE, HABITS_KEPT_SECONDS, KEPT_SECONDS
+from asyncexport.adapters.journal.memory import Slow, learned, slowest
 from asyncexport.adapters.journal.none import NoJournal
 from asyncexport.adapters.journal.reading import LabelCount, read, tally
 from asyncexport.adapters.journal.writing import SqliteJournal
 
-__all__ = ["FILE", "HABITS_KEPT_SECONDS", "KEPT_SECONDS", "LabelCount", "NoJournal", "SqliteJournal", "read", "tally"]
+__all__ = [
+    "FILE",
+    "HABITS_KEPT_SECONDS",
+    "KEPT_SECONDS",
+    "LabelCount",
+    "NoJournal",
+    "Slow",
+    "SqliteJournal",
+    "learned",
+    "read",
+    "slowest",
+    "tally",
+]

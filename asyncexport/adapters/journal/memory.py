@@ -6,10 +6,16 @@ job replaces it.
 
 from __future__ import annotations
 
+import math
+import os
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from asyncexport.adapters.journal.file import FILE
+from asyncexport.adapters.journal.reading import looking
 from asyncexport.adapters.journal.rows import as_bytes
 from asyncexport.adapters.journal.splits import as_json, from_json, part_of
 from asyncexport.models import Job
@@ -24,6 +30,11 @@ _ALL = "select * from habit"
 _ONE = """
 select * from habit where account = cast(? as text) and region = cast(? as text) and profile_id = cast(? as text)
                       and entity = cast(? as text) and filters = cast(? as text)
+"""
+_SLOWEST = """
+select account, region, profile_id, entity, max(log_seconds) from habit
+where typeof(log_seconds) = 'real' and log_seconds between ? and ? and split = ''
+group by account, region, profile_id, entity order by max(log_seconds) desc limit ?
 """
 _KEEP = """
 insert or replace into habit values (cast(? as text), cast(? as text), cast(? as text), cast(? as text),
@@ -51,6 +62,36 @@ def habits(connection: sqlite3.Connection, jobs: Iterable[Job]) -> dict[Key, Hab
         for filters in () if habit is None else habit.split:
             _habit(rows, part_of(job, filters), found)
     return found
+
+
+def learned(state_dir: str | os.PathLike[str], jobs: Iterable[Job]) -> dict[Key, Habit]:
+    """Return what a state folder has learned of these jobs, and of the parts that they begin in, by subject.
+
+    Works while a run holds the lock. Raises :class:`StateCorrupt` for a damaged or foreign file.
+    """
+    with looking(Path(state_dir) / FILE) as connection:
+        return {} if connection is None else habits(connection, jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Whose export usually takes so many seconds; of a job that is split, its slowest part."""
+
+    account: str
+    region: str
+    profile_id: str
+    entity: str
+    seconds: float
+
+
+def slowest(state_dir: str | os.PathLike[str], number: int) -> list[Slow]:
+    """Return what takes longest of all that a state folder has learned, the slowest first.
+
+    Works while a run holds the lock. Raises :class:`StateCorrupt` for a damaged or foreign file.
+    """
+    with looking(Path(state_dir) / FILE) as connection:
+        found = [] if connection is None else list(connection.execute(_SLOWEST, (-LARGEST_LOG, LARGEST_LOG, number)))
+        return [Slow(row[0], row[1], row[2], row[3], math.exp(row[4])) for row in found]
 
 
 def _habit(rows: dict[Key, Any], job: Job, found: dict[Key, Habit]) -> Habit | None:

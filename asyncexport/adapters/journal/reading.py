@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,23 @@ def _known(row: tuple[Any, ...], job: Job, now: float) -> Known:
 
 
 def _select(path: Path, statement: str, values: Row) -> list[Row]:
+    with looking(path) as connection:
+        if connection is None:
+            return []
+        connection.row_factory = sqlite3.Row
+        return [typed(dict(row)) for row in connection.execute(statement, encoded(values))]
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Open a journal to look at it, also while a run writes it; None where there is none."""
     with translated(path):
         if not path.exists():
-            return []
+            yield None
+            return
         with closing(connect(path)) as connection:
             if is_empty(connection):
-                return []
+                yield None
+                return
             let_look(connection, path)
-            connection.row_factory = sqlite3.Row
-            return [typed(dict(row)) for row in connection.execute(statement, encoded(values))]
+            yield connection

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import click
 
+from asyncexport.adapters.journal import learned
 from asyncexport.app import options
 from asyncexport.app.console import count, duration, table
-from asyncexport.app.estimate import GENERATION, Queue, queues
+from asyncexport.app.estimate import Estimate, estimate
 from asyncexport.app.exits import say, worst
 from asyncexport.app.look import look
 from asyncexport.app.present import Present, present
@@ -49,7 +50,8 @@ def command(
 
     The profiles are looked up; what is already there under the label, and what Amazon still keeps for it, is counted by
     its records and not read; then the exports that are left are counted by endpoint, with the rounds they need through
-    the slots and the time that takes if an export is generated in 25 s, which is an assumption.
+    the slots and the time that takes: by how long each took on earlier nights, or if an export is generated in 25 s,
+    which is an assumption.
     """
     chosen = settings.choose(out=out, entities=entity, accounts=account)
     discovery = asyncio.run(look(chosen, Exporter))
@@ -57,7 +59,9 @@ def command(
     profiles = select(discovery, profile)
     jobs = plan(profiles, entities=run.entities, filters=run.filters, snapshot=snapshot)
     known = present(jobs, sink_of(chosen.sink), run.state_dir, now=time.time())
-    found = queues([job for job in jobs if job not in known.there], chosen.accounts, chosen.limits.in_progress)
+    left = [job for job in jobs if job not in known.there]
+    memory = learned(run.state_dir, left) if run.state_dir is not None else {}
+    found = estimate(left, chosen.accounts, chosen.limits.in_progress, memory)
     for text in as_json(jobs, known, found) if json else as_text(jobs, known, found, snapshot):
         click.echo(text)
     for refused in discovery.refused:
@@ -67,39 +71,44 @@ def command(
     ctx.exit(worst(refused.error for refused in discovery.refused))
 
 
-def as_json(jobs: Sequence[Job], known: Present, found: Sequence[Queue]) -> list[str]:
+def as_json(jobs: Sequence[Job], known: Present, found: Estimate) -> list[str]:
     """Return a line for each job and a last one with the totals."""
     lines = [line({"event": "planned", **job_facts(job), "there": job in known.there}) for job in jobs]
     total = {
         "jobs": len(jobs),
         "there": len(known.there),
         "to_collect": known.to_collect,
-        "waves": max((each.waves for each in found), default=0),
+        "known": found.known,
+        "waves": max((each.waves for each in found.queues), default=0),
+        "seconds": round(found.seconds, 3),
+        "assumed_generation": round(found.assumed, 3),
     }
-    seconds = max((each.seconds for each in found), default=0.0)
-    return [*lines, line({"event": "plan", **total, "seconds": seconds, "assumed_generation": GENERATION})]
+    return [*lines, line({"event": "plan", **total})]
 
 
-def as_text(jobs: Sequence[Job], known: Present, found: Sequence[Queue], snapshot: str) -> list[str]:
+def as_text(jobs: Sequence[Job], known: Present, found: Estimate, snapshot: str) -> list[str]:
     """Return the plan for people."""
     if not jobs:
         return ["nothing to do: the accounts manage no seller or vendor profile"]
     profiles = len({job.profile for job in jobs})
     rows = [["account", "region", "endpoint", "exports", "waves", "expected"]]
-    for each in found:
+    for each in found.queues:
         numbers = [f"{each.jobs:,}", f"{each.waves:,}", duration(each.seconds)]
         rows.append([each.client, each.region, each.endpoint, *numbers])
     head = [f"{count(len(jobs), 'export')} of {count(profiles, 'profile')} under the label {snapshot}"]
     if known.there or known.to_collect:
         left = len(jobs) - len(known.there) - known.to_collect
         head += [f"{len(known.there):,} already there, {known.to_collect:,} to collect, {left:,} to ask for"]
-    if not found:
+    if not found.queues:
         return head
-    longest = max(each.seconds for each in found)
-    return [
-        *head,
-        "",
-        *table(rows, right=frozenset({3, 4, 5})),
-        "",
-        f"about {duration(longest)} in all, assuming that an export is generated in {GENERATION:g} s (the median)",
-    ]
+    last = f"about {duration(found.seconds)} in all, {grounds(found)}"
+    return [*head, "", *table(rows, right=frozenset({3, 4, 5})), "", last]
+
+
+def grounds(found: Estimate) -> str:
+    """Return what the expected time rests on."""
+    if not found.known:
+        return f"assuming that an export is generated in {found.assumed:g} s (the median)"
+    if found.known == found.jobs:
+        return f"by how long {count(found.known, 'export')} took on earlier nights"
+    return f"by how long {found.known:,} of {count(found.jobs, 'export')} took on earlier nights, the rest alike"

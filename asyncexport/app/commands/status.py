@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from asyncexport.adapters.journal import FILE, LabelCount
+from asyncexport.adapters.journal import FILE, LabelCount, Slow
 from asyncexport.app import options
 from asyncexport.app.console import count, duration, table
 from asyncexport.app.exits import Exit
@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, *, settings: Places, out: str, json: bool, **
 
 
 def as_json(found: Standing, now: float) -> Iterator[str]:
-    """Yield a line for each label, each thing that is missing, each earlier failure, and last the totals."""
+    """Yield a line for each label, gap, earlier failure and slow export, and last the totals."""
     for each in found.labels:
         counts = {name: getattr(each, name) for name in LabelCount.__slots__ if not name.endswith("_at")}
         age = None if each.oldest_at is None else round(now - each.oldest_at, 3)
@@ -59,6 +59,8 @@ def as_json(found: Standing, now: float) -> Iterator[str]:
         for gap in gaps:
             facts = {name: value for name, value in asdict(gap).items() if value not in {"", None}}
             yield line({"event": event, **facts, "collectable": gap.collectable})
+    for slow in found.slowest:
+        yield line({"event": "slow", **asdict(slow), "seconds": round(slow.seconds, 3)})
     path = None if found.path is None else str(found.path)
     run = {name: found.manifest.get(name) for name in ("run", "snapshot", "exit_status")}
     yield line({"event": "status", **run, "manifest": path, "missing": len(found.missing)})
@@ -68,6 +70,8 @@ def as_text(found: Standing, journal: Path, now: float) -> list[str]:
     """Return where things stand for people; what is missing one by one."""
     lines = describe(found) if found.path is not None else ["no run has left a manifest"]
     lines += notes(found.labels, journal, now) if found.labels else [f"no journal at {journal}"]
+    if found.slowest:
+        lines.append(f"slowest on the nights before: {', '.join(map(slow_one, found.slowest))}")
     for heading, gaps in (("missing:", found.missing), ("failed under earlier labels:", found.earlier)):
         lines += [heading] if gaps else []
         several = gaps is found.earlier or len({gap.snapshot for gap in gaps}) > 1
@@ -105,7 +109,7 @@ def notes(labels: tuple[LabelCount, ...], journal: Path, now: float) -> list[str
     """Return the journal as a table: a line a label, numbers of exports."""
     rows = [_HEADING]
     for each in labels:
-        numbers = (each.committed, each.failed, each.requested, each.intended, each.collectable)
+        numbers = (each.committed, each.failed, each.requested + each.in_parts, each.intended, each.collectable)
         rows.append([each.snapshot, *(f"{number:,}" for number in numbers), _oldest(each, now)])
     return [f"journal: {journal}", *table(rows, right=frozenset(range(1, 6)))]
 
@@ -115,6 +119,11 @@ def _oldest(each: LabelCount, now: float) -> str:
         return "-"
     age = now - each.oldest_at
     return f"{_ago(age)}, {'kept by Amazon' if age < EXPORT_KEPT_SECONDS else 'no longer kept'}"
+
+
+def slow_one(slow: Slow) -> str:
+    """Return whose export it is, and how long it usually takes."""
+    return f"{slow.entity} of {slow.account}/{slow.region}/{slow.profile_id} in {duration(slow.seconds)}"
 
 
 def name(gap: Gap) -> str:
@@ -134,6 +143,8 @@ def reason(gap: Gap) -> str:
             return f"under way, asked for {_ago(gap.age)}; {kept}"
         case "intended":
             return "perhaps asked for: the answer was not noted"
+        case "split":
+            return f"taken in parts, {gap.message}; {run} goes on with them"
         case "unfinished":
             return "not done"
     words = ": ".join(part for part in (gap.error, gap.message) if part) or gap.state

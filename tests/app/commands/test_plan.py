@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import pytest
 from click.testing import CliRunner, Result
 
+from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.cli import main
 from asyncexport.app.commands.plan import as_text
+from asyncexport.app.estimate import Estimate
 from asyncexport.app.present import Present
+from asyncexport.models import Entity, Job, Profile, Receipt
+from asyncexport.notes import Committed
 from tests.app.conftest import Emulate, Emulated
 
 
@@ -56,6 +62,38 @@ def test_under_a_label_that_is_there(emulate: Emulate) -> None:
     assert "already" not in called(emulated, *narrow).stdout
 
 
+async def remembered(emulated: Emulated, *seconds: float) -> None:
+    """Let the first profiles' campaigns have taken so long on an earlier night."""
+    (account,) = emulated.server.accounts()
+    async with SqliteJournal(emulated.folder.parent / "state") as journal:
+        for number, took in zip(sorted(emulated.server.state.world.profiles), seconds, strict=False):
+            job = Job(Profile(account.name, account.region, number), Entity.CAMPAIGNS, snapshot="before")
+            await journal.note(job, Committed(Receipt("e", 1, 10, "00", "x"), took))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last"),
+    [
+        ([60.0] * 6, "about 1 min 12 s in all, by how long 6 exports took on earlier nights"),
+        (
+            [60.0] * 5,
+            "about 1 min 12 s in all, by how long 5 of 6 exports took on earlier nights, the rest alike",
+        ),
+        (
+            [600.0],
+            "about 12 min 0 s in all, by how long 1 of 6 exports took on earlier nights, the rest alike",
+        ),
+    ],
+)
+def test_after_earlier_nights(emulate: Emulate, seconds: list[float], last: str) -> None:
+    """The expected time is what the same exports took before, and how many those were is said."""
+    emulated = emulate(profiles=6)
+    asyncio.run(remembered(emulated, *seconds))
+    assert called(emulated, "--entity", "campaigns").stdout.splitlines()[-1] == last
+    total = json.loads(called(emulated, "--entity", "campaigns", "--json").stdout.splitlines()[-1])
+    assert (total["known"], total["assumed_generation"]) == (len(seconds), seconds[0])
+
+
 def test_json(emulate: Emulate) -> None:
     """With --json each job is a line, and the last line has the totals."""
     emulated = emulate(profiles=1)
@@ -68,6 +106,7 @@ def test_json(emulate: Emulate) -> None:
         "jobs": 4,
         "there": 0,
         "to_collect": 0,
+        "known": 0,
         "waves": 1,
         "seconds": 25.0,
         "assumed_generation": 25.0,
@@ -88,4 +127,6 @@ def test_an_account_that_is_refused(emulate: Emulate) -> None:
 
 def test_nothing_to_do() -> None:
     """A plan of nothing says so."""
-    assert as_text([], Present(), [], "x") == ["nothing to do: the accounts manage no seller or vendor profile"]
+    assert as_text([], Present(), Estimate(()), "x") == [
+        "nothing to do: the accounts manage no seller or vendor profile"
+    ]

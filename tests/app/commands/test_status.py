@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import RunRecord
 from asyncexport.errors import AuthError, ConnectionLost, ExportFailed
 from asyncexport.models import Discovery, Job, Receipt, Summary
-from asyncexport.notes import Committed, Dropped, Intended, Note, Requested
+from asyncexport.notes import Committed, Dropped, Intended, Note, Requested, Split
+from asyncexport.sansio.splitting import split
 from tests.app.support import STARTED, exported, failed, job, refused
 
 RECEIPT = Receipt("e-1", rows=10, bytes=500, sha256="ab" * 32, location="x")
@@ -149,6 +151,64 @@ def test_an_export_that_is_too_old() -> None:
     *_, label, _, missing = called().stdout.splitlines()
     assert label.endswith("0  25 h 0 min ago, no longer kept")
     assert missing.endswith("no longer kept by Amazon, a run with --snapshot 2026-11-23 asks again")
+
+
+def test_a_job_in_parts() -> None:
+    """It is one job that is under way; how far it is, and what can be collected of it, is said."""
+    whole = job("2")
+    parts = [replace(whole, filters=filters) for filters in split(whole.filters, whole.entity)]
+    noted(
+        (whole, Split(tuple(part.filters for part in parts))),
+        (parts[0], Committed(RECEIPT)),
+        (parts[1], Requested("e-2")),
+        ago=7200.0,
+    )
+    result = called()
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[3:] == [
+        "2026-11-23          0       0          1                  0           1  2 h 0 min ago, kept by Amazon",
+        "missing:",
+        (
+            "  campaigns of acme/EU/2: taken in parts, 1 of 3 parts are committed; "
+            "a run with --snapshot 2026-11-23 goes on with them"
+        ),
+    ]
+    label, missing, _ = facts()
+    assert (label["in_parts"], label["requested"]) == (1, 0)
+    assert (missing["state"], missing["collectable"], missing["export_id"]) == ("split", True, "e-2")
+
+
+def test_a_job_in_parts_that_failed() -> None:
+    """What it failed of is told, and that its other parts can still be collected."""
+    whole = job("2")
+    parts = [replace(whole, filters=filters) for filters in split(whole.filters, whole.entity)]
+    noted(
+        (whole, Split(tuple(part.filters for part in parts))),
+        (parts[1], Requested("e-2")),
+        (whole, Dropped(ExportFailed("no"), keep=True)),
+    )
+    assert called().stdout.splitlines()[-1] == (
+        "  campaigns of acme/EU/2: ExportFailed (a run with --snapshot 2026-11-23 collects it)"
+    )
+
+
+def test_what_takes_longest() -> None:
+    """The three slowest exports of the nights before are named, slowest first."""
+    noted(*((job(str(each)), Committed(RECEIPT, 10.0**each)) for each in range(1, 5)))
+    assert called().stdout.splitlines()[-1] == (
+        "slowest on the nights before: campaigns of acme/EU/4 in 2 h 46 min, "
+        "campaigns of acme/EU/3 in 16 min 40 s, campaigns of acme/EU/2 in 1 min 40 s"
+    )
+    slow = [fact for fact in facts() if fact["event"] == "slow"]
+    assert slow[0] == {
+        "event": "slow",
+        "account": "acme",
+        "region": "EU",
+        "profile_id": "4",
+        "entity": "campaigns",
+        "seconds": 10000.0,
+    }
+    assert [fact["profile_id"] for fact in slow] == ["4", "3", "2"]
 
 
 def test_manifest_and_journal_together() -> None:
