@@ -5,21 +5,24 @@ broken download is no call: it goes on where it stopped, see :mod:`asyncexport.s
 
 A deadline bounds the attempts as well as the waits between them: one that is still under way then is cut off. Worst
 case: a call that begins at its deadline, such as the last look at an export, has :data:`LEAST_SECONDS` for its answer.
+
+While the host is down for everybody, attempts and time are not counted: a call waits at the host's gate until it is let
+through as a probe, or the host is back, or nobody hopes for that any more.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 
-from asyncexport.errors import AsyncexportError, ConnectionLost, ProtocolError, Throttled
+from asyncexport.adapters.alarm import alarm
+from asyncexport.adapters.host import Host, is_silence
+from asyncexport.errors import AsyncexportError, ConnectionLost, Throttled
 from asyncexport.events import CallRetried
 from asyncexport.ports import Clock, Listener
-from asyncexport.sansio.backoff import Backoff, RetryBudget, Spread, stretched
+from asyncexport.sansio.backoff import Attempts, Backoff, RetryBudget, Spread, stretched
 
 Result = TypeVar("Result")
 
@@ -38,6 +41,7 @@ class Retrying:
         spread: Spread,
         listener: Listener,
         patience: float = 1800.0,
+        host: Host | None = None,
     ) -> None:
         self._backoff = backoff
         self._clock = clock
@@ -45,6 +49,7 @@ class Retrying:
         self._listener = listener
         self._patience = patience
         self._budget = RetryBudget()
+        self.host = host or Host(patience=backoff.outage, clock=clock, spread=spread)
 
     @property
     def longest(self) -> float:
@@ -69,56 +74,59 @@ class Retrying:
         The last error comes out as it is; an attempt that the deadline cuts off is a :class:`ConnectionLost`.
         ``deadline`` is in the clock's seconds.
         """
-        last_moment = self.last_moment(deadline)
-        delays = self._backoff.delays(self._spread)
-        tried = garbled = 0
+        began, last_moment = self._clock.now(), self.last_moment(deadline)
+        attempts = Attempts(self._backoff, self._spread)
         self._budget.earn()
-        while True:
-            try:
-                return await in_time(attempt, clock=self._clock, deadline=last_moment, what=what)
-            except AsyncexportError as error:
-                tried += 1
-                garbled += isinstance(error, ProtocolError)
-                if self._backoff.gives_up(error, tried=tried, garbled=garbled):
-                    raise
-                delay = self._delay(error, delays)
-                if self._clock.now() + delay > last_moment:
-                    raise
-                throttled = isinstance(error, Throttled)
-                self._listener(CallRetried(account, profile_id, what, type(error).__name__, delay, throttled))
-            await self._clock.sleep(delay)
 
-    def _delay(self, error: AsyncexportError, delays: Iterator[float]) -> float:
-        delay = stretched(next(delays), error, self._spread)
-        if self._budget.spend():
+        def extension() -> float:
+            return self.host.down_seconds(began)
+
+        with self.host.calling():
+            while True:
+                await self.host.passed()
+                try:
+                    return await in_time(
+                        attempt, clock=self._clock, deadline=last_moment, what=what, extension=extension
+                    )
+                except AsyncexportError as error:
+                    delay = self._delay(error, attempts)
+                    if delay is None or self._clock.now() + delay > last_moment + extension():
+                        raise
+                    throttled = isinstance(error, Throttled)
+                    self._listener(CallRetried(account, profile_id, what, type(error).__name__, delay, throttled))
+                await self._clock.sleep(delay)
+
+    def _delay(self, error: AsyncexportError, attempts: Attempts) -> float | None:
+        """Return how long to wait before the next attempt, None if there is none; the gate may add to it."""
+        if self.host.is_down and is_silence(error):
+            attempts.begin_anew()
+            return None if self.host.is_hopeless else stretched(0.0, error, self._spread)
+        delay = attempts.failed(error)
+        if delay is None or self._budget.spend():
             return delay
         return max(delay, self._backoff.longest * (0.5 + 0.5 * self._spread()))
 
 
-async def in_time(attempt: Callable[[], Awaitable[Result]], *, clock: Clock, deadline: float, what: str) -> Result:
+async def in_time(
+    attempt: Callable[[], Awaitable[Result]],
+    *,
+    clock: Clock,
+    deadline: float,
+    what: str,
+    extension: Callable[[], float] = lambda: 0.0,
+) -> Result:
     """Return what ``attempt()`` returns, raise what it raises; at ``deadline`` cancel it and raise ConnectionLost.
 
-    It has :data:`LEAST_SECONDS` in any case. What it returns or raises although it was cancelled counts.
+    It has :data:`LEAST_SECONDS` in any case, and by so many seconds longer than ``deadline`` as ``extension`` returns
+    then. What it returns or raises although it was cancelled counts.
     """
-    seconds = max(deadline - clock.now(), LEAST_SECONDS)
+    began = clock.now()
+
+    def left() -> float:
+        return deadline + extension() - clock.now()
+
     with anyio.CancelScope() as scope:
-        async with _alarm(clock, seconds, scope):
+        async with alarm(clock, max(left(), LEAST_SECONDS), scope, left):
             return await attempt()
+    seconds = clock.now() - began
     raise ConnectionLost(f"{what}: cut off after {seconds:.0f} s, since the deadline leaves no more time")
-
-
-@asynccontextmanager
-async def _alarm(clock: Clock, seconds: float, scope: anyio.CancelScope) -> AsyncIterator[None]:
-    """Cancel ``scope`` in so many seconds, unless the block has been left by then."""
-
-    async def ring() -> None:
-        await clock.sleep(seconds)
-        scope.cancel()
-
-    ringing = asyncio.create_task(ring())
-    try:
-        yield
-    finally:
-        ringing.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([ringing])

@@ -109,8 +109,14 @@ class TokenSource:
             return current
         if deadline is None:
             return await self._in_line(None)
-        what = f"account {self._account.name!r}: access token"
-        return await in_time(lambda: self._in_line(deadline), clock=self._clock, deadline=deadline, what=what)
+        began = self._clock.now()
+        return await in_time(
+            lambda: self._in_line(deadline),
+            clock=self._clock,
+            deadline=deadline,
+            what=f"account {self._account.name!r}: access token",
+            extension=lambda: self._retrying.host.down_seconds(began),
+        )
 
     def reject(self, access: Access) -> None:
         """The API refused this token: the next caller gets another one. Telling it again changes nothing."""
@@ -189,8 +195,9 @@ class TokenSource:
         self._count()
         asked_at = self._clock.now()
         try:
-            response = await self._transport.send(wire.token_request(self._account.token_url, self._grant))
-            answer = wire.read_token(response, self._grant, self._account.name)
+            with self._retrying.host.exchange(self._account.name):
+                response = await self._transport.send(wire.token_request(self._account.token_url, self._grant))
+                answer = wire.read_token(response, self._grant, self._account.name)
         except AsyncexportError as error:
             self._note_failure(error, asked_at)
             raise

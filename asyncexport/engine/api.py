@@ -47,6 +47,7 @@ POST_PATIENCE = 1.0
 class _Call(Generic[Result]):
     """One call with all its attempts. If it is a ``request`` for an export a lost answer matters, and so does time."""
 
+    what: str
     build: Build
     read: Read[Result]
     limiter: Limiter
@@ -67,18 +68,25 @@ class AskLater(Exception):
 
     ``error`` is what it met: a :class:`Throttled`, a :class:`ConnectionLost` or a :class:`ProtocolError`. ``may_run``
     says whether the answer was lost, so that the server may be making an export that nobody will collect. ``was_sent``
-    is false if the profile's limiter has no permit for as many seconds as ``error.retry_after`` says.
+    is false if the profile's limiter has no permit for as many seconds as ``error.retry_after`` says. ``in_outage``
+    says whether the host answers nobody now: the next request will wait for its end.
     """
 
-    def __init__(self, error: AsyncexportError, *, may_run: bool = False) -> None:
+    def __init__(self, error: AsyncexportError, *, may_run: bool, in_outage: bool) -> None:
         super().__init__()
         self.error = error
         self.may_run = may_run
+        self.in_outage = in_outage
 
     @property
     def was_sent(self) -> bool:
         """Whether the server was asked at all."""
         return not is_held_back(self.error)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was an attempt: what the limiter held back, or nobody could have sent, is none."""
+        return self.was_sent and not self.in_outage
 
 
 class AdsApi:
@@ -105,6 +113,10 @@ class AdsApi:
     def client_id(self) -> str:
         """The Login-with-Amazon client that the calls are made for."""
         return self._tokens.client_id
+
+    def down_seconds(self, since: float) -> float:
+        """Return for how long after ``since``, in the clock's seconds, nobody could call: no deadline counts that."""
+        return self._retrying.host.down_seconds(since)
 
     async def check(self) -> None:
         """Get a token, or raise what is in the way of one."""
@@ -168,7 +180,7 @@ class AdsApi:
         deadline: float | None = None,
         is_request: bool = False,
     ) -> Result:
-        call = _Call(build, read, self._limiter_of(profile_id), deadline, is_request)
+        call = _Call(what, build, read, self._limiter_of(profile_id), deadline, is_request)
         failure: AsyncexportError
         try:
             return await self._retrying.call(
@@ -184,7 +196,7 @@ class AdsApi:
             failure = error
             if call.is_request and call.is_under_way:
                 self._tally.possibly_orphaned += 1
-                raise AskLater(error, may_run=True) from None
+                raise AskLater(error, may_run=True, in_outage=self._retrying.host.is_down) from None
         raise failure
 
     async def _attempt(self, call: _Call[Result]) -> Result:
@@ -193,7 +205,7 @@ class AdsApi:
         try:
             return await self._with_token(call)
         except (Throttled, ConnectionLost, ProtocolError) as error:
-            raise AskLater(error, may_run=call.may_run) from None
+            raise AskLater(error, may_run=call.may_run, in_outage=self._retrying.host.is_down) from None
 
     async def _with_token(self, call: _Call[Result]) -> Result:
         access = await self._admitted(call)
@@ -210,14 +222,14 @@ class AdsApi:
             ) from None
 
     async def _admitted(self, call: _Call[Result]) -> Access:
-        """Wait for the limiter, then for the token; what throttled the profile meanwhile is waited for as well."""
+        """Wait for the limiter, then for the token; what has come to stand in the way meanwhile is waited for too."""
         while True:
             call.sent_at = await call.limiter.acquire(call.patience)
             try:
                 access = await self._tokens.token(deadline=call.deadline)
             except AsyncexportError as error:
                 raise _NoToken(error) from None
-            if not call.limiter.is_paused:
+            if not call.limiter.is_paused and not await self._retrying.host.kept_waiting(call.sent_at):
                 return access
 
     async def _once(self, call: _Call[Result], access: Access) -> Result:
@@ -225,7 +237,8 @@ class AdsApi:
         self._tally.count_request()
         call.is_under_way = True
         try:
-            result = call.read(await self._transport.send(call.build(access.token)))
+            with self._retrying.host.exchange((self.account.name, call.what)):
+                result = call.read(await self._transport.send(call.build(access.token)))
         except AsyncexportError as error:
             call.is_under_way = False
             self._learn(call, error)

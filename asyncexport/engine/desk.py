@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from asyncexport.accounts import Account, Secret, SecretSource
+from asyncexport.adapters.host import Host
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import TokenSource
@@ -72,7 +73,8 @@ class Desks:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._retrying: dict[str, Retrying] = {}
+        self._token_hosts: dict[str, Retrying] = {}
+        self._api_hosts: dict[tuple[str, str], Retrying] = {}
         self._limiters: dict[tuple[str, str, str], Limiter] = {}
 
     async def open(self, account: Account) -> Desk:
@@ -84,7 +86,7 @@ class Desks:
             grant,
             transport=around.transport,
             clock=around.clock,
-            retrying=self._retrying_for(account.token_url),
+            retrying=self._retrying_tokens(account.token_url),
             listener=around.listener,
             count=around.tally.count_request,
         )
@@ -92,7 +94,7 @@ class Desks:
             account,
             tokens,
             transport=around.transport,
-            retrying=self._retrying_for(account.api_url),
+            retrying=self._retrying_calls(account),
             limiter_of=self._limiter_of(account, grant.client_id),
             tally=around.tally,
         )
@@ -108,13 +110,27 @@ class Desks:
         )
         return Desk(account, api, exports, polling)
 
-    def _retrying_for(self, url: str) -> Retrying:
-        if url not in self._retrying:
-            around = self._around
-            self._retrying[url] = Retrying(
-                around.backoff, clock=around.clock, spread=around.spread, listener=around.listener
-            )
-        return self._retrying[url]
+    def _retrying_tokens(self, url: str) -> Retrying:
+        """Return what repeats calls to a token host. One caller asks it, and all who wait for a token are its crowd."""
+
+        def crowd() -> int:
+            return sum(each.host.callers for each in self._api_hosts.values())
+
+        if url not in self._token_hosts:
+            self._token_hosts[url] = self._retrying(crowd=crowd)
+        return self._token_hosts[url]
+
+    def _retrying_calls(self, account: Account) -> Retrying:
+        """Return what repeats calls to the account's API host, which is of no use without the token host."""
+        key = (account.api_url, account.token_url)
+        if key not in self._api_hosts:
+            self._api_hosts[key] = self._retrying(needs=self._retrying_tokens(account.token_url).host)
+        return self._api_hosts[key]
+
+    def _retrying(self, *, crowd: Callable[[], int] = lambda: 1, needs: Host | None = None) -> Retrying:
+        around = self._around
+        host = Host(patience=around.backoff.outage, clock=around.clock, spread=around.spread, crowd=crowd, needs=needs)
+        return Retrying(around.backoff, clock=around.clock, spread=around.spread, listener=around.listener, host=host)
 
     def _limiter_of(self, account: Account, client_id: str) -> Callable[[str], Limiter]:
         def limiter(profile_id: str) -> Limiter:

@@ -33,7 +33,7 @@ from asyncexport.models import Export, ExportStatus, Job, SignedUrl
 from asyncexport.notes import Intended, Known, Requested
 from asyncexport.ports import Clock, Journal, Listener
 from asyncexport.sansio import wire
-from asyncexport.sansio.backoff import Backoff, Spread, stretched
+from asyncexport.sansio.backoff import Attempts, Backoff, Spread, stretched
 from asyncexport.sansio.polling import Ending, Polling, Watch
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
@@ -136,17 +136,17 @@ class ExportMaker:
 
     async def renew(self, job: Job, export_id: str) -> Located:
         """Ask a completed export for a fresh URL. One that says it is running again is waited for."""
-        last_moment = self._clock.now() + self._deadline
+        began = self._clock.now()
         delays = iter(_URL_DELAYS)
         while True:
-            export = await self._look(job, export_id, last_moment)
+            export = await self._look(job, export_id, self._last_moment(began))
             if export.status is ExportStatus.FAILED:
                 raise _failed(job, export)
             if export.url is not None:
                 return Located(export, export.url, self._clock.now())
             is_complete = export.status is ExportStatus.COMPLETED
             delay = next(delays, None) if is_complete else _URL_DELAYS[-1]
-            if delay is None or self._clock.now() + delay >= last_moment:
+            if delay is None or self._clock.now() + delay >= self._last_moment(began):
                 raise ProtocolError(f"{job}: export {export_id} was complete, but the API gives no URL for it")
             await self._clock.sleep(delay)
 
@@ -171,35 +171,33 @@ class ExportMaker:
 
     async def _asked(self, job: Job, journal: Journal, remembered: float | None) -> Ready:
         began = self._clock.now()
-        deadline = began + self._deadline
         await journal.note(job, Intended())
-        export = await self._requested(job, deadline)
+        export = await self._requested(job, began)
         times = _Times(began, asked_at=self._clock.now(), settled_at=began + _SETTLING_SECONDS)
         await journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
         return await self._watched(job, export, times, remembered)
 
-    async def _requested(self, job: Job, deadline: float) -> Export:
-        """Ask until there is an export. What our own limiter held back counts for no attempt."""
-        delays = self._backoff.delays(self._spread)
-        tried = garbled = 0
+    async def _requested(self, job: Job, began: float) -> Export:
+        """Ask until there is an export."""
+        attempts = Attempts(self._backoff, self._spread)
         while True:
             try:
-                return await self._api.request_export(job, deadline=deadline)
+                return await self._api.request_export(job, deadline=self._last_moment(began))
             except AskLater as stop:
                 error = stop.error
                 self._learn(job, stop)
-                tried += stop.was_sent
-                garbled += isinstance(error, ProtocolError)
-                if self._backoff.gives_up(error, tried=tried, garbled=garbled):
-                    raise error from None
-                delay = stretched(next(delays) if stop.was_sent else 0.0, error, self._spread)
-                if self._clock.now() + delay > deadline:
+                delay = attempts.failed(error) if stop.counts else stretched(0.0, error, self._spread)
+                if delay is None or self._clock.now() + delay > self._last_moment(began):
                     raise error from None
             at, reason = job.profile, type(error).__name__
             throttled = isinstance(error, Throttled)
             self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
             await self._clock.sleep(delay)
+
+    def _last_moment(self, began: float) -> float:
+        """Return when an export that was begun then must have ended: what nobody could ask for does not count."""
+        return began + self._deadline + self._api.down_seconds(began)
 
     def _learn(self, job: Job, stop: AskLater) -> None:
         if stop.may_run:
@@ -216,10 +214,10 @@ class ExportMaker:
 
     async def _watch(self, job: Job, export: Export, times: _Times, watch: Watch) -> Ready:
         """Look until it has ended. One of an earlier run is looked at at once, if a look has been due meanwhile."""
-        deadline, ran_until, look_at = times.began + self._deadline, 0.0, watch.next_look(0.0)
+        ran_until, look_at = 0.0, watch.next_look(0.0)
         while export.status is ExportStatus.RUNNING:
             self._notice(export)
-            now = self._clock.now()
+            now, deadline = self._clock.now(), self._last_moment(times.began)
             if now >= deadline:
                 raise _too_slow(job, export.export_id, now - times.began)
             await self._clock.sleep(max(0.0, min(times.asked_at + look_at, deadline) - now))
@@ -227,7 +225,7 @@ class ExportMaker:
             try:
                 export = await self._look_early(job, export, deadline, settled_at=times.settled_at)
             except ConnectError:
-                if self._clock.now() < deadline:
+                if self._clock.now() < self._last_moment(times.began):
                     raise
             if export.status is ExportStatus.RUNNING:
                 ran_until, look_at = looked_at, watch.next_look(self._clock.now() - times.asked_at)

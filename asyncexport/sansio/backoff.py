@@ -34,13 +34,15 @@ class Backoff:
     """A policy. ``first`` and ``longest`` in seconds; ``attempts`` counts the first try too.
 
     ``garbled`` is how many unusable successes (:class:`ProtocolError`) end a call: the second by default, since the
-    same answer will probably come again.
+    same answer will probably come again. ``outage`` is how long a host that answers nobody is waited for, in seconds;
+    attempts that meet such an outage are not counted. 0: there are only attempts.
     """
 
     first: float = 1.0
     longest: float = 60.0
     attempts: int = 10
     garbled: int = 2
+    outage: float = 3600.0
 
     def delays(self, spread: Spread) -> Iterator[float]:
         """Yield the delay before each further attempt, in seconds."""
@@ -66,6 +68,32 @@ def stretched(delay: float, error: BaseException, spread: Spread) -> float:
     if asked is None:
         return delay
     return max(delay, asked) + spread() * min(1.0, 0.1 * asked)
+
+
+class Attempts:
+    """The attempts of one call."""
+
+    def __init__(self, backoff: Backoff, spread: Spread) -> None:
+        self._backoff = backoff
+        self._spread = spread
+        self._garbled = 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget the failures: they said nothing about this call."""
+        self._tried = 0
+        self._delays = self._backoff.delays(self._spread)
+
+    def failed(self, error: BaseException) -> float | None:
+        """One more has met ``error``; return how many seconds to wait before the next, None if that was the last."""
+        self._tried += 1
+        self._garbled += isinstance(error, ProtocolError)
+        if self._backoff.gives_up(error, tried=self._tried, garbled=self._garbled):
+            return None
+        return stretched(next(self._delays), error, self._spread)
+
+    def __repr__(self) -> str:
+        return f"<Attempts {self._tried} of {self._backoff.attempts}>"
 
 
 class RetryBudget:

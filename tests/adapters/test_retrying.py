@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -182,6 +183,83 @@ async def test_calls_after_an_outage() -> None:
     await desk.call(ServerError("m"))
 
     assert desk.clock.now() - before == 0.5
+
+
+class DownHost:
+    """Lets a retrying's host be down until a moment, by callers who hear of it all the time."""
+
+    def __init__(self, desk: Desk, until: float) -> None:
+        self._desk = desk
+        self._until = until
+        self.tried: list[float] = []
+        for _ in range(2):
+            for caller in ("one", "two"):
+                with pytest.raises(ConnectError), desk.retrying.host.exchange(caller):
+                    raise ConnectError("refused")
+            desk.clock.advance(10.0)
+
+    async def attempt(self) -> str:
+        with self._desk.retrying.host.exchange("attempt"):
+            self.tried.append(self._desk.clock.now())
+            if self._desk.clock.now() < self._until:
+                raise ServerError("down")
+        return "done"
+
+
+async def test_a_host_that_is_down_for_everybody() -> None:
+    """Neither attempts nor time count until it is back, and what is tried meanwhile is tried seldom."""
+    desk = Desk()
+    down = DownHost(desk, until=1800.0)
+
+    assert await desk.retrying.call(down.attempt, what="w", account="a", deadline=60.0) == "done"
+    assert 1800.0 <= desk.clock.now() <= 1830.0
+    assert 50 <= len(down.tried) <= 100
+
+
+async def test_a_host_that_stays_down() -> None:
+    """After an hour the last error comes out."""
+    desk = Desk()
+    down = DownHost(desk, until=1e9)
+
+    with pytest.raises(ServerError, match="down"):
+        await desk.retrying.call(down.attempt, what="w", account="a")
+    assert 3600.0 <= desk.clock.now() <= 3660.0
+
+
+@pytest.mark.parametrize(("asked", "attempts"), [(500.0, 9), (1e9, 1)])
+async def test_a_host_that_is_down_and_says_for_how_long(asked: float, attempts: int) -> None:
+    """A Retry-After is obeyed in full; where it goes beyond the deadline, which stands still, it is the end."""
+    desk = Desk()
+    DownHost(desk, until=1e9)
+    tried: list[float] = []
+
+    async def attempt() -> None:
+        tried.append(desk.clock.now())
+        with desk.retrying.host.exchange("attempt"):
+            raise ServerError("m", retry_after=asked)
+
+    with pytest.raises(ServerError):
+        await desk.retrying.call(attempt, what="w", account="a", deadline=600.0)
+    assert len(tried) == attempts
+    assert all(later - earlier >= asked for earlier, later in pairwise(tried))
+
+
+async def test_attempts_after_an_outage() -> None:
+    """What failed in the outage is not counted: a call that fails on for itself has all its attempts."""
+    desk = Desk()
+    down = DownHost(desk, until=100.0)
+    tried_after: list[float] = []
+
+    async def attempt() -> None:
+        if desk.clock.now() < 100.0:
+            await down.attempt()
+        with desk.retrying.host.exchange("somebody else"):
+            tried_after.append(desk.clock.now())
+        raise ServerError("for itself")
+
+    with pytest.raises(ServerError, match="for itself"):
+        await desk.retrying.call(attempt, what="w", account="a")
+    assert len(tried_after) == 10
 
 
 async def test_an_attempt_that_lasts_beyond_the_deadline() -> None:

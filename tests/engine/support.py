@@ -32,6 +32,7 @@ ACCOUNT = Account(
 )
 PROFILE = Profile("acme", Region.EU, "1234567890", name="ACME", type="seller")
 JOB = Job(PROFILE, Entity.CAMPAIGNS, snapshot="s")
+OTHER_JOB = Job(PROFILE, Entity.ADS, snapshot="s")
 URL = "https://b.store.test/CAMPAIGN/x?X-Amz-Signature=abc"
 ROWS = [{"campaignId": str(at), "name": f"row {at}"} for at in range(50)]
 FILE = gzip.compress(orjson.dumps(ROWS), mtime=0)

@@ -20,6 +20,7 @@ from asyncexport.testing import json_response
 from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails
 from tests.engine.support import (
     JOB,
+    OTHER_JOB,
     export_response,
     token_response,
 )
@@ -73,6 +74,33 @@ async def test_a_request_that_fails_in_passing_for_itself_alone() -> None:
             await api.request_export(JOB, deadline=1800.0)
         assert (caught.value.was_sent, caught.value.may_run) == (True, not isinstance(caught.value.error, Throttled))
         assert (counter.clock.now(), len(counter.sent)) == (0.0, 2)
+
+
+async def test_a_request_whose_answer_is_lost_in_an_outage() -> None:
+    """It is no attempt of the job: nobody could have asked."""
+    counter = Counterpart(*[ConnectionLost("gone")] * 3)
+    api = (await counter.desk()).api
+    counted = []
+    for job in (JOB, OTHER_JOB, JOB):
+        with pytest.raises(AskLater) as caught:
+            await api.request_export(job, deadline=1800.0)
+        counted.append(caught.value.counts)
+        counter.clock.advance(6.0)
+    assert counted == [True, True, False]
+    assert api.down_seconds(0.0) >= 12.0
+
+
+async def test_a_token_host_that_is_down_for_several() -> None:
+    """All who wait for its one caller wait for its end; one alone has ten attempts."""
+    counter = Counterpart(
+        *[json_response("", 503)] * 30, token_response(), *[RUNNING] * 20, token=json_response("", 503)
+    )
+    api = (await counter.desk()).api
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(api.look, JOB, f"export-{number}")
+    assert counter.tally.requests == 31 + 1 + 20
+    assert 300.0 < api.down_seconds(0.0) == pytest.approx(counter.clock.now(), abs=60.0)
 
 
 async def test_a_token_host_that_throttles_a_request() -> None:

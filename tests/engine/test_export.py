@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import anyio
 import pytest
 
 from asyncexport.errors import (
+    ConnectError,
     ConnectionLost,
     ExportDeadline,
     ExportExpired,
@@ -21,6 +24,7 @@ from asyncexport.testing import json_response
 from tests.engine.counterpart import DONE, RUNNING, Counterpart, fails
 from tests.engine.support import (
     JOB,
+    OTHER_JOB,
     URL,
     export_response,
     order,
@@ -58,6 +62,29 @@ async def test_an_export_that_never_ends_meets_its_deadline() -> None:
     assert error.export_id == "export-1"
     assert error.temporary
     assert counter.clock.now() == pytest.approx(100.0)
+
+
+async def test_a_deadline_with_an_outage_before_it() -> None:
+    """Time in which nobody could call does not count: the export is looked at for as long as it may run."""
+    counter = Counterpart(deadline=100.0)
+
+    async def send(request: Request) -> Response:
+        await anyio.lowlevel.checkpoint()
+        if "token" in request.url:
+            return token_response()
+        if 10.0 <= counter.clock.now() < 500.0:
+            raise ConnectError("refused")
+        return RUNNING
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    desk = await counter.desk()
+    made = await asyncio.gather(
+        *(desk.exports.make(job, counter.notebook) for job in (JOB, OTHER_JOB)), return_exceptions=True
+    )
+
+    assert [type(each) for each in made] == [ExportDeadline] * 2
+    assert counter.clock.now() == pytest.approx(100.0 + desk.api.down_seconds(0.0))
+    assert desk.api.down_seconds(0.0) > 480.0
 
 
 async def test_a_last_look_that_is_lost_leaves_the_deadline_as_the_error() -> None:

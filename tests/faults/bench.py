@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -36,7 +36,7 @@ from asyncexport.models import Entity, Filters, Job, Limits, Outcome, Profile, R
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 from asyncexport.sinks import Memory
-from tests.faults.dooms import ATTEMPTS
+from tests.faults.dooms import ATTEMPTS, Scope
 from tests.faults.plans import Plan, Shape, Way
 from tests.faults.shims import CallSeen, HurriedClock, Tripwire, WatchedTransport, sinks
 
@@ -211,7 +211,7 @@ class _Run:
                 deadline=_PATIENT,
                 listener=self._hear,
                 schedule=Schedule(first=0.4, longest=4.0),
-                backoff=_BACKOFF,
+                backoff=_backoff(plan),
                 transport=transport,
                 clock=self._clock,
                 random=Random(plan.seed).random,
@@ -259,6 +259,12 @@ class _Run:
 
     def _is_time(self) -> bool:
         return self._leaving is not None and len(self._visit.events) >= self._leaving.event
+
+
+def _backoff(plan: Plan) -> Backoff:
+    """Return the policy; an outage that all jobs meet would be waited out, and the doom be none."""
+    is_met_by_all = plan.doom is not None and plan.doom.scope is Scope.ANY_JOB
+    return replace(_BACKOFF, outage=0.0) if is_met_by_all else _BACKOFF
 
 
 def _known(world: World) -> list[Profile]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asyncexport import errors
 from asyncexport.errors import AsyncexportError, ConnectError, ProtocolError, RequestRejected, ServerError, Throttled
-from asyncexport.sansio.backoff import Backoff, RetryBudget, is_held_back, is_passing, stretched
+from asyncexport.sansio.backoff import Attempts, Backoff, RetryBudget, is_held_back, is_passing, stretched
 from tests.support import steady
 
 PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
@@ -133,3 +133,34 @@ def test_a_budget_that_is_spent() -> None:
         budget.earn()
     assert repr(budget) == "<RetryBudget 2.0 of 2 left>"
     assert [budget.spend() for _ in range(3)] == [True, True, False]
+
+
+def test_the_attempts_of_a_call() -> None:
+    """Between them lie the delays of the policy, a Retry-After at least; after the last there is none."""
+    attempts = Attempts(Backoff(attempts=4), lambda: 0.5)
+
+    assert attempts.failed(ServerError("m")) == 0.5
+    assert attempts.failed(Throttled("m", retry_after=7.0)) == 7.35
+    assert attempts.failed(ServerError("m")) == 2.0
+    assert attempts.failed(ServerError("m")) is None
+
+
+def test_a_failure_for_good() -> None:
+    """It is the last attempt, as is the second garbled answer, whatever came between."""
+    assert Attempts(Backoff(), lambda: 0.5).failed(RequestRejected("m")) is None
+    attempts = Attempts(Backoff(), lambda: 0.5)
+    assert attempts.failed(ProtocolError("m")) is not None
+    assert attempts.failed(ServerError("m")) is not None
+    assert attempts.failed(ProtocolError("m")) is None
+
+
+def test_attempts_that_begin_anew() -> None:
+    """Failures that were nobody's fault are forgotten; garbled answers are not."""
+    attempts = Attempts(Backoff(attempts=3), lambda: 0.5)
+    attempts.failed(ProtocolError("m"))
+    attempts.failed(ServerError("m"))
+    attempts.begin_anew()
+
+    assert repr(attempts) == "<Attempts 0 of 3>"
+    assert attempts.failed(ServerError("m")) == 0.5
+    assert attempts.failed(ProtocolError("m")) is None

@@ -26,9 +26,30 @@ EXPORTS = (
     Mutant(
         "a call is made beyond its deadline",
         "adapters/retrying.py",
-        "if self._clock.now() + delay > last_moment:",
-        "if False:",
+        "if delay is None or self._clock.now() + delay > last_moment + extension():",
+        "if delay is None:",
         ("tests/adapters/test_retrying.py",),
+    ),
+    Mutant(
+        "attempts count while the host is down for everybody",
+        "adapters/retrying.py",
+        "            attempts.begin_anew()\n            return",
+        "            if attempts.failed(error) is None:\n                return None\n            return",
+        ("tests/adapters/test_retrying.py",),
+    ),
+    Mutant(
+        "an outage counts towards deadlines",
+        "adapters/host.py",
+        "return seconds_covered(",
+        "return 0.0 * seconds_covered(",
+        ("tests/adapters/test_host.py",),
+    ),
+    Mutant(
+        "those who waited for the end of an outage come at once",
+        "sansio/gate.py",
+        "return 1.0 / (share * self._normal)",
+        "return 0.0",
+        ("tests/sansio/test_gate.py",),
     ),
     Mutant(
         "retries are not budgeted",
