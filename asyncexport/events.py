@@ -66,6 +66,18 @@ class ExportFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSplit:
+    """The job is too large for one export: it is taken in these parts, part 0 first, which other events are about.
+
+    Told again with all parts when one of them is cut further. The job still has one outcome.
+    """
+
+    name: ClassVar[str] = "job.split"
+    job: Job
+    parts: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UrlRenewed:
     """A signed URL had expired and the export gave a fresh one."""
 
@@ -162,6 +174,7 @@ Event: TypeAlias = (
     | ExportRequested
     | ExportAdopted
     | ExportFinished
+    | JobSplit
     | UrlRenewed
     | TransferStarted
     | TransferProgressed

@@ -29,6 +29,7 @@ from asyncexport.events import (
     ExportAdopted,
     ExportOrphaned,
     JobFinished,
+    JobSplit,
     OddityNoticed,
     ProfilesDiscovered,
     RunFinished,
@@ -56,6 +57,7 @@ _NEWS = (
     TransferResumed,
     CallRetried,
     JobFinished,
+    JobSplit,
     RunFinished,
 )
 
@@ -206,4 +208,6 @@ def _facts(name: str, value: object) -> dict[str, Any]:
             return {part: len(getattr(value, part)) for part in ("profiles", "skipped", "refused")}
         case Summary():
             return value.as_dict()
+        case tuple():
+            value = len(value)
     return {name: value}

@@ -21,7 +21,7 @@ from typing import Any
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt, StateError
-from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested
+from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested, JobSplit
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Receipt, Refused, Summary
 from asyncexport.sansio.redact import scrub
 
@@ -40,6 +40,7 @@ class RunRecord:
         self._now = now
         self._started_at = now()
         self._times: dict[Job, dict[str, Any]] = {}
+        self._parts: dict[Job, tuple[Job, ...]] = {}
         self.snapshot = snapshot
         self.name = f"{self._started_at.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}-{nonce}"
         self.jobs: tuple[Job, ...] = ()
@@ -50,7 +51,10 @@ class RunRecord:
         return f"<RunRecord {self.name} {len(self.outcomes)}/{len(self.jobs)} outcomes>"
 
     def __call__(self, event: Event) -> None:
-        """Take note of when exports were asked for and how long they took; of adopted ones neither is known."""
+        """Take note of when exports were asked for and how long they took; of adopted ones neither is known.
+
+        Of a job that was split this is noted of its parts.
+        """
         match event:
             case ExportRequested():
                 self._times[event.job] = {"export_id": event.export_id, "requested_at": _stamp(self._now())}
@@ -58,6 +62,9 @@ class RunRecord:
                 self._times[event.job] = {"export_id": event.export_id, "adopted": True}
             case ExportFinished():
                 self._finish(event)
+            case JobSplit():
+                self._times.pop(event.job, None)
+                self._parts[event.job] = event.parts
 
     def _finish(self, event: ExportFinished) -> None:
         times = self._times.setdefault(event.job, {})
@@ -122,7 +129,14 @@ class RunRecord:
 
     def _entry(self, job: Job, fingerprint: str) -> dict[str, Any]:
         entry = _profile(job.profile) | {"entity": job.entity.value, "filters": fingerprint}
-        return entry | self._times.get(job, {}) | _result(self.outcomes.get(job))
+        entry |= self._times.get(job, {}) | _result(self.outcomes.get(job))
+        if job in self._parts:
+            stored = entry.get("parts") or [{}] * len(self._parts[job])
+            entry["parts"] = [
+                {"filters": asdict(part.filters)} | self._times.get(part, {}) | facts
+                for part, facts in zip(self._parts[job], stored, strict=True)
+            ]
+        return entry
 
 
 def history(folder: Path) -> tuple[Path, list[dict[str, Any]]] | None:

@@ -29,6 +29,7 @@ from asyncexport.events import (
     ExportFinished,
     ExportRequested,
     JobFinished,
+    JobSplit,
     RunStarted,
     TransferProgressed,
     TransferRestarted,
@@ -48,6 +49,7 @@ class Board:
         self._in_progress: dict[Job, Entity] = {}
         self._lanes: dict[Entity, set[tuple[str, str]]] = {}
         self._transfers: dict[Job, tuple[int, int]] = {}
+        self._parts: dict[Job, tuple[Job, ...]] = {}
         self._committed = (0, 0)
         self.jobs = self.exported = self.found = self.failed = 0
         self.throttled = self.retried = 0
@@ -61,6 +63,8 @@ class Board:
                 self._request(event.job)
             case ExportFinished():
                 self._in_progress.pop(event.job, None)
+            case JobSplit():
+                self._parts[event.job] = event.parts
             case TransferStarted() | TransferRestarted():
                 self._transfers[event.job] = (0, 0)
             case TransferProgressed():
@@ -80,7 +84,7 @@ class Board:
 
     @property
     def running(self) -> int:
-        """Jobs that are being exported or transferred now."""
+        """Jobs, or parts of jobs, that are being exported or transferred now."""
         return len(self._in_progress.keys() | self._transfers.keys())
 
     @property
@@ -110,8 +114,9 @@ class Board:
         self.retried += not throttled
 
     def _finish(self, outcome: Outcome) -> None:
-        self._in_progress.pop(outcome.job, None)
-        self._transfers.pop(outcome.job, None)
+        for job in (outcome.job, *self._parts.pop(outcome.job, ())):
+            self._in_progress.pop(job, None)
+            self._transfers.pop(job, None)
         if not isinstance(outcome, Exported):
             self.failed += 1
             return

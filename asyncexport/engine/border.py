@@ -12,8 +12,8 @@ from types import TracebackType
 
 from asyncexport.batch import Batch
 from asyncexport.errors import AsyncexportError, SinkError
-from asyncexport.models import Evidence, Receipt, TransferOrder
-from asyncexport.ports import Sink, SinkWriter
+from asyncexport.models import Evidence, Job, Receipt, TransferOrder
+from asyncexport.ports import KeepsParts, Sink, SinkWriter
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 
 
@@ -32,6 +32,12 @@ class GuardedSink:
         """Ask the sink, guarded."""
         with _border(self._sink):
             return await self._sink.find(order)
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Let a sink that keeps parts apart remove those beyond the first so many."""
+        if isinstance(self._sink, KeepsParts):
+            with _border(self._sink):
+                await self._sink.settle(job, parts)
 
 
 class _GuardedBlock:

@@ -1,12 +1,14 @@
 """Rows handed straight to the caller: a sink whose other end is an ``async for``.
 
 The channel holds no batch, so the caller's pace is the download's pace. It cannot take rows back: once some have been
-handed out, a download that can only begin again from byte 0 ends with an error instead.
+handed out, a download that can only begin again from byte 0 ends with an error instead. The parts of a job that is too
+large for one export are handed out as they come.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,18 +21,18 @@ from asyncexport.ports import SinkWriter
 
 
 class Channel:
-    """A :class:`asyncexport.ports.Sink` for one transfer, which puts its batches into ``send``."""
+    """A :class:`asyncexport.ports.Sink` for one job, which puts its batches into ``send``."""
 
     def __init__(self, send: MemoryObjectSendStream[Batch]) -> None:
         self._send = send
-        self._handed_out = 0
+        self._handed_out: Counter[int] = Counter()
 
     @asynccontextmanager
     async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
         """Begin; refused once rows have been handed out."""
-        if self._handed_out:
+        if rows := self._handed_out[order.part]:
             raise SinkError(
-                f"{order.job}: the download broke beyond resuming after {self._handed_out} rows had been handed out; "
+                f"{order.job}: the download broke beyond resuming after {rows} rows had been handed out; "
                 "discard them and ask again, or use a sink, which can take rows back"
             )
         yield _ChannelWriter(self, self._send, order)
@@ -39,9 +41,9 @@ class Channel:
         """Nothing is ever there."""
         return None
 
-    def handed_out(self, rows: int) -> None:
-        """Count rows that the caller has."""
-        self._handed_out += rows
+    def handed_out(self, part: int, rows: int) -> None:
+        """Count rows of a part that the caller has."""
+        self._handed_out[part] += rows
 
 
 class _ChannelWriter:
@@ -56,7 +58,7 @@ class _ChannelWriter:
 
     async def write(self, batch: Batch) -> None:
         await self._send.send(batch)
-        self._channel.handed_out(batch.count)
+        self._channel.handed_out(self._order.part, batch.count)
         self._rows += batch.count
         self._bytes += len(batch.text)
         self._hash.update(batch.text)

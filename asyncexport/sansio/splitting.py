@@ -21,6 +21,9 @@ from typing import Any
 
 from asyncexport.models import TARGET_LEVELS, TARGET_TYPES, Entity, Filters
 
+TIMED_OUT = "TIMED_OUT"
+"""The error code of an export that was too large."""
+
 _OF_ALL: tuple[tuple[str, tuple[Any, ...]], ...] = (("ad_products", ()), ("states", ()))
 _OF_TARGETS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     *_OF_ALL,

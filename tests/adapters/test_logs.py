@@ -30,6 +30,7 @@ from asyncexport.events import (
     ExportAdopted,
     ExportRequested,
     JobFinished,
+    JobSplit,
     OddityNoticed,
     ProfilesDiscovered,
     RunFinished,
@@ -175,6 +176,7 @@ LEVELS: list[tuple[Event, int]] = [
     (ExportAdopted(job(), "e-1"), logging.INFO),
     (CallRetried("acme", "1", "POST", "429", 2.0, throttled=True), logging.INFO),
     (JobFinished(exported()), logging.INFO),
+    (JobSplit(job(), (job(), job())), logging.INFO),
     (OddityNoticed("a new word"), logging.WARNING),
     (JobFinished(failed()), logging.ERROR),
 ]
@@ -192,6 +194,7 @@ def test_what_an_event_says() -> None:
     stored = {"export_id": "export-1", "rows": 10, "bytes": 500, "path": "exports/part-0.jsonl.zst"}
     error = {"error": "ServerError", "message": "the API is down"}
     assert describe(ExportRequested(job(), "e-1")) == {**about, "export_id": "e-1"}
+    assert describe(JobSplit(job(), (job(), job()))) == {**about, "parts": 2}
     assert describe(JobFinished(exported())) == {"outcome": "exported", **about, **stored}
     assert describe(JobFinished(failed(error=ServerError("the API is down")))) == {
         "outcome": "failed",

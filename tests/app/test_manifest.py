@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import FORMAT, RunRecord, history, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
-from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, RunStarted
+from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, JobSplit, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
+from asyncexport.sansio.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
 
 
@@ -99,6 +101,27 @@ def test_a_job_in_parts() -> None:
     assert (entry["rows"], entry["path"]) == (15, "exports/part-0.jsonl.zst")
     assert [(part["export_id"], part["path"], part["rows"], "parts" in part) for part in entry["parts"]] == [
         (f"e-{at}", f"exports/part-{at}.jsonl.zst", 5, False) for at in range(3)
+    ]
+
+
+def test_when_the_parts_were_asked_for() -> None:
+    """Each part says what it asked for and when; what is known of the export that was too large is left out."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
+    made = record(job())
+    made(ExportRequested(job(), "too-large"))
+    made(JobSplit(job(), parts))
+    made(ExportRequested(parts[1], "e-1"))
+    (entry,) = told(made)["jobs"]
+    assert "export_id" not in entry
+    assert [part["filters"]["ad_products"] for part in entry["parts"]] == [[each] for each in job().filters.ad_products]
+    assert entry["parts"][1]["requested_at"].startswith("2026-11-23T02:00:1")
+    made.add(in_parts())
+    (entry,) = told(made)["jobs"]
+    assert [part["path"] for part in entry["parts"]] == [f"exports/part-{at}.jsonl.zst" for at in range(3)]
+    assert [("requested_at" in part, len(part["filters"]["states"])) for part in entry["parts"]] == [
+        (False, 3),
+        (True, 3),
+        (False, 3),
     ]
 
 

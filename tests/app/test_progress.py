@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -16,6 +17,7 @@ from asyncexport.events import (
     ExportFinished,
     ExportRequested,
     JobFinished,
+    JobSplit,
     OddityNoticed,
     RunStarted,
     TransferProgressed,
@@ -23,8 +25,9 @@ from asyncexport.events import (
     TransferStarted,
 )
 from asyncexport.models import Entity
+from asyncexport.sansio.splitting import split
 from asyncexport.testing import FakeClock
-from tests.app.support import exported, failed, job
+from tests.app.support import exported, failed, in_parts, job
 
 RETRIED = CallRetried("acme", "1", "POST", "503", 1.0, throttled=False)
 THROTTLED = CallRetried("acme", "1", "POST", "429", 1.0, throttled=True)
@@ -55,6 +58,22 @@ def test_the_life_of_a_job() -> None:
     made(JobFinished(exported(rows=10)))
     assert (made.running, made.rows, made.source_bytes, made.exported) == (0, 10, 300, 1)
     assert repr(made) == "<Board 1/2 done, 0 running>"
+
+
+def test_a_job_in_parts() -> None:
+    """Parts take slots and places of their own; with the outcome of their job none of them is left."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, Entity.CAMPAIGNS))
+    made = board(RunStarted(1), ExportRequested(job(), "e"), ExportFinished(job(), "e", 1.0, None))
+    made(JobSplit(job(), parts))
+    for part in parts:
+        made(ExportRequested(part, "p"))
+    assert (made.running, made.slots) == (3, {Entity.CAMPAIGNS: (3, 5)})
+    made(ExportFinished(parts[0], "p", 1.0, 300))
+    made(TransferStarted(parts[0]))
+    made(TransferProgressed(parts[0], 30, 5))
+    assert (made.running, made.rows) == (3, 5)
+    made(JobFinished(in_parts()))
+    assert (made.running, made.done, made.rows, made.source_bytes) == (0, 1, 15, 90)
 
 
 def test_a_job_that_is_taken_up() -> None:

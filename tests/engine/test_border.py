@@ -10,9 +10,9 @@ import pytest
 from asyncexport.batch import Batch
 from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import DiskFull, SinkError
-from asyncexport.models import Evidence, Receipt, TransferOrder
+from asyncexport.models import Evidence, Job, Receipt, TransferOrder
 from asyncexport.ports import SinkWriter
-from tests.engine.support import order
+from tests.engine.support import JOB, Shelf, order
 
 EVIDENCE = Evidence(1, "gzip")
 
@@ -115,3 +115,15 @@ async def test_a_sink_cannot_swallow_what_passes_through_its_block() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with GuardedSink(Swallowing("nowhere", ValueError())).open(order()):
             raise KeyError("mine")
+
+
+async def test_a_sink_that_settles() -> None:
+    """A sink that keeps parts apart is asked to remove those that are left over, guarded; another is not asked."""
+
+    class Settling(Shelf):
+        async def settle(self, job: Job, parts: int) -> None:
+            raise LookupError(f"{parts} of {job.entity}")
+
+    with pytest.raises(SinkError, match="Settling raised LookupError: 3 of campaigns"):
+        await GuardedSink(Settling()).settle(JOB, 3)
+    await GuardedSink(Shelf()).settle(JOB, 3)
