@@ -70,8 +70,8 @@ def as_text(found: Standing, journal: Path, now: float) -> list[str]:
     """Return where things stand for people; what is missing one by one."""
     lines = describe(found) if found.path is not None else ["no run has left a manifest"]
     lines += notes(found.labels, journal, now) if found.labels else [f"no journal at {journal}"]
-    if found.slowest:
-        lines.append(f"slowest on the nights before: {', '.join(map(slow_one, found.slowest))}")
+    lines += ["slowest on the nights before:"] if found.slowest else []
+    lines += [f"  {slow_one(each)}" for each in found.slowest]
     for heading, gaps in (("missing:", found.missing), ("failed under earlier labels:", found.earlier)):
         lines += [heading] if gaps else []
         several = gaps is found.earlier or len({gap.snapshot for gap in gaps}) > 1
@@ -123,7 +123,7 @@ def _oldest(each: LabelCount, now: float) -> str:
 
 def slow_one(slow: Slow) -> str:
     """Return whose export it is, and how long it usually takes."""
-    return f"{slow.entity} of {slow.account}/{slow.region}/{slow.profile_id} in {duration(slow.seconds)}"
+    return f"{slow.entity} of {slow.account}/{slow.region}/{slow.profile_id}: {duration(slow.seconds)}"
 
 
 def name(gap: Gap) -> str:

@@ -181,6 +181,27 @@ EXPORTS = (
         _JOURNAL,
     ),
     Mutant(
+        "parts of anybody are taken",
+        "adapters/journal/splits.py",
+        "return parts if whole == len(parts) > 1 else ()",
+        "return parts",
+        ("tests/adapters/test_journal_versions.py",),
+    ),
+    Mutant(
+        "a journal is brought to its version in several steps",
+        "adapters/journal/file.py",
+        'connection.execute("begin immediate")',
+        "pass",
+        ("tests/adapters/test_journal_versions.py",),
+    ),
+    Mutant(
+        "any habit is believed",
+        "adapters/journal/memory.py",
+        "if not fits or not isinstance",
+        "if False and not isinstance",
+        ("tests/adapters/test_journal_versions.py",),
+    ),
+    Mutant(
         "two runs at once",
         "adapters/lock.py",
         "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
