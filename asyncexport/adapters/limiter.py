@@ -13,18 +13,57 @@ import anyio
 from asyncexport.errors import Throttled
 from asyncexport.ports import Clock
 from asyncexport.sansio.bucket import Bucket
+from asyncexport.sansio.wider import ClientRate
+
+
+class ClientLimiter:
+    """The request rate of one client in one region, for its profiles' limiters. As a rule nobody waits for it."""
+
+    def __init__(self, rate: ClientRate, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._line = anyio.Lock()
+
+    async def acquire(self, profile_id: str) -> None:
+        """Wait until a call of the profile may go out."""
+        if self._line.locked() or self._rate.take(self._clock.now(), profile_id):
+            async with self._line:
+                while wait := self._rate.take(self._clock.now(), profile_id):
+                    await self._clock.sleep(wait)
+
+    def throttled(self, profile_id: str, *, sent_at: float) -> None:
+        """A 429 about the rate answered a call of the profile that had its permit at ``sent_at``."""
+        self._rate.throttled(self._clock.now(), profile_id, sent_at=sent_at)
+
+    def succeeded(self) -> None:
+        """A call went through."""
+        self._rate.succeeded(self._clock.now())
+
+    def __repr__(self) -> str:
+        return f"<ClientLimiter {self._rate!r}>"
 
 
 class Limiter:
     """The request rate of one profile. A 429 told to it is heard by every caller that waits behind.
 
-    ``patience`` is the longest pause, in seconds, that is waited for in line.
+    ``patience`` is the longest pause, in seconds, that is waited for in line. What the profile may is asked of its
+    ``client`` too, and what it meets is told there.
     """
 
-    def __init__(self, bucket: Bucket, clock: Clock, *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        clock: Clock,
+        *,
+        patience: float = 60.0,
+        client: ClientLimiter | None = None,
+        profile_id: str = "",
+    ) -> None:
         self._bucket = bucket
         self._clock = clock
         self._patience = patience
+        self._client = client
+        self._profile_id = profile_id
         self._line = anyio.Lock()
 
     async def acquire(self, patience: float = float("inf")) -> float:
@@ -38,7 +77,9 @@ class Limiter:
             while wait := self._bucket.take(now := self._clock.now()):
                 self._check_pause(self._bucket.pause(now))
                 await self._clock.sleep(wait)
-            return now
+        if self._client is not None:
+            await self._client.acquire(self._profile_id)
+        return self._clock.now()
 
     @property
     def is_paused(self) -> bool:
@@ -51,10 +92,14 @@ class Limiter:
         ``sent_at`` is when the call that it answers had its permit.
         """
         self._bucket.throttled(self._clock.now(), retry_after, sent_at=sent_at)
+        if self._client is not None:
+            self._client.throttled(self._profile_id, sent_at=sent_at)
 
     def succeeded(self) -> None:
         """A call went through."""
         self._bucket.succeeded(self._clock.now())
+        if self._client is not None:
+            self._client.succeeded()
 
     def _check_pause(self, pause: float) -> None:
         if pause > self._patience:

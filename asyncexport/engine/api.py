@@ -72,7 +72,7 @@ class AskLater(Exception):
     says whether the host answers nobody now: the next request will wait for its end.
     """
 
-    def __init__(self, error: AsyncexportError, *, may_run: bool, in_outage: bool) -> None:
+    def __init__(self, error: AsyncexportError, *, may_run: bool = False, in_outage: bool = False) -> None:
         super().__init__()
         self.error = error
         self.may_run = may_run

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from asyncexport.accounts import Account, Secret, SecretSource
 from asyncexport.adapters.host import Host
-from asyncexport.adapters.limiter import Limiter
+from asyncexport.adapters.limiter import ClientLimiter, Limiter
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import TokenSource
 from asyncexport.engine.api import AdsApi
@@ -22,6 +22,7 @@ from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.bucket import Bucket
 from asyncexport.sansio.polling import Polling, Schedule
 from asyncexport.sansio.urls import check_download_url
+from asyncexport.sansio.wider import ClientRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Desks:
         self._around = around
         self._token_hosts: dict[str, Retrying] = {}
         self._api_hosts: dict[tuple[str, str], Retrying] = {}
+        self._clients: dict[tuple[str, str], ClientLimiter] = {}
         self._limiters: dict[tuple[str, str, str], Limiter] = {}
 
     async def open(self, account: Account) -> Desk:
@@ -133,11 +135,16 @@ class Desks:
         return Retrying(around.backoff, clock=around.clock, spread=around.spread, listener=around.listener, host=host)
 
     def _limiter_of(self, account: Account, client_id: str) -> Callable[[str], Limiter]:
+        around, scope = self._around, (client_id, account.region.value)
+        if scope not in self._clients:
+            self._clients[scope] = ClientLimiter(ClientRate(around.limits.rate), around.clock)
+
         def limiter(profile_id: str) -> Limiter:
-            key = (client_id, account.region.value, profile_id)
+            key = (*scope, profile_id)
             if key not in self._limiters:
-                bucket = Bucket(self._around.limits.rate, self._around.limits.burst)
-                self._limiters[key] = Limiter(bucket, self._around.clock)
+                bucket = Bucket(around.limits.rate, around.limits.burst)
+                client = self._clients[scope]
+                self._limiters[key] = Limiter(bucket, around.clock, client=client, profile_id=profile_id)
             return self._limiters[key]
 
         return limiter

@@ -39,6 +39,11 @@ class Bucket:
         """What is believed to be allowed now, in permits a second."""
         return self._rate
 
+    @property
+    def is_at_full_rate(self) -> bool:
+        """Tell whether nothing of the promise is withheld."""
+        return self._rate >= self._full_rate
+
     def take(self, now: float) -> float:
         """Take one permit and return 0.0, or take nothing and return the seconds until one can be there.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from asyncexport.adapters.limiter import Limiter
+from asyncexport.adapters.limiter import ClientLimiter, Limiter
 from asyncexport.errors import Throttled
 from asyncexport.sansio.bucket import Bucket
+from asyncexport.sansio.wider import ClientRate
 from asyncexport.testing import FakeClock
 
 
@@ -166,3 +167,28 @@ async def test_a_caller_that_is_cancelled() -> None:
 def test_a_limiter_in_words() -> None:
     """It says what its bucket says."""
     assert repr(made()[0]) == "<Limiter <Bucket 1.0/1 permits, 1.00 of 1.00 a second>>"
+
+
+async def test_profiles_of_one_client() -> None:
+    """What they meet is told to the client, and when it calls too much they all wait for it, one behind the other."""
+    clock = FakeClock()
+    client = ClientLimiter(ClientRate(5.0), clock)
+    limiters = [Limiter(Bucket(5.0, 5), clock, client=client, profile_id=f"p{at}") for at in range(40)]
+    for limiter in limiters:
+        sent_at = await limiter.acquire()
+        limiter.throttled(None, sent_at=sent_at)
+        await clock.sleep(0.25)
+    assert repr(client).startswith("<ClientLimiter <ClientRate <Bucket ")
+
+    began, got = clock.now(), []
+
+    async def caller(number: int) -> None:
+        got.append((number, await limiters[number].acquire() - began))
+        limiters[number].succeeded()
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(caller, number)
+
+    assert [number for number, _ in got] == [0, 1, 2, 3]
+    assert got[3][1] - got[0][1] >= 3 / 4.0

@@ -1,0 +1,88 @@
+"""A night against an API that counts all calls of a client, in simulated time; no 429 says that it does.
+
+    python -m tests.faults.crowding --profiles 300 --allowed 4
+
+The real engine against the emulator's pure server, on a clock that jumps. What is looked at is how many calls are made
+in vain, and how much longer the night takes than the calls it needs do at the rate that is allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+from asyncexport import Exporter, Failed, plan
+from asyncexport.emulator.direct import DirectTransport
+from asyncexport.emulator.laws import LogNormal
+from asyncexport.emulator.rates import Buckets
+from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.world import World
+from asyncexport.ports import Request, Response
+from asyncexport.sinks import Null
+from asyncexport.testing import FakeClock
+
+
+class Crowded(DirectTransport):
+    """Allows each region ``allowed`` calls a second, whatever profile they are for."""
+
+    def __init__(self, state: AdsState, clock: FakeClock, allowed: float | None) -> None:
+        super().__init__(state, clock)
+        self._time = clock
+        self._buckets = Buckets(allowed, 5)
+
+    async def send(self, request: Request) -> Response:
+        """Throttle, or ask the server."""
+        client_id = request.headers.get("Amazon-Advertising-API-ClientId", "")
+        if client_id and self._buckets.take(client_id, self._time.now()):
+            await self._time.sleep(0.05)
+            return Response(429, {}, b'{"message":"Too Many Requests"}')
+        return await super().send(request)
+
+
+@dataclass(frozen=True)
+class Night:
+    """How a night went. ``seconds``: simulated ones."""
+
+    jobs: int
+    failed: int
+    requests: int
+    throttled: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """How many of the calls were in vain."""
+        return self.throttled / self.requests
+
+
+async def night(profiles: int, allowed: float | None, *, seed: int = 1) -> Night:
+    """Simulate one."""
+    clock, world = FakeClock(), World.generate(profiles=profiles, accounts=1, rows=0, seed=seed)
+    state = AdsState(world, generation=LogNormal(15.0, 1.0), cap=5, rate=10.0)
+    transport = Crowded(state, clock, allowed)
+    failed = 0
+    async with Exporter(transport.accounts(), transport=transport, clock=clock, random=Random(seed).random) as exporter:
+        jobs = plan(await exporter.profiles(), snapshot="night")
+        async with exporter.run(jobs, sink=Null()) as outcomes:
+            async for outcome in outcomes:
+                failed += isinstance(outcome, Failed)
+        summary = exporter.summary
+    return Night(len(jobs), failed, summary.requests, summary.throttled, clock.now())
+
+
+def main() -> None:
+    """Simulate and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profiles", type=int, default=300)
+    parser.add_argument("--allowed", type=float, nargs="*", default=[2.0, 4.0, 6.0])
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    for allowed in (None, *chosen.allowed):
+        figures = asyncio.run(night(chosen.profiles, allowed, seed=chosen.seed))
+        print(f"{allowed} a second: {figures}, {figures.share:.3f} in vain")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
