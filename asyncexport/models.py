@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
 from functools import lru_cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from asyncexport.accounts import Region
@@ -332,11 +332,12 @@ class Discovery:
 class Limits:
     """What the client allows itself.
 
-    ``in_progress``: slots per (client id, region, endpoint); ``rate`` and ``burst``: requests a second per profile, and
-    how many may come at once; ``downloads``: transfers at once. Raises :class:`ConfigError` for what cannot work.
+    ``in_progress``: slots per (client id, region, endpoint), or ``"auto"`` to find out how many there are; ``rate`` and
+    ``burst``: requests a second per profile, and how many may come at once; ``downloads``: transfers at once. Raises
+    :class:`ConfigError` for what cannot work.
     """
 
-    in_progress: int = 5
+    in_progress: int | Literal["auto"] = 5
     rate: float = 5.0
     burst: int = 5
     downloads: int = 16
@@ -348,8 +349,16 @@ class Limits:
             raise ConfigError("limits: rate must be finite")
         for name in ("in_progress", "burst", "downloads"):
             value = getattr(self, name)
+            if name == "in_progress" and value == "auto":
+                continue
             if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"limits: {name} must be a whole number of at least 1")
+                either = ' or "auto"' if name == "in_progress" else ""
+                raise ConfigError(f"limits: {name} must be a whole number of at least 1{either}")
+
+    @property
+    def told(self) -> int | None:
+        """How many slots there are at an endpoint; None if that is to be found out."""
+        return None if self.in_progress == "auto" else self.in_progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,12 +194,13 @@ def test_a_job_in_words() -> None:
         ("rate", -1.0, "rate must be more than 0"),
         ("rate", float("nan"), "rate must be more than 0"),
         ("rate", float("inf"), "rate must be finite"),
-        ("in_progress", 0, "in_progress must be a whole number of at least 1"),
+        ("in_progress", 0, 'in_progress must be a whole number of at least 1 or "auto"'),
+        ("in_progress", "many", 'in_progress must be a whole number of at least 1 or "auto"'),
         ("burst", 0.5, "burst must be a whole number of at least 1"),
         ("downloads", float("nan"), "downloads must be a whole number of at least 1"),
     ],
 )
-def test_limits_that_cannot_work(name: str, value: float, message: str) -> None:
+def test_limits_that_cannot_work(name: str, value: float | str, message: str) -> None:
     """A limit under which nothing would ever move, or which is no limit, is refused."""
     with pytest.raises(ConfigError) as caught:
         Limits(**{name: value})  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ class Limiter:
         Raises :class:`Throttled`, of status 0 since nothing was sent, when a long pause is in the way, and when the
         permit is more than ``patience`` seconds away.
         """
-        self._check_wait(patience)
+        self.check(patience)
         async with self._line:
             while wait := self._bucket.take(now := self._clock.now()):
                 self._check_pause(self._bucket.pause(now))
@@ -80,6 +80,15 @@ class Limiter:
         if self._client is not None:
             await self._client.acquire(self._profile_id)
         return self._clock.now()
+
+    def check(self, patience: float) -> None:
+        """Raise :class:`Throttled`, of status 0, if the next permit is more than ``patience`` seconds away."""
+        if patience == float("inf"):
+            return
+        in_line = self._line.statistics().tasks_waiting + self._line.locked()
+        wait = self._bucket.wait(self._clock.now(), in_line + 1)
+        if wait > patience:
+            raise Throttled(f"the profile's next call may go out in {wait:.0f} s", retry_after=wait)
 
     @property
     def is_paused(self) -> bool:
@@ -105,14 +114,6 @@ class Limiter:
         if pause > self._patience:
             message = f"the API asked to be left alone for another {pause:.0f} s (Retry-After)"
             raise Throttled(message, retry_after=pause)
-
-    def _check_wait(self, patience: float) -> None:
-        if patience == float("inf"):
-            return
-        in_line = self._line.statistics().tasks_waiting + self._line.locked()
-        wait = self._bucket.wait(self._clock.now(), in_line + 1)
-        if wait > patience:
-            raise Throttled(f"the profile's next call may go out in {wait:.0f} s", retry_after=wait)
 
     def __repr__(self) -> str:
         return f"<Limiter {self._bucket!r}>"

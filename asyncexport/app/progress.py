@@ -42,9 +42,9 @@ _BAR = 60
 
 
 class Board:
-    """A run in numbers while it is under way. ``slots`` is how many exports a client may have in progress."""
+    """A run in numbers while it is under way. ``slots``: how many exports a client may have in progress, if known."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int | None) -> None:
         self._slots = slots
         self._in_progress: dict[Job, Entity] = {}
         self._lanes: dict[Entity, set[tuple[str, str]]] = {}
@@ -98,11 +98,13 @@ class Board:
         return self._committed[1] + sum(rows for _, rows in self._transfers.values())
 
     @property
-    def slots(self) -> dict[Entity, tuple[int, int]]:
+    def slots(self) -> dict[Entity, tuple[int, int | None]]:
         """Slots in use and slots there are, by endpoint, over all accounts that have asked for something there."""
         busy = list(self._in_progress.values())
         return {
-            each: (busy.count(each), self._slots * len(self._lanes[each])) for each in Entity if each in self._lanes
+            each: (busy.count(each), None if self._slots is None else self._slots * len(self._lanes[each]))
+            for each in Entity
+            if each in self._lanes
         }
 
     def _request(self, job: Job) -> None:
@@ -148,7 +150,8 @@ def volume(board: Board, seconds: float) -> str:
 
 def slots_line(board: Board) -> str:
     """Return how many slots of each endpoint are in use."""
-    return "slots  " + "  ".join(f"{entity.value} {busy}/{there}" for entity, (busy, there) in board.slots.items())
+    slots = {entity: f"{busy}" if there is None else f"{busy}/{there}" for entity, (busy, there) in board.slots.items()}
+    return "slots  " + "  ".join(f"{entity.value} {text}" for entity, text in slots.items())
 
 
 class View(Protocol):

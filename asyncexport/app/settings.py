@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from asyncexport.accounts import Account, Region
@@ -28,6 +28,7 @@ from asyncexport.app.table import Table, suggestion
 from asyncexport.errors import ConfigError
 from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
+from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.codecs import Compression
 
 DEFAULT_FILE = Path("asyncexport.toml")
@@ -233,17 +234,21 @@ def _in_process(workers: int, where: str) -> int:
 
 
 def _limits(table: Table) -> Limits:
-    if table.get("in_progress") == "auto":
-        table.refuse('in_progress = "auto" is not supported yet; give a whole number, Amazon\'s own default is 5')
     defaults = Limits()
     limits = Limits(
-        in_progress=table.integer("in_progress", defaults.in_progress, within=(1, 1000)),
+        in_progress=_in_progress(table),
         rate=table.number("rate", defaults.rate, within=(0.01, 1000.0)),
         burst=table.integer("burst", defaults.burst, within=(1, 1000)),
         downloads=table.integer("downloads", defaults.downloads, within=(1, 1000)),
     )
     table.close()
     return limits
+
+
+def _in_progress(table: Table) -> int | Literal["auto"]:
+    if table.get("in_progress") == "auto":
+        return "auto"
+    return table.integer("in_progress", OFFICIAL, within=(1, 1000))
 
 
 def _sink(table: Table, folder: Path) -> SinkSettings:

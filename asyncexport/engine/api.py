@@ -34,6 +34,7 @@ from asyncexport.models import Export, Job, Profile
 from asyncexport.ports import Request, Response, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import is_held_back
+from asyncexport.sansio.chance import Chance
 
 Result = TypeVar("Result")
 Build = Callable[[Secret], Request]
@@ -90,7 +91,11 @@ class AskLater(Exception):
 
 
 class AdsApi:
-    """One account's calls. ``limiter_of`` gives the limiter of a profile id (empty: the account itself)."""
+    """One account's calls.
+
+    ``limiter_of`` gives the limiter of a profile id (empty: the account itself). ``chance`` hears how those calls are
+    answered that the number of exports in progress cannot throttle.
+    """
 
     def __init__(
         self,
@@ -101,6 +106,7 @@ class AdsApi:
         retrying: Retrying,
         limiter_of: Callable[[str], Limiter],
         tally: Tally,
+        chance: Chance,
     ) -> None:
         self.account = account
         self._tokens = tokens
@@ -108,6 +114,7 @@ class AdsApi:
         self._retrying = retrying
         self._limiter_of = limiter_of
         self._tally = tally
+        self._chance = chance
 
     @property
     def client_id(self) -> str:
@@ -150,6 +157,13 @@ class AdsApi:
             deadline=deadline,
             is_request=True,
         )
+
+    def check_permit(self, job: Job) -> None:
+        """Raise :class:`AskLater` if the profile's limiter would hold a request for the job's export back now."""
+        try:
+            self._limiter_of(job.profile.profile_id).check(POST_PATIENCE)
+        except Throttled as error:
+            raise AskLater(error, may_run=False, in_outage=False) from None
 
     def slow_down(self, job: Job) -> None:
         """Take the last 429 that answered a request of the job's profile for one about its rate."""
@@ -245,11 +259,15 @@ class AdsApi:
             raise
         call.is_under_way = False
         call.limiter.succeeded()
+        if not call.is_request:
+            self._chance.heard(throttled=False)
         return result
 
     def _learn(self, call: _Call[Result], error: AsyncexportError) -> None:
         if isinstance(error, Throttled):
             self._tally.throttled += 1
+            if not call.is_request:
+                self._chance.heard(throttled=True)
             if not call.is_request or error.retry_after is not None:
                 call.limiter.throttled(error.retry_after, sent_at=call.sent_at)
         call.may_run = call.is_request and isinstance(error, ConnectionLost | ProtocolError)

@@ -14,6 +14,7 @@ from asyncexport.adapters.tokens import TokenSource
 from asyncexport.engine.api import AdsApi
 from asyncexport.engine.export import ExportMaker, Located
 from asyncexport.engine.tally import Tally
+from asyncexport.engine.windows import Chances
 from asyncexport.errors import AsyncexportError, ConfigError
 from asyncexport.models import Job, Limits, SignedUrl, TransferOrder
 from asyncexport.ports import Clock, Listener, Transport
@@ -29,7 +30,7 @@ from asyncexport.sansio.wider import ClientRate
 class Surroundings:
     """What every account shares: the ports, the randomness and the policies.
 
-    ``schedule``: when to look, where the caller has decided it.
+    ``schedule``: when to look, where the caller has decided it. ``chances`` hear how looks are answered.
     """
 
     transport: Transport
@@ -41,6 +42,7 @@ class Surroundings:
     backoff: Backoff
     deadline: float
     tally: Tally
+    chances: Chances
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Desks:
             retrying=self._retrying_calls(account),
             limiter_of=self._limiter_of(account, grant.client_id),
             tally=around.tally,
+            chance=around.chances[grant.client_id, account.region.value],
         )
         polling = around.schedule or Schedule()
         exports = ExportMaker(
@@ -107,7 +110,6 @@ class Desks:
             spread=around.spread,
             listener=around.listener,
             polling=polling,
-            backoff=around.backoff,
             deadline=around.deadline,
         )
         return Desk(account, api, exports, polling)

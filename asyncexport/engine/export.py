@@ -1,9 +1,9 @@
-"""One job's export on the server: asked for, watched until it ends, asked for again where that helps.
+"""One job's export on the server: watched until it ends, and located once it is complete.
 
-The caller holds a slot around :meth:`ExportMaker.make`. An export that failed inside the server is asked for again
-twice; one that timed out there is not, since the same export would time out again. A look that does not find the
-export in its first minute is taken for a look that came too early. Whatever word the server uses for "running", the
-deadline ends it.
+The caller holds a slot around :meth:`ExportMaker.watch` and :meth:`ExportMaker.take_up`. A look that does not find
+the export in its first minute is taken for a look that came too early. Whatever word the server uses for "running", the
+deadline ends it. An export that failed inside the server may be asked for again; one that timed out there would time
+out again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from asyncexport.engine.api import AdsApi, AskLater
+from asyncexport.engine.api import AdsApi
 from asyncexport.errors import (
     ConnectError,
     ExportDeadline,
@@ -19,25 +19,19 @@ from asyncexport.errors import (
     ExportFailed,
     ProtocolError,
     RequestRejected,
-    Throttled,
 )
-from asyncexport.events import (
-    CallRetried,
-    ExportAdopted,
-    ExportFinished,
-    ExportOrphaned,
-    ExportRequested,
-    OddityNoticed,
-)
+from asyncexport.events import ExportAdopted, ExportFinished, OddityNoticed
 from asyncexport.models import Export, ExportStatus, Job, SignedUrl
-from asyncexport.notes import Intended, Known, Requested
-from asyncexport.ports import Clock, Journal, Listener
+from asyncexport.notes import Known
+from asyncexport.ports import Clock, Listener
 from asyncexport.sansio import wire
-from asyncexport.sansio.backoff import Attempts, Backoff, Spread, stretched
+from asyncexport.sansio.backoff import Spread
 from asyncexport.sansio.polling import Ending, Polling, Watch
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 
-_REREQUESTS = 2
+REREQUESTS = 2
+"""So many times an export that failed inside the server is asked for again."""
+
 _SETTLING_SECONDS = 60.0
 _URL_DELAYS = (0.5, 2.0, 5.0)
 _URL_SECONDS = 300.0
@@ -49,12 +43,14 @@ class Ready:
     """An export that has ended, when that was seen, in the clock's seconds, and whether an earlier run asked for it.
 
     ``seconds`` is how long the server took: by its own clock, or else as it was seen from here; None for an earlier
-    run's export of which the server does not say.
+    run's export of which the server does not say. ``ended_at`` is when it ended by the server's clock, in ours;
+    infinite where the server does not say.
     """
 
     export: Export
     seen_at: float
     seconds: float | None
+    ended_at: float = float("inf")
     adopted: bool = False
 
 
@@ -77,7 +73,7 @@ class _Times:
 
 
 class ExportMaker:
-    """Makes the exports of one account. ``deadline`` is in seconds from the request to the terminal status."""
+    """Watches the exports of one account. ``deadline`` is in seconds from the request to the terminal status."""
 
     def __init__(
         self,
@@ -87,7 +83,6 @@ class ExportMaker:
         spread: Spread,
         listener: Listener,
         polling: Polling,
-        backoff: Backoff,
         deadline: float,
     ) -> None:
         self._api = api
@@ -95,25 +90,32 @@ class ExportMaker:
         self._spread = spread
         self._listener = listener
         self._polling = polling
-        self._backoff = backoff
-        self._deadline = deadline
+        self.deadline = deadline
 
-    async def make(
-        self, job: Job, journal: Journal, known: Known | None = None, *, remembered: float | None = None
-    ) -> Ready:
-        """Request the export, or take up the one that is ``known`` from an earlier run; watch it until it is complete.
+    async def take_up(self, job: Job, known: Known, *, remembered: float | None = None) -> Ready | None:
+        """Watch an earlier run's export until it ends; None if the server does not give it out any more.
 
-        ``journal`` is told of every request; ``remembered``: how many seconds the job's exports took on earlier nights.
-        Raises :class:`ExportFailed`, :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a call for good.
+        ``remembered``: how many seconds the job's exports took on earlier nights. Raises what :meth:`watch` raises.
         """
-        ready = await self._adopted(job, known, remembered) or await self._asked(job, journal, remembered)
-        rerequests = 0
-        while _failed_inside(ready.export) and rerequests < _REREQUESTS:
-            rerequests += 1
-            ready = await self._asked(job, journal, remembered)
-        if ready.export.status is ExportStatus.FAILED:
-            raise _failed(job, ready.export)
-        return ready
+        began = self._clock.now()
+        export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
+        self._listener(ExportAdopted(job, known.export_id))
+        times = _Times(began, asked_at=began - known.age_seconds, settled_at=began)
+        try:
+            ready = await self._watched(job, export, times, remembered)
+        except (ExportExpired, RequestRejected, ProtocolError):
+            return None
+        return replace(ready, adopted=True, seconds=wire.generation_seconds(ready.export))
+
+    async def watch(
+        self, job: Job, export: Export, *, began: float, asked_at: float, remembered: float | None = None
+    ) -> Ready:
+        """Watch an export that was granted at ``asked_at`` until it ends; patience with it ``began`` before.
+
+        Raises :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a look for good.
+        """
+        times = _Times(began, asked_at=asked_at, settled_at=asked_at + _SETTLING_SECONDS)
+        return await self._watched(job, export, times, remembered)
 
     async def locate(self, job: Job, ready: Ready) -> Located:
         """Return where the completed export can be fetched: as it was seen, or looked at again.
@@ -139,71 +141,25 @@ class ExportMaker:
         began = self._clock.now()
         delays = iter(_URL_DELAYS)
         while True:
-            export = await self._look(job, export_id, self._last_moment(began))
+            export = await self._look(job, export_id, self.last_moment(began))
             if export.status is ExportStatus.FAILED:
                 raise _failed(job, export)
             if export.url is not None:
                 return Located(export, export.url, self._clock.now())
             is_complete = export.status is ExportStatus.COMPLETED
             delay = next(delays, None) if is_complete else _URL_DELAYS[-1]
-            if delay is None or self._clock.now() + delay >= self._last_moment(began):
+            if delay is None or self._clock.now() + delay >= self.last_moment(began):
                 raise ProtocolError(f"{job}: export {export_id} was complete, but the API gives no URL for it")
             await self._clock.sleep(delay)
+
+    def last_moment(self, began: float) -> float:
+        """Return when an export that was begun then must have ended: what nobody could ask for does not count."""
+        return began + self.deadline + self._api.down_seconds(began)
 
     def is_fresh(self, located: Located) -> bool:
         """Tell whether the URL still has time for a download to begin."""
         lifetime = located.export.url_seconds or _URL_SECONDS
         return self._clock.now() - located.seen_at < lifetime - min(_URL_MARGIN, lifetime / 2)
-
-    async def _adopted(self, job: Job, known: Known | None, remembered: float | None) -> Ready | None:
-        """Watch an earlier run's export; None if there is none, or the server does not give it out any more."""
-        if known is None or not wire.is_usable_id(known.export_id) or known.age_seconds >= EXPORT_KEPT_SECONDS:
-            return None
-        began = self._clock.now()
-        export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
-        self._listener(ExportAdopted(job, known.export_id))
-        times = _Times(began, asked_at=began - known.age_seconds, settled_at=began)
-        try:
-            ready = await self._watched(job, export, times, remembered)
-        except (ExportExpired, RequestRejected, ProtocolError):
-            return None
-        return replace(ready, adopted=True, seconds=wire.generation_seconds(ready.export))
-
-    async def _asked(self, job: Job, journal: Journal, remembered: float | None) -> Ready:
-        began = self._clock.now()
-        await journal.note(job, Intended())
-        export = await self._requested(job, began)
-        times = _Times(began, asked_at=self._clock.now(), settled_at=began + _SETTLING_SECONDS)
-        await journal.note(job, Requested(export.export_id))
-        self._listener(ExportRequested(job, export.export_id))
-        return await self._watched(job, export, times, remembered)
-
-    async def _requested(self, job: Job, began: float) -> Export:
-        """Ask until there is an export."""
-        attempts = Attempts(self._backoff, self._spread)
-        while True:
-            try:
-                return await self._api.request_export(job, deadline=self._last_moment(began))
-            except AskLater as stop:
-                error = stop.error
-                self._learn(job, stop)
-                delay = attempts.failed(error) if stop.counts else stretched(0.0, error, self._spread)
-                if delay is None or self._clock.now() + delay > self._last_moment(began):
-                    raise error from None
-            at, reason = job.profile, type(error).__name__
-            throttled = isinstance(error, Throttled)
-            self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
-            await self._clock.sleep(delay)
-
-    def _last_moment(self, began: float) -> float:
-        """Return when an export that was begun then must have ended: what nobody could ask for does not count."""
-        return began + self._deadline + self._api.down_seconds(began)
-
-    def _learn(self, job: Job, stop: AskLater) -> None:
-        if stop.may_run:
-            self._listener(ExportOrphaned(job))
-        if isinstance(stop.error, Throttled) and stop.error.retry_after is None:
-            self._api.slow_down(job)
 
     async def _watched(self, job: Job, export: Export, times: _Times, remembered: float | None) -> Ready:
         with closing(self._polling.begin(job.entity.value, remembered, self._spread)) as watch:
@@ -217,7 +173,7 @@ class ExportMaker:
         ran_until, look_at = 0.0, watch.next_look(0.0)
         while export.status is ExportStatus.RUNNING:
             self._notice(export)
-            now, deadline = self._clock.now(), self._last_moment(times.began)
+            now, deadline = self._clock.now(), self.last_moment(times.began)
             if now >= deadline:
                 raise _too_slow(job, export.export_id, now - times.began)
             await self._clock.sleep(max(0.0, min(times.asked_at + look_at, deadline) - now))
@@ -225,14 +181,14 @@ class ExportMaker:
             try:
                 export = await self._look_early(job, export, deadline, settled_at=times.settled_at)
             except ConnectError:
-                if self._clock.now() < self._last_moment(times.began):
+                if self._clock.now() < self.last_moment(times.began):
                     raise
             if export.status is ExportStatus.RUNNING:
                 ran_until, look_at = looked_at, watch.next_look(self._clock.now() - times.asked_at)
         seen_at = self._clock.now()
         ending = Ending(ran_until, seen_at - times.asked_at, wire.generation_seconds(export))
         watch.ended(ending)
-        return Ready(export, seen_at, ending.age)
+        return Ready(export, seen_at, ending.age, _ended_at(ending, times.asked_at))
 
     async def _look_early(self, job: Job, export: Export, deadline: float, *, settled_at: float) -> Export:
         try:
@@ -256,14 +212,29 @@ class ExportMaker:
             self._listener(OddityNoticed(f"unknown export status {export.word!r} is taken for running"))
 
 
-def _failed_inside(export: Export) -> bool:
+def can_be_taken_up(known: Known) -> bool:
+    """Tell whether an earlier run left an export that the server still has, under an id that may go into a URL."""
+    return wire.is_usable_id(known.export_id) and known.age_seconds < EXPORT_KEPT_SECONDS
+
+
+def has_failed_inside(export: Export) -> bool:
+    """Tell whether the server could not make the export, so that asking again helps."""
     return export.status is ExportStatus.FAILED and export.error_code == "INTERNAL_ERROR"
+
+
+def failure_of(job: Job, export: Export) -> ExportFailed | None:
+    """Return the error that a failed export is; None for one that did not fail."""
+    return _failed(job, export) if export.status is ExportStatus.FAILED else None
+
+
+def _ended_at(ending: Ending, asked_at: float) -> float:
+    return float("inf") if ending.exactly is None else asked_at + ending.age
 
 
 def _failed(job: Job, export: Export) -> ExportFailed:
     hint = {
         "TIMED_OUT": ". It is too large for one export: ask for less with filters (ad products, states)",
-        "INTERNAL_ERROR": f" (asked for {_REREQUESTS + 1} times)",
+        "INTERNAL_ERROR": f" (asked for {REREQUESTS + 1} times)",
     }.get(export.error_code, "")
     words = ": ".join(part for part in (export.error_code, export.error_message) if part) or "no reason given"
     return ExportFailed(

@@ -25,16 +25,19 @@ from asyncexport.batch import Batch
 from asyncexport.engine.channel import Channel
 from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
-from asyncexport.engine.run import Pursuit, Run
+from asyncexport.engine.making import Making, Pursuit
+from asyncexport.engine.run import Run
 from asyncexport.engine.runners import InProcess
+from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
 from asyncexport.engine.tally import Tally
-from asyncexport.engine.windows import Windows
+from asyncexport.engine.windows import Chances, Windows
 from asyncexport.errors import ConfigError
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
 from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile, SignedUrl, Summary, TransferOrder
 from asyncexport.ports import Clock, Journal, Listener, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
+from asyncexport.sansio.chance import Chance
 from asyncexport.sansio.polling import Schedule
 
 if TYPE_CHECKING:
@@ -105,7 +108,8 @@ class Exporter:
         self._run: Run | None = None
         self._running: list[Run] = []
         self._counted = Tally()
-        self._windows: Windows[Pursuit] = Windows(self._limits)
+        self._chances: Chances = Chances(Chance)
+        self._windows: Windows[Pursuit] = Windows(self._limits, self._clock, self._chances)
 
     async def __aenter__(self) -> Exporter:
         if self._loop is not None:
@@ -209,12 +213,22 @@ class Exporter:
             desk_of=self._desk_of,
             runner=self._runner(),
             windows=self._windows,
-            clock=self._clock,
+            making=self._making(journal),
             listener=self._listener,
-            tally=self._tally,
-            counted_before=self._counted,
+            score=Score(self._clock, self._tally, self._counted),
             journal=journal,
             again=again,
+        )
+
+    def _making(self, journal: Journal) -> Making:
+        return Making(
+            desk_of=self._desk_of,
+            windows=self._windows,
+            journal=journal,
+            clock=self._clock,
+            spread=self._spread,
+            backoff=self._backoff,
+            listener=self._listener,
         )
 
     def _surroundings(self, transport: Transport) -> Surroundings:
@@ -228,6 +242,7 @@ class Exporter:
             backoff=self._backoff,
             deadline=self._deadline,
             tally=self._tally,
+            chances=self._chances,
         )
 
     def _runner(self) -> InProcess:

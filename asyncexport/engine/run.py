@@ -2,9 +2,9 @@
 
 The plan. A *feeder* walks the jobs, asks the sink what is already there, and offers the rest to the slots of their
 (client, region, endpoint). Slots decide synchronously who may start; a started job is one task: it makes its export
-holding the slot, gives the slot back the moment the terminal status is seen, then waits for one of the transfer places,
-so that transfers never hold a slot. Only started jobs are tasks, so forty thousand jobs cost forty thousand small
-objects in queues and no more.
+(:mod:`asyncexport.engine.making`), which gives the slot back the moment the terminal status is seen, then waits for one
+of the transfer places, so that transfers never hold a slot. A job that was asked for in vain is put back and is no task
+any more. So forty thousand jobs cost forty thousand small objects in queues and no more.
 
 Everything runs below one supervisor task that the ``async with`` block owns. Leaving the block cancels it and waits for
 it; the caller's code never runs inside its task group, so the caller's exceptions come out as themselves.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,36 +22,17 @@ from anyio.abc import TaskGroup
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
-from asyncexport.engine.tally import Tally
+from asyncexport.engine.making import DeskOf, Making, Pursuit
+from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, StateError
 from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
 from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known
-from asyncexport.ports import Clock, Journal, Listener, Runner, Sink
+from asyncexport.ports import Journal, Listener, Runner, Sink
 from asyncexport.sansio.recovery import is_worth_collecting
 
 _LOOKUPS = 8
-
-DeskOf = Callable[[Job], Desk]
-
-
-@dataclass(frozen=True, slots=True)
-class Pursuit:
-    """A job on its way.
-
-    ``known`` is what an earlier run left in the journal, ``habit`` what earlier nights taught; ``lost_before`` when its
-    first export vanished from the server.
-    """
-
-    job: Job
-    known: Known | None = None
-    habit: Habit = NOTHING_LEARNED
-    lost_before: bool = False
-
-    @property
-    def was_asked_for(self) -> bool:
-        return self.lost_before or (self.known is not None and bool(self.known.export_id))
 
 
 class Run:
@@ -65,10 +46,9 @@ class Run:
         desk_of: DeskOf,
         runner: Runner,
         windows: Windows[Pursuit],
-        clock: Clock,
+        making: Making,
         listener: Listener,
-        tally: Tally,
-        counted_before: Tally,
+        score: Score,
         journal: Journal,
         again: bool,
     ) -> None:
@@ -77,10 +57,9 @@ class Run:
         self._desk_of = desk_of
         self._runner = runner
         self._windows = windows
-        self._clock = clock
+        self._making = making
         self._listener = listener
-        self._tally = tally
-        self._counted_before = counted_before
+        self._score = score
         self._journal = journal
         self._known: Mapping[tuple[str, ...], Known] = {}
         self._habits: Mapping[tuple[str, ...], Habit] = {}
@@ -91,22 +70,11 @@ class Run:
         self._unsettled = 0
         self._all_settled = anyio.Event()
         self._stopped_by: AsyncexportError | None = None
-        self._began = clock.now()
-        self._ended: float | None = None
-        self._counts = {"exported": 0, "failed": 0, "skipped": 0, "rows": 0}
 
     @property
     def summary(self) -> Summary:
         """The run in numbers, so far."""
-        seconds = (self._clock.now() if self._ended is None else self._ended) - self._began
-        tally, before = self._tally, self._counted_before
-        return Summary(
-            **self._counts,
-            seconds=seconds,
-            requests=tally.requests - before.requests,
-            throttled=tally.throttled - before.throttled,
-            possibly_orphaned=tally.possibly_orphaned - before.possibly_orphaned,
-        )
+        return self._score.summary
 
     def drain(self) -> None:
         """Start no further job; what has been started goes on. Jobs that were not started get no outcome."""
@@ -120,12 +88,22 @@ class Run:
         self._habits = await self._journal.habits(self._jobs.values())
         if not self._again:
             self._known = await self._journal.recall(self._jobs.values())
+            self._account_for_orphans()
         try:
-            await self._start_all()
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._windows.keep_time)
+                await self._start_all()
+                beside.cancel_scope.cancel()
         finally:
             self._windows.abandon(self)
-        self._ended = self._clock.now()
+        self._score.end()
         self._listener(RunFinished(self.summary))
+
+    def _account_for_orphans(self) -> None:
+        """Keep slots for what an earlier run may have asked for without learning of it, before anybody has one."""
+        for key, known in self._known.items():
+            if known.state == "intended":
+                self._making.leave_room(self._jobs[key], known)
 
     async def _start_all(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -140,10 +118,18 @@ class Run:
                 await self._all_settled.wait()
 
     def _in_order(self) -> Iterator[Iterator[Job]]:
-        """Yield the jobs whose exports may be running on the server already, and when all those wait, the others."""
+        """Yield the jobs whose exports may be running on the server already, and when all those wait, the others.
+
+        Of the others those that are thought to take longest come first, so that the first slots are theirs.
+        """
         known = {key for key, known in self._known.items() if known.export_id}
         yield self._while_open(key for key in self._jobs if key in known)
-        yield self._while_open(key for key in self._jobs if key not in known)
+        others = [key for key in self._jobs if key not in known]
+        others.sort(key=lambda key: -self._making.expects(self._jobs[key], self._habit(self._jobs[key])))
+        yield self._while_open(others)
+
+    def _habit(self, job: Job) -> Habit:
+        return self._habits.get(job.subject, NOTHING_LEARNED)
 
     def _while_open(self, keys: Iterable[tuple[str, ...]]) -> Iterator[Job]:
         for key in keys:
@@ -163,9 +149,7 @@ class Run:
             elif self._stopped_by is not None:
                 self._finish(Failed(job, self._stopped_by))
             elif self._open:
-                self._offer(
-                    tasks, Pursuit(job, self._known.get(job.key), self._habits.get(job.subject, NOTHING_LEARNED))
-                )
+                self._offer(tasks, Pursuit(job, self._known.get(job.key), self._habit(job)))
             else:
                 self._settle(1)
         finally:
@@ -182,38 +166,27 @@ class Run:
     def _offer(self, tasks: TaskGroup, pursuit: Pursuit) -> None:
         """Let a job wait for a slot; one that has been asked for before comes before those that have not."""
         if pursuit.known is not None and pursuit.known.state == "intended":
-            self._tally.possibly_orphaned += 1
+            self._score.count_orphan()
             self._listener(ExportOrphaned(pursuit.job))
 
         def start(ticket: Ticket[Pursuit]) -> None:
             tasks.start_soon(self._pursue, tasks, ticket)
 
-        client_id = self._desk_of(pursuit.job).api.client_id
-        self._windows.enter(Ticket(self, pursuit, start, client_id, pursuit.job), first=pursuit.was_asked_for)
+        self._making.enter(self, pursuit, start)
 
     async def _pursue(self, tasks: TaskGroup, ticket: Ticket[Pursuit]) -> None:
-        """Take one job from its request to its outcome, or back into the queue if its export was lost."""
+        """Take one job from its slot to its outcome, or back into the queue: asked in vain, or its export was lost."""
         pursuit, job = ticket.waiting, ticket.job
-        desk = self._desk_of(job)
         try:
-            ready = await self._made(desk, ticket)
-            outcome = Exported(job, await self._collected(desk, job, ready))
+            ready = await self._making.made(ticket)
+            if ready is None:
+                return
+            outcome = Exported(job, await self._collected(self._desk_of(job), job, ready))
         except AsyncexportError as error:
             if not self._pursued_again(tasks, pursuit, error):
                 await self._fail(job, error)
         else:
             self._finish(outcome)
-
-    async def _made(self, desk: Desk, ticket: Ticket[Pursuit]) -> Ready:
-        """Make the export and give the slot back the moment it has ended."""
-        try:
-            pursuit = ticket.waiting
-            ready = await desk.exports.make(ticket.job, self._journal, pursuit.known, remembered=pursuit.habit.seconds)
-        except AsyncexportError:
-            self._windows.leave(ticket)
-            raise
-        self._windows.leave(ticket)
-        return ready
 
     async def _collected(self, desk: Desk, job: Job, ready: Ready) -> Receipt:
         """Move the export into the sink. Its URL is waited for before a place is taken, and looked at again after."""
@@ -233,7 +206,7 @@ class Run:
             return False
         if not self._open or self._stopped_by is not None:
             return False
-        self._offer(tasks, replace(pursuit, known=None, lost_before=True))
+        self._offer(tasks, Pursuit(pursuit.job, habit=pursuit.habit, lost_before=True))
         return True
 
     async def _fail(self, job: Job, error: AsyncexportError) -> None:
@@ -251,11 +224,8 @@ class Run:
 
     def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):
-            self._counts["failed"] += 1
             _let_go(outcome.error)
-        else:
-            self._counts["skipped" if outcome.found else "exported"] += 1
-            self._counts["rows"] += 0 if outcome.found else outcome.receipt.rows
+        self._score.count(outcome)
         self._listener(JobFinished(outcome))
         self._deliver(outcome)
         self._settle(1)
@@ -267,8 +237,7 @@ class Run:
             self._all_settled.set()
 
     def __repr__(self) -> str:
-        done = sum(self._counts[name] for name in ("exported", "failed", "skipped"))
-        return f"<Run {done}/{len(self._jobs)} jobs done>"
+        return f"<Run {self._score.outcomes}/{len(self._jobs)} jobs done>"
 
 
 def _let_go(error: AsyncexportError) -> None:

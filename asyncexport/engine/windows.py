@@ -1,22 +1,35 @@
 """What all runs of an exporter share: the slots of every endpoint, and the places for transfers.
 
 The API counts a client's exports, not a program's runs, so the windows belong to the exporter. Whoever wants a slot
-leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. The
-object store says when it is busy; then fewer transfers run at once, and one more again for each that goes through.
+leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. What
+was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. The object store says when
+it is busy; then fewer transfers run at once, and one more again for each that goes through.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import anyio
 
+from asyncexport.engine.reminders import Reminders
 from asyncexport.models import Job, Limits
+from asyncexport.ports import Clock
+from asyncexport.sansio.chance import Chance
+from asyncexport.sansio.lanes import Rank
 from asyncexport.sansio.slots import Slots
+from asyncexport.sansio.window import Window
 
 Waiting = TypeVar("Waiting")
+
+Chances: TypeAlias = defaultdict[tuple[str, str], Chance]
+"""How likely a look is throttled, by client id and region."""
+
+Where: TypeAlias = tuple[str, str, str]
+"""Whose slots: client id, region, endpoint."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,38 +46,94 @@ class Ticket(Generic[Waiting]):
     job: Job
 
     @property
-    def window(self) -> tuple[str, str, str]:
-        """The slots it is for: client id, region, endpoint."""
-        return (self.client_id, self.job.profile.region.value, self.job.entity.value)
+    def window(self) -> Where:
+        """The slots it is for."""
+        return where(self.client_id, self.job)
+
+
+def where(client_id: str, job: Job) -> Where:
+    """Return whose slots a job needs."""
+    return (client_id, job.profile.region.value, job.entity.value)
 
 
 class Windows(Generic[Waiting]):
-    """The windows of one exporter."""
+    """The windows of one exporter. Whoever uses them runs :meth:`keep_time` beside."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Clock, chances: Chances) -> None:
         self._limits = limits
-        self._slots: dict[tuple[str, str, str], Slots[Ticket[Waiting]]] = {}
+        self._clock = clock
+        self._chances = chances
+        self._reminders = Reminders(clock)
+        self._slots: dict[Where, Slots[Ticket[Waiting]]] = {}
         self._held: set[Ticket[Waiting]] = set()
+        self._resting: dict[Ticket[Waiting], None] = {}
+        self._due: dict[Where, float] = {}
         self.transfers = anyio.CapacityLimiter(limits.downloads)
 
-    def enter(self, ticket: Ticket[Waiting], *, first: bool = False) -> None:
-        """Let the ticket wait for a slot: at the end of its account's lane, or at its front."""
-        _, region, entity = window = ticket.window
-        if window not in self._slots:
-            self._slots[window] = Slots(f"{entity}@{region}", self._limits.in_progress)
-        self._slots[window].offer(ticket, ticket.job.profile.account, first=first)
-        self._admit(window)
+    async def keep_time(self) -> None:
+        """Wake what rests and look at windows whose moment has come, until cancelled."""
+        await self._reminders.ring()
 
-    def leave(self, ticket: Ticket[Waiting]) -> None:
-        """Give the ticket's slot back: the next ticket has it."""
+    def enter(self, ticket: Ticket[Waiting], rank: Rank) -> None:
+        """Let the ticket wait for a slot in its account's lane, where ``rank`` puts it."""
+        self._slots_at(ticket.window).offer(ticket, ticket.job.profile.account, rank)
+        self._admit(ticket.window)
+
+    def rest(self, ticket: Ticket[Waiting], seconds: float, rank: Rank) -> None:
+        """Let the ticket, which has no slot, enter in so many seconds."""
+        self._resting[ticket] = None
+
+        def wake() -> None:
+            if ticket in self._resting:
+                del self._resting[ticket]
+                self.enter(ticket, rank)
+
+        self._reminders.set(self._clock.now() + seconds, wake)
+
+    def asks(self, ticket: Ticket[Waiting]) -> None:
+        """The request of the ticket's job goes out now."""
+        self._slots[ticket.window].asks(ticket, self._clock.now())
+
+    def adopted(self, ticket: Ticket[Waiting]) -> None:
+        """The export of the ticket's job has been running before."""
+        self._slots[ticket.window].adopted(ticket)
+        self._admit(ticket.window)
+
+    def accepted(self, ticket: Ticket[Waiting]) -> None:
+        """The request was accepted: an export is in progress."""
+        self._slots[ticket.window].accepted(ticket)
+        self._admit(ticket.window)
+
+    def refused(self, ticket: Ticket[Waiting]) -> bool:
+        """The request met a 429 and the slot is given back; True if that was for the exports in progress."""
         self._held.remove(ticket)
-        self._slots[ticket.window].release()
+        by_cap = self._slots[ticket.window].refused(ticket, ticket.job.profile.profile_id, self._clock.now())
+        self._admit(ticket.window)
+        return by_cap
+
+    def lost(self, ticket: Ticket[Waiting], seconds: float) -> None:
+        """The answer to the request was lost: for so many seconds the slot is the orphan's."""
+        self._held.remove(ticket)
+        self._slots[ticket.window].lost(ticket, self._clock.now() + seconds)
+        self._admit(ticket.window)
+
+    def orphaned(self, window: Where, seconds: float) -> None:
+        """An earlier run's request may have left an export that is in progress for so many seconds yet."""
+        self._slots_at(window).orphaned(self._clock.now() + seconds)
+
+    def leave(self, ticket: Ticket[Waiting], ended_at: float = float("inf")) -> None:
+        """Give the ticket's slot back, whose export ended at ``ended_at`` if that is known: the next ticket has it."""
+        self._held.remove(ticket)
+        self._slots[ticket.window].release(ticket, ended_at)
         self._admit(ticket.window)
 
     def withdraw(self, owner: object) -> list[Waiting]:
-        """Take back and return everything of ``owner`` that still waits."""
+        """Take back and return everything of ``owner`` that still waits or rests."""
         found = [slots.withdraw(lambda ticket: ticket.owner is owner) for slots in self._slots.values()]
-        return [ticket.waiting for tickets in found for ticket in tickets]
+        rested = [ticket for ticket in self._resting if ticket.owner is owner]
+        for ticket in rested:
+            del self._resting[ticket]
+        return [ticket.waiting for tickets in (*found, rested) for ticket in tickets]
 
     def abandon(self, owner: object) -> None:
         """Take back everything of ``owner``: what waits for a slot, and what has one and will not give it back."""
@@ -80,10 +149,26 @@ class Windows(Generic[Waiting]):
         """A transfer went through."""
         self.transfers.total_tokens = min(self._limits.downloads, self.transfers.total_tokens + 1)
 
-    def _admit(self, window: tuple[str, str, str]) -> None:
-        for ticket in self._slots[window].admit():
+    def _slots_at(self, window: Where) -> Slots[Ticket[Waiting]]:
+        if window not in self._slots:
+            client_id, region, entity = window
+            believed = Window(self._limits.told, self._chances[client_id, region])
+            self._slots[window] = Slots(f"{entity}@{region}", believed)
+        return self._slots[window]
+
+    def _admit(self, window: Where) -> None:
+        slots, now = self._slots[window], self._clock.now()
+        for ticket in slots.admit(now):
             self._held.add(ticket)
             ticket.start(ticket)
+        moment = slots.next_moment(now)
+        if moment is not None and moment < self._due.get(window, float("inf")):
+            self._due[window] = moment
+            self._reminders.set(moment, lambda: self._look(window))
+
+    def _look(self, window: Where) -> None:
+        self._due.pop(window, None)
+        self._admit(window)
 
     def __repr__(self) -> str:
         return f"<Windows {', '.join(map(repr, self._slots.values())) or 'no slots yet'}>"

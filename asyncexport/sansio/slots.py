@@ -1,91 +1,130 @@
-"""Who is next at one endpoint: the window of exports that a client may have in progress.
+"""The slots of one endpoint: who has one, who is next, and which exports hold one that nobody waits for any more.
 
 The API lets a client have a few exports in progress per endpoint (5 by default, officially) and counts them over all
-profiles. A slot is taken before the POST and given back when the terminal status is seen. Waiting jobs stand in lanes,
-one for each ``lane`` value (an account), and lanes take turns, so that no account starves behind a larger one. All is
-decided synchronously: :meth:`Slots.admit` returns who may start, and the caller starts them.
+profiles. A slot is taken before the POST and given back when the terminal status is seen, or when the request was
+refused. If its answer was lost the server may be making the export all the same: then the *orphan* keeps the slot until
+it must have ended, but orphans never keep the last one. How many slots there are is the :class:`Window`'s affair, who
+is next that of :class:`Lanes`. All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller
+starts them.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Waiting = TypeVar("Waiting")
+from asyncexport.sansio.lanes import Lanes, Rank
+from asyncexport.sansio.window import Window
+
+Waiting = TypeVar("Waiting", bound=Hashable)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A slot that is taken. Its request went out at ``asked_at``; the export ``runs`` once it was accepted."""
+
+    asked_at: float
+    runs: bool = False
 
 
 class Slots(Generic[Waiting]):
-    """The slots of one (client id, region, endpoint). ``name`` is for people."""
+    """The slots of one (client id, region, endpoint). ``name`` is for people. Times are in the clock's seconds."""
 
-    def __init__(self, name: str, capacity: int) -> None:
+    def __init__(self, name: str, window: Window) -> None:
         self._name = name
-        self._capacity = capacity
-        self._busy = 0
-        self._lanes: dict[Hashable, deque[Waiting]] = {}
-        self._turns: deque[Hashable] = deque()
+        self._window = window
+        self._held: dict[Waiting, _Slot] = {}
+        self._orphans: list[float] = []
+        self._lanes: Lanes[Waiting] = Lanes()
 
     @property
     def capacity(self) -> int:
-        """How many exports may be in progress."""
-        return self._capacity
+        """How many exports may be in progress, as far as is known."""
+        return self._window.limit
 
     @property
     def busy(self) -> int:
-        """How many slots are taken."""
-        return self._busy
+        """How many slots are taken; orphans take all but one at most."""
+        return len(self._held) + self._haunting
 
     @property
     def waiting(self) -> int:
         """How many jobs wait for a slot."""
-        return sum(map(len, self._lanes.values()))
+        return len(self._lanes)
 
-    def offer(self, job: Waiting, lane: Hashable, *, first: bool = False) -> None:
-        """Let ``job`` wait in ``lane``: at its end, or at its front when it has been here before."""
-        queue = self._lanes.get(lane)
-        if queue is None:
-            queue = self._lanes[lane] = deque()
-            self._turns.append(lane)
-        if first:
-            queue.appendleft(job)
-        else:
-            queue.append(job)
+    def offer(self, job: Waiting, lane: Hashable, rank: Rank) -> None:
+        """Let ``job`` wait in ``lane``."""
+        self._lanes.offer(job, lane, rank)
 
-    def admit(self) -> list[Waiting]:
+    def admit(self, now: float) -> list[Waiting]:
         """Give every free slot to a waiting job and return those jobs, in the order in which they are to start."""
+        while self._orphans and self._orphans[0] <= now:
+            heapq.heappop(self._orphans)
         admitted: list[Waiting] = []
-        while self._turns and self._busy < self._capacity:
-            admitted.append(self._next())
-            self._busy += 1
+        while self._lanes and self._window.has_room(self.busy, now, asking=len(self._held) - self._running):
+            job = self._lanes.take()
+            self._held[job] = _Slot(now)
+            admitted.append(job)
         return admitted
 
-    def release(self) -> None:
-        """A slot is free again: its export ended, or never came to be."""
-        if self._busy == 0:
-            raise RuntimeError(f"{self!r}: more slots released than taken")
-        self._busy -= 1
+    def asks(self, job: Waiting, now: float) -> None:
+        """The request of a job with a slot goes out now."""
+        slot = self._held[job]
+        slot.asked_at, slot.runs = now, False
+
+    def adopted(self, job: Waiting) -> None:
+        """The job's export was running before."""
+        self._held[job].runs = True
+
+    def accepted(self, job: Waiting) -> None:
+        """The request of the job was accepted: its export is in progress."""
+        slot = self._held[job]
+        slot.runs = True
+        self._window.accepted(self._running + self._haunting, slot.asked_at)
+
+    def refused(self, job: Waiting, whose: Hashable, now: float) -> bool:
+        """The request was refused and the slot is free again; True if that was for the number of exports."""
+        slot = self._held.pop(job)
+        asking = sum(not other.runs and other.asked_at < now for other in self._held.values())
+        others = self._running + self._haunting + asking
+        return self._window.refused(others, whose, sent_at=slot.asked_at, now=now)
+
+    def lost(self, job: Waiting, until: float) -> None:
+        """The answer to the request was lost: the slot is the orphan's ``until`` then."""
+        del self._held[job]
+        self.orphaned(until)
+
+    def orphaned(self, until: float) -> None:
+        """Nobody of ours has asked, but an export may be in progress ``until`` then."""
+        heapq.heappush(self._orphans, until)
+
+    def release(self, job: Waiting, ended_at: float = float("inf")) -> None:
+        """The job's slot is free again: its export ended at ``ended_at``, or never came to be."""
+        if job not in self._held:
+            raise RuntimeError(f"{self!r}: a slot is given back that was not taken")
+        if self._held.pop(job).runs:
+            self._window.ended(ended_at)
 
     def withdraw(self, whose: Callable[[Waiting], bool]) -> list[Waiting]:
         """Take the waiting jobs out again that ``whose`` is true of, and return them: none of them will start."""
-        left: list[Waiting] = []
-        for lane in list(self._turns):
-            queue = self._lanes.pop(lane)
-            left += filter(whose, queue)
-            if staying := deque(job for job in queue if not whose(job)):
-                self._lanes[lane] = staying
-            else:
-                self._turns.remove(lane)
-        return left
+        return self._lanes.withdraw(whose)
 
-    def _next(self) -> Waiting:
-        lane = self._turns.popleft()
-        queue = self._lanes[lane]
-        job = queue.popleft()
-        if queue:
-            self._turns.append(lane)
-        else:
-            del self._lanes[lane]
-        return job
+    def next_moment(self, now: float) -> float | None:
+        """Return when somebody who waits may be admitted although nothing has happened; None if nobody or never."""
+        if not self._lanes:
+            return None
+        moments = [moment for moment in (self._window.next_moment(now), *self._orphans[:1]) if moment is not None]
+        return min(moments, default=None)
+
+    @property
+    def _running(self) -> int:
+        return sum(slot.runs for slot in self._held.values())
+
+    @property
+    def _haunting(self) -> int:
+        return min(len(self._orphans), self._window.limit - 1)
 
     def __repr__(self) -> str:
-        return f"<Slots {self._name} {self._busy}/{self._capacity} busy, {self.waiting} waiting>"
+        return f"<Slots {self._name} {self.busy}/{self.capacity} busy, {self.waiting} waiting>"

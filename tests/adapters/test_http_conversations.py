@@ -31,6 +31,7 @@ from asyncexport.events import CallRetried, Event
 from asyncexport.models import Entity, ExportStatus, Job, Profile
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.bucket import Bucket
+from asyncexport.sansio.chance import Chance
 from asyncexport.sansio.wire import Grant
 from asyncexport.testing import FakeClock
 from tests.aio import mocked_http
@@ -72,6 +73,7 @@ class Conversation:
             retrying=self._retrying(),
             limiter_of=lambda _: limiter,
             tally=self.tally,
+            chance=Chance(),
         )
 
     def _retrying(self) -> Retrying:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import anyio
 import pytest
 
 from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.export import Ready
+from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.tally import Tally
+from asyncexport.engine.windows import Chances, Ticket, Windows
 from asyncexport.errors import (
     AsyncexportError,
 )
-from asyncexport.models import Limits
+from asyncexport.models import Job, Limits
 from asyncexport.notes import Known
 from asyncexport.ports import Response
 from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.chance import Chance
 from asyncexport.sansio.polling import Schedule
 from asyncexport.testing import Answer, FakeClock, FakeTransport, json_response
 from tests.engine.support import (
@@ -50,15 +56,41 @@ class Counterpart:
             backoff=Backoff(),
             deadline=deadline,
             tally=self.tally,
+            chances=Chances(Chance),
         )
+        self.windows: Windows[Pursuit] = Windows(self.world.limits, self.clock, self.world.chances)
+        self._desk: Desk | None = None
 
     async def desk(self) -> Desk:
-        """Open the account."""
-        return await Desks(self.world).open(ACCOUNT)
+        """Open the account, once."""
+        if self._desk is None:
+            self._desk = await Desks(self.world).open(ACCOUNT)
+        return self._desk
 
-    async def make(self, known: Known | None = None) -> Ready:
-        """Make JOB's export, or take up the one that is known."""
-        return await (await self.desk()).exports.make(JOB, self.notebook, known)
+    async def make(self, known: Known | None = None, *, job: Job = JOB) -> Ready:
+        """Make the export of a job, or take up the one that is known, in a slot."""
+        desk = await self.desk()
+        making = Making(
+            desk_of=lambda _: desk,
+            windows=self.windows,
+            journal=self.notebook,
+            clock=self.clock,
+            spread=self.world.spread,
+            backoff=self.world.backoff,
+            listener=self.events,
+        )
+        started, starts = anyio.create_memory_object_stream[Ticket[Pursuit]](1)
+        making.enter(self, Pursuit(job, known), started.send_nowait)
+        beside = asyncio.create_task(self.windows.keep_time())
+        try:
+            while (ready := await making.made(await starts.receive())) is None:
+                pass
+        finally:
+            beside.cancel()
+            await asyncio.wait([beside])
+            started.close()
+            starts.close()
+        return ready
 
     @property
     def sent(self) -> list[str]:

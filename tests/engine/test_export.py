@@ -78,9 +78,7 @@ async def test_a_deadline_with_an_outage_before_it() -> None:
 
     counter.transport.send = send  # type: ignore[method-assign]
     desk = await counter.desk()
-    made = await asyncio.gather(
-        *(desk.exports.make(job, counter.notebook) for job in (JOB, OTHER_JOB)), return_exceptions=True
-    )
+    made = await asyncio.gather(*(counter.make(job=job) for job in (JOB, OTHER_JOB)), return_exceptions=True)
 
     assert [type(each) for each in made] == [ExportDeadline] * 2
     assert counter.clock.now() == pytest.approx(100.0 + desk.api.down_seconds(0.0))
@@ -149,7 +147,7 @@ async def test_complete_without_a_url_is_looked_at_again() -> None:
     bare = export_response("COMPLETED")
     counter = Counterpart(RUNNING, bare, bare, DONE)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     located = await desk.exports.locate(JOB, ready)
     assert located.url == SignedUrl(URL)
 
@@ -167,7 +165,7 @@ async def test_a_url_that_grew_old_in_the_queue_is_fetched_anew() -> None:
     """A URL is used only while it has time left; otherwise the export is looked at right before the download."""
     counter = Counterpart(RUNNING, DONE, token_response("Atza|two"), export_response("COMPLETED", url=f"{URL}&fresh"))
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     counter.clock.advance(3545)
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(f"{URL}&fresh")
 
@@ -176,7 +174,7 @@ async def test_a_url_with_time_left_is_used_as_it_is() -> None:
     """No look is wasted on a URL that was just minted."""
     counter = Counterpart(RUNNING, DONE)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(URL)
 
 
@@ -193,7 +191,7 @@ async def test_a_url_to_another_host_makes_no_order() -> None:
     evil = "https://evil.test/x"
     counter = Counterpart(RUNNING, export_response("COMPLETED", url=evil), export_response("COMPLETED", url=evil))
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     located = await desk.exports.locate(JOB, ready)
     with pytest.raises(UrlRefused):
         desk.order(JOB, located)
@@ -265,7 +263,7 @@ async def test_a_completed_export_that_runs_again_is_waited_for() -> None:
     bare = export_response("COMPLETED")
     counter = Counterpart(RUNNING, bare, *[RUNNING] * 8, bare, DONE)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(URL)
 
 
@@ -274,7 +272,7 @@ async def test_an_earlier_runs_export_that_gives_no_url_is_lost() -> None:
     bare = export_response("COMPLETED")
     counter = Counterpart(*[bare] * 5)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook, Known("requested", "export-1", 84_600.0))
+    ready = await counter.make(Known("requested", "export-1", 84_600.0))
     with pytest.raises(ExportExpired, match="cannot be collected any more"):
         await desk.exports.locate(JOB, ready)
 

@@ -15,10 +15,16 @@ from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.weather import Weather
+from asyncexport.engine.run import Run
+from asyncexport.engine.score import Score
+from asyncexport.engine.tally import Tally
+from asyncexport.engine.windows import Chances, Windows
 from asyncexport.errors import ConfigError, DiskFull, ExportExpired, ExportFailed, ProfileAccessDenied, SinkError
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
-from asyncexport.models import Profile, Receipt, TransferOrder
+from asyncexport.models import Limits, Profile, Receipt, TransferOrder
 from asyncexport.notes import Committed, Habit, Intended
+from asyncexport.sansio.chance import Chance
+from asyncexport.testing import FakeClock
 from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
 from tests.engine.support import Events, Library, Notebook, true_text
 
@@ -449,26 +455,19 @@ async def test_a_run_asks_what_was_learned_and_notes_how_long_the_export_took(
 
 def test_a_run_tells_about_itself() -> None:
     """The repr is one true line."""
-    from asyncexport.engine.run import Run
-    from asyncexport.engine.tally import Tally
-    from asyncexport.engine.windows import Windows
-    from asyncexport.models import Limits
-    from asyncexport.testing import FakeClock
-
-    profile = Profile("a", Region.EU, "1")
+    clock = FakeClock()
     run = Run(
-        [Job(profile, Entity.ADS)],
+        [Job(Profile("a", Region.EU, "1"), Entity.ADS)],
         Library(),
         desk_of=lambda _: pytest.fail("no desk is needed"),
         runner=None,  # type: ignore[arg-type]
-        windows=Windows(Limits()),
-        clock=FakeClock(),
+        windows=Windows(Limits(), clock, Chances(Chance)),
+        making=None,  # type: ignore[arg-type]
         listener=Events(),
-        tally=Tally(),
-        counted_before=Tally(),
+        score=Score(clock, Tally(), Tally()),
         journal=Notebook(),
         again=False,
     )
     assert repr(run) == "<Run 0/1 jobs done>"
     with pytest.raises(RuntimeError, match="before the run began"):
-        run._finish(Failed(Job(profile, Entity.ADS), AsyncexportError("x")))
+        run._finish(Failed(Job(Profile("a", Region.EU, "1"), Entity.ADS), AsyncexportError("x")))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from asyncexport.accounts import Region
-from asyncexport.engine.windows import Ticket, Windows
+from asyncexport.engine.windows import Chances, Ticket, Windows
 from asyncexport.models import Entity, Job, Limits, Profile
+from asyncexport.sansio.chance import Chance
+from asyncexport.sansio.lanes import Rank
+from asyncexport.testing import FakeClock
 
 JOB = Job(Profile("acme", Region.EU, "1"), Entity.ADS)
 OTHER = Job(Profile("acme", Region.EU, "1"), Entity.TARGETS)
@@ -16,13 +19,14 @@ class Runs:
     """Two runs before one window of one slot; ``started`` tells who got it."""
 
     def __init__(self) -> None:
-        self.windows: Windows[str] = Windows(Limits(in_progress=1))
+        self.clock = FakeClock()
+        self.windows: Windows[str] = Windows(Limits(in_progress=1), self.clock, Chances(Chance))
         self.started: list[str] = []
 
-    def ask(self, owner: str, name: str, job: Job = JOB, *, first: bool = False) -> Ticket[str]:
+    def ask(self, owner: str, name: str, job: Job = JOB, rank: Rank = (1, 0.0)) -> Ticket[str]:
         """Let a ticket wait."""
         ticket = Ticket(owner, name, lambda ticket: self.started.append(ticket.waiting), "client", job)
-        self.windows.enter(ticket, first=first)
+        self.windows.enter(ticket, rank)
         return ticket
 
 
@@ -76,7 +80,7 @@ async def test_a_slot_is_given_back_once() -> None:
 
 async def test_a_busy_store_is_sent_fewer_transfers_until_it_is_well() -> None:
     """Each complaint takes a place away, down to one; each success gives one back, up to the limit."""
-    windows: Windows[str] = Windows(Limits(downloads=3))
+    windows: Windows[str] = Windows(Limits(downloads=3), FakeClock(), Chances(Chance))
     for _ in range(5):
         windows.store_is_busy()
     assert windows.transfers.total_tokens == 1

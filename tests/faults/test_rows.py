@@ -24,7 +24,7 @@ async def test_an_export_that_flaps(flaps: int) -> None:
     fresh = export_response("COMPLETED", url=f"{URL}&fresh")
     counter = Counterpart(RUNNING, DONE, token_response("Atza|two"), *[RUNNING] * flaps, fresh)
     desk = await counter.desk()
-    ready = await desk.exports.make(JOB, counter.notebook)
+    ready = await counter.make()
     counter.clock.advance(3545)
     assert (await desk.exports.locate(JOB, ready)).url == SignedUrl(f"{URL}&fresh")
     assert sum("POST api" in line for line in counter.sent) == 1

@@ -21,6 +21,7 @@ from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
 from asyncexport.models import Job
 from asyncexport.sansio.planning import plan
+from asyncexport.sansio.window import OFFICIAL
 
 
 @click.command("plan", context_settings=options.CONTEXT)
@@ -51,7 +52,7 @@ def command(
     The profiles are looked up; what is already there under the label, and what Amazon still keeps for it, is counted by
     its records and not read; then the exports that are left are counted by endpoint, with the rounds they need through
     the slots and the time that takes: by how long each took on earlier nights, or if an export is generated in 25 s,
-    which is an assumption.
+    which is an assumption, as are 5 slots where their number is to be found out.
     """
     chosen = settings.choose(out=out, entities=entity, accounts=account)
     discovery = asyncio.run(look(chosen, Exporter))
@@ -61,7 +62,7 @@ def command(
     known = present(jobs, sink_of(chosen.sink), run.state_dir, now=time.time())
     left = [job for job in jobs if job not in known.there]
     memory = learned(run.state_dir, left) if run.state_dir is not None else {}
-    found = estimate(left, chosen.accounts, chosen.limits.in_progress, memory)
+    found = estimate(left, chosen.accounts, chosen.limits.told or OFFICIAL, memory)
     for text in as_json(jobs, known, found) if json else as_text(jobs, known, found, snapshot):
         click.echo(text)
     for refused in discovery.refused:

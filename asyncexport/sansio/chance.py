@@ -1,0 +1,30 @@
+"""How likely a call is throttled by chance: the recent share of 429s among calls of one kind.
+
+An exponential mean over about the last hundred calls, which begins as if twenty had been answered and a hundredth of
+one throttled: a client that has seen nothing yet expects next to nothing.
+"""
+
+from __future__ import annotations
+
+
+class Chance:
+    """The share of 429s; calling it returns the share, more than 0 and less than 1."""
+
+    _KEPT = 0.99
+    _CALLS = 20.0
+    _THROTTLED = 0.01
+
+    def __init__(self) -> None:
+        self._calls = self._throttled = 0.0
+
+    def heard(self, *, throttled: bool) -> None:
+        """A call was answered."""
+        self._calls = self._calls * self._KEPT + 1.0
+        self._throttled = self._throttled * self._KEPT + throttled
+
+    def __call__(self) -> float:
+        """Return the share."""
+        return (self._throttled + self._THROTTLED) / (self._calls + self._CALLS)
+
+    def __repr__(self) -> str:
+        return f"<Chance {self():.3f}>"
