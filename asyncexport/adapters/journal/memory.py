@@ -55,12 +55,14 @@ def learn(connection: sqlite3.Connection, job: Job, note: Note, now: float) -> N
 
 def habits(connection: sqlite3.Connection, jobs: Iterable[Job]) -> dict[Key, Habit]:
     """Return what was learned of these jobs, and of the parts that they begin in, by subject."""
-    rows: dict[Key, Any] = {row[:5]: row for row in connection.execute(_ALL)}
-    found: dict[Key, Habit] = {}
-    for job in jobs:
-        habit = _habit(rows, job, found)
-        for filters in () if habit is None else habit.split:
-            _habit(rows, part_of(job, filters), found)
+    wanted = {job.subject: job for job in jobs}
+    rows = {row[:5]: row for row in connection.execute(_ALL) if row[:5] in wanted}
+    found = {subject: _memory(row, wanted[subject]).habit for subject, row in rows.items()}
+    for subject, habit in list(found.items()):
+        for part in (part_of(wanted[subject], filters) for filters in habit.split):
+            row = connection.execute(_ONE, [as_bytes(text) for text in part.subject]).fetchone()
+            if row is not None:
+                found[part.subject] = _memory(row, part).habit
     return found
 
 
@@ -92,14 +94,6 @@ def slowest(state_dir: str | os.PathLike[str], number: int) -> list[Slow]:
     with looking(Path(state_dir) / FILE) as connection:
         found = [] if connection is None else list(connection.execute(_SLOWEST, (-LARGEST_LOG, LARGEST_LOG, number)))
         return [Slow(row[0], row[1], row[2], row[3], math.exp(row[4])) for row in found]
-
-
-def _habit(rows: dict[Key, Any], job: Job, found: dict[Key, Habit]) -> Habit | None:
-    row = rows.get(job.subject)
-    if row is None:
-        return None
-    habit = found[job.subject] = _memory(row, job).habit
-    return habit
 
 
 def _memory(row: tuple[Any, ...], job: Job) -> Memory:

@@ -25,6 +25,7 @@ where snapshot = coalesce(cast(:snapshot as text), snapshot) and state = coalesc
 order by noted_at
 """
 _OF_LABEL = "select * from job where snapshot = cast(? as text)"
+_SPLIT, _WHOLE = 13, 14
 _TALLY = """
 select snapshot, max(noted_at) as noted_at,
        sum(whole = '' and state = 'committed') as committed, sum(whole = '' and state = 'failed') as failed,
@@ -87,7 +88,8 @@ def recall(connection: sqlite3.Connection, jobs: Iterable[Job], now: float) -> d
     wanted = {job.key: job for job in jobs}
     known: dict[Key, Known] = {}
     for snapshot in {key[0] for key in wanted}:
-        rows = {row[:6]: row for row in connection.execute(_OF_LABEL, (as_bytes(snapshot),))}
+        label = connection.execute(_OF_LABEL, (as_bytes(snapshot),))
+        rows = {row[:6]: row for row in label if row[:6] in wanted or row[_WHOLE]}
         for key in wanted.keys() & rows.keys():
             known[key] = found = _known(rows[key], wanted[key], now)
             parts = [part_of(wanted[key], filters) for filters in found.split]
@@ -96,7 +98,7 @@ def recall(connection: sqlite3.Connection, jobs: Iterable[Job], now: float) -> d
 
 
 def _known(row: tuple[Any, ...], job: Job, now: float) -> Known:
-    return Known(str(row[6]), str(row[7]), now - float(row[8]), from_json(str(row[13]), job))
+    return Known(str(row[6]), str(row[7]), now - float(row[8]), from_json(str(row[_SPLIT]), job))
 
 
 def _select(path: Path, statement: str, values: Row) -> list[Row]:
