@@ -217,7 +217,7 @@ class MemoryJournal:
             case Intended():
                 return replace(before, state="intended", export_id="", split=())
             case Requested(export_id=export_id):
-                return replace(before, state="requested", export_id=export_id, split=(), asked_at=self.wall())
+                return replace(before, state="requested", export_id=export_id, asked_at=self.wall())
             case Committed(receipt=receipt):
                 return replace(before, state="committed", export_id=receipt.export_id)
             case Dropped(keep=keep):
@@ -227,7 +227,7 @@ class MemoryJournal:
 
     def _take_parts(self, job: Job, before: tuple[Filters, ...], parts: tuple[Filters, ...]) -> None:
         for filters in set(before) - set(parts):
-            del self._rows[replace(job, filters=filters).key]
+            self._rows.pop(replace(job, filters=filters).key, None)
         for filters in set(parts) - set(before):
             self._rows.setdefault(replace(job, filters=filters).key, _Row("waiting", "", self.wall()))
 

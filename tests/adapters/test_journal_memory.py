@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from asyncexport.accounts import Region
 from asyncexport.adapters.journal import SqliteJournal
@@ -64,6 +67,35 @@ STATES: list[tuple[list[Note], Known]] = [
     ([Split(PARTS), Committed(RECEIPT)], Known("committed", "export-1", 0.0, PARTS)),
     ([Split(PARTS), Intended()], Known("intended", "", 0.0)),
 ]
+
+
+NOTES: list[Note] = [
+    Intended(),
+    Requested("export-1"),
+    Requested("export-2"),
+    Committed(RECEIPT),
+    Committed(RECEIPT, 10.0),
+    Committed(RECEIPT, 1000.0),
+    Dropped(ConnectionLost("x"), keep=True),
+    Dropped(ExportFailed("x"), keep=False),
+    Split(PARTS),
+    Split(FURTHER),
+]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(NOTES)), max_size=25))
+async def test_the_two_journals_agree(tmp_path: Path, noted: list[tuple[int, Note]]) -> None:
+    """Whatever is noted in whatever order, of the job, its parts and others: both know and have learned the same."""
+    jobs = [JOB, later(JOB), part(PARTS[0]), part(PARTS[1]), part(FURTHER[0])]
+    memory = MemoryJournal(lambda: 100.0)
+    async with SqliteJournal(tempfile.mkdtemp(dir=tmp_path), wall=lambda: 100.0) as file:
+        for number, each in noted:
+            if number < 2 or not isinstance(each, Split):
+                await note(file, jobs[number], each)
+                await note(memory, jobs[number], each)
+        assert await file.recall(jobs) == await memory.recall(jobs)
+        assert await file.habits(jobs) == await memory.habits(jobs)
 
 
 @pytest.mark.parametrize(("notes", "known"), STATES, ids=range(len(STATES)))

@@ -24,7 +24,7 @@ on conflict do update set
     state = excluded.state, noted_at = excluded.noted_at, rows = excluded.rows, location = excluded.location,
     error = excluded.error, export_id = case when :keep then export_id else excluded.export_id end,
     asked_at = case when excluded.state = 'requested' then excluded.asked_at else asked_at end,
-    split = case when excluded.state in ('intended', 'requested', 'split') then excluded.split else split end
+    split = case when excluded.state in ('intended', 'split') then excluded.split else split end
 """
 _ITS_PARTS = """
 where snapshot = cast(:snapshot as text) and account = cast(:account as text) and region = cast(:region as text)
