@@ -333,20 +333,25 @@ class Limits:
     """What the client allows itself.
 
     ``in_progress``: slots per (client id, region, endpoint), or ``"auto"`` to find out how many there are; ``rate`` and
-    ``burst``: requests a second per profile, and how many may come at once; ``downloads``: transfers at once. Raises
-    :class:`ConfigError` for what cannot work.
+    ``burst``: requests a second per profile, and how many may come at once; ``downloads``: transfers at once;
+    ``looks``: requests a second per client id and region that its exports may cost on average when all slots are busy,
+    looks and requests for exports together (exports of a second or two cost more: each needs two requests at least).
+    Raises :class:`ConfigError` for what cannot work.
     """
 
     in_progress: int | Literal["auto"] = 5
     rate: float = 5.0
     burst: int = 5
     downloads: int = 16
+    looks: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
-            raise ConfigError("limits: rate must be more than 0")
-        if self.rate == float("inf"):
-            raise ConfigError("limits: rate must be finite")
+        for name in ("rate", "looks"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise ConfigError(f"limits: {name} must be more than 0")
+            if value == float("inf"):
+                raise ConfigError(f"limits: {name} must be finite")
         for name in ("in_progress", "burst", "downloads"):
             value = getattr(self, name)
             if name == "in_progress" and value == "auto":

@@ -194,6 +194,8 @@ def test_a_job_in_words() -> None:
         ("rate", -1.0, "rate must be more than 0"),
         ("rate", float("nan"), "rate must be more than 0"),
         ("rate", float("inf"), "rate must be finite"),
+        ("looks", 0, "looks must be more than 0"),
+        ("looks", float("inf"), "looks must be finite"),
         ("in_progress", 0, 'in_progress must be a whole number of at least 1 or "auto"'),
         ("in_progress", "many", 'in_progress must be a whole number of at least 1 or "auto"'),
         ("burst", 0.5, "burst must be a whole number of at least 1"),

@@ -21,7 +21,8 @@ from asyncexport.ports import Clock, Listener, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.bucket import Bucket
-from asyncexport.sansio.polling import Polling, Schedule
+from asyncexport.sansio.learned import LearnedPolling
+from asyncexport.sansio.polling import Polling
 from asyncexport.sansio.urls import check_download_url
 from asyncexport.sansio.wider import ClientRate
 
@@ -30,7 +31,8 @@ from asyncexport.sansio.wider import ClientRate
 class Surroundings:
     """What every account shares: the ports, the randomness and the policies.
 
-    ``schedule``: when to look, where the caller has decided it. ``chances`` hear how looks are answered.
+    ``schedule``: when to look, where the caller has decided it; otherwise it is learned. ``chances`` hear how looks are
+    answered.
     """
 
     transport: Transport
@@ -72,7 +74,11 @@ class Desk:
 
 
 class Desks:
-    """Opens desks. Accounts that share a host share its retry budget; those that share a client, its limiters."""
+    """Opens desks.
+
+    Accounts that share a host share its retry budget; those that share a client, its limiters and what was learned of
+    its exports.
+    """
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
@@ -80,6 +86,7 @@ class Desks:
         self._api_hosts: dict[tuple[str, str], Retrying] = {}
         self._clients: dict[tuple[str, str], ClientLimiter] = {}
         self._limiters: dict[tuple[str, str, str], Limiter] = {}
+        self._polling: dict[tuple[str, str], Polling] = {}
 
     async def open(self, account: Account) -> Desk:
         """Fetch the account's credentials and set its desk up. Raises :class:`ConfigError` if they cannot be had."""
@@ -103,7 +110,7 @@ class Desks:
             tally=around.tally,
             chance=around.chances[grant.client_id, account.region.value],
         )
-        polling = around.schedule or Schedule()
+        polling = around.schedule or self._polling_for(account, grant.client_id)
         exports = ExportMaker(
             api,
             clock=around.clock,
@@ -135,6 +142,12 @@ class Desks:
         around = self._around
         host = Host(patience=around.backoff.outage, clock=around.clock, spread=around.spread, crowd=crowd, needs=needs)
         return Retrying(around.backoff, clock=around.clock, spread=around.spread, listener=around.listener, host=host)
+
+    def _polling_for(self, account: Account, client_id: str) -> Polling:
+        key = (client_id, account.region.value)
+        if key not in self._polling:
+            self._polling[key] = LearnedPolling(self._around.limits.looks)
+        return self._polling[key]
 
     def _limiter_of(self, account: Account, client_id: str) -> Callable[[str], Limiter]:
         around, scope = self._around, (client_id, account.region.value)

@@ -57,7 +57,7 @@ class Exporter:
     ``workers``: 0, transfers run in this process. ``deadline``: seconds from the request of an export until it must
     be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
     calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
-    ``session``. ``schedule`` and ``backoff`` are the policies of looking and of trying again;
+    ``session``. ``backoff`` is the policy of trying again, ``schedule`` replaces what is learned about when to look;
     ``transport``, ``clock`` and ``random`` (evenly from 0 to 1) replace the world.
 
     Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asyncexport import Exporter
 from asyncexport.accounts import Secret, SecretSource
 from asyncexport.emulator.server import EmulatorServer
+from asyncexport.engine.desk import Desks
 from asyncexport.errors import (
     ConfigError,
 )
+from asyncexport.sansio.learned import LearnedPolling
 from asyncexport.testing import FakeTransport
+from tests.engine.counterpart import Counterpart
 from tests.engine.pulling import with_secrets
 from tests.engine.support import (
     ACCOUNT,
@@ -64,3 +69,17 @@ async def test_a_vault_that_fails_is_told_with_its_cause() -> None:
 
     with pytest.raises(ConfigError, match="ours"):
         await Exporter([with_secrets(ACCOUNT, client_secret=ours)], transport=FakeTransport()).__aenter__()
+
+
+async def test_accounts_of_one_client_learn_together() -> None:
+    """What was learned of exports belongs to client id and region; a schedule that was given takes its place."""
+    counter = Counterpart()
+    learning = Desks(replace(counter.world, schedule=None))
+    first, same = [await learning.open(with_secrets(ACCOUNT)) for _ in range(2)]
+    other = await learning.open(with_secrets(ACCOUNT, client_id="another"))
+    told = await counter.desk()
+
+    assert isinstance(first.polling, LearnedPolling)
+    assert same.polling is first.polling
+    assert other.polling is not first.polling
+    assert told.polling is counter.world.schedule

@@ -130,7 +130,7 @@ async def test_an_oddity_is_told_once_however_often_it_is_met() -> None:
 
 def test_the_policies_have_good_defaults() -> None:
     """What a user gets without choosing."""
-    assert Limits() == Limits(in_progress=5, rate=5.0, burst=5, downloads=16)
+    assert Limits() == Limits(in_progress=5, rate=5.0, burst=5, downloads=16, looks=10.0)
     assert next(Schedule().delays(lambda: 0.5)) == 0.5
     assert plan([PROFILE], snapshot="s")[0].snapshot == "s"
     assert (QUICK.first, BRISK.first) < (1, 1)
