@@ -79,7 +79,7 @@ class Run:
     def drain(self) -> None:
         """Start no further job; what has been started goes on. Jobs that were not started get no outcome."""
         self._open = False
-        self._settle(len(self._windows.withdraw(self)))
+        self._call_back()
 
     async def supervise(self, deliver: Callable[[Outcome], None]) -> None:
         """Run every job to its outcome; ``deliver`` is given each as it comes about."""
@@ -100,10 +100,14 @@ class Run:
         self._listener(RunFinished(self.summary))
 
     def _account_for_orphans(self) -> None:
-        """Keep slots for what an earlier run may have asked for without learning of it, before anybody has one."""
+        """Keep slots for what an earlier run may have asked for without learning of it, before anybody has one.
+
+        Parts of a job are known as well; they need the same slots as the jobs of their account and endpoint.
+        """
+        alike = {(*key[1:3], key[4]): job for key, job in self._jobs.items()}
         for key, known in self._known.items():
             if known.state == "intended":
-                self._making.leave_room(self._jobs[key], known)
+                self._making.leave_room(alike[*key[1:3], key[4]], known)
 
     async def _start_all(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -180,6 +184,7 @@ class Run:
         try:
             ready = await self._making.made(ticket)
             if ready is None:
+                self._call_back()
                 return
             outcome = Exported(job, await self._collected(self._desk_of(job), job, ready))
         except AsyncexportError as error:
@@ -219,8 +224,15 @@ class Run:
     def _stop(self, reason: AsyncexportError) -> None:
         """Give every job that has not been started the same failure; what has been started goes on."""
         self._stopped_by = reason
-        for pursuit in self._windows.withdraw(self):
-            self._finish(Failed(pursuit.job, reason))
+        self._call_back()
+
+    def _call_back(self) -> None:
+        """Take back what waits if nothing is to be started any more: it fails if the run was stopped."""
+        if self._stopped_by is not None:
+            for pursuit in self._windows.withdraw(self):
+                self._finish(Failed(pursuit.job, self._stopped_by))
+        elif not self._open:
+            self._settle(len(self._windows.withdraw(self)))
 
     def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):
