@@ -240,6 +240,7 @@ def _limits(table: Table) -> Limits:
         rate=table.number("rate", defaults.rate, within=(0.01, 1000.0)),
         burst=table.integer("burst", defaults.burst, within=(1, 1000)),
         downloads=table.integer("downloads", defaults.downloads, within=(1, 1000)),
+        looks=table.number("looks", defaults.looks, within=(0.1, 1000.0)),
     )
     table.close()
     return limits

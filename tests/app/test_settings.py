@@ -35,6 +35,7 @@ in_progress = 2
 rate = 1
 burst = 3
 downloads = 4
+looks = 5
 
 [[accounts]]
 name = "acme"
@@ -77,7 +78,7 @@ def test_every_key_there_is(tmp_path: Path) -> None:
     assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
     assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 0, 90.0)
     assert settings.run.ca_file == tmp_path / "company.pem"
-    assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4)
+    assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4, looks=5.0)
     assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
     (account,) = settings.accounts
     assert (account.name, account.region, account.client_id) == ("acme", Region.FE, "amzn1.id")
@@ -108,12 +109,13 @@ REFUSALS = [
     ("[limits]\nin_progress = 'many'" + ACCOUNT, "[limits]: in_progress must be a whole number, not a string"),
     ("[limits]\ndownloads = 100000000" + ACCOUNT, "[limits]: downloads must be from 1 to 1,000, not 100000000"),
     ("[limits]\nrate = 1e-300" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 1e-300"),
+    ("[limits]\nlooks = 0.01" + ACCOUNT, "[limits]: looks must be from 0.1 to 1000, not 0.01"),
     ("[limits]\nrate = 0" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 0"),
     ("[run]\ndeadline = '99999999999999999h'" + ACCOUNT,
      "[run]: deadline: '99999999999999999h' is too long; at most 24h make sense"),
     ("[run]\nstates = ['ENABLD']" + ACCOUNT,
      "[run]: states: 'ENABLD' is none of ENABLED, PAUSED, ARCHIVED (did you mean 'ENABLED'?)"),
-    ("[limits]\nslots = 5" + ACCOUNT, "[limits]: unknown key 'slots'"),
+    ("[limits]\nexports = 5" + ACCOUNT, "[limits]: unknown key 'exports'"),
     ("[sink]\ntype = 'parquet'" + ACCOUNT, "[sink]: type: 'parquet' is none of jsonl"),
     ("[sink]\ncompression = 'zip'" + ACCOUNT,
      "[sink]: compression: 'zip' is none of zstd, gzip, none (did you mean 'gzip'?)"),
