@@ -84,6 +84,14 @@ def test_a_job_that_is_taken_up() -> None:
     assert (made.running, made.slots) == (0, {Entity.CAMPAIGNS: (0, 5)})
 
 
+def test_slots_of_a_number_to_be_found_out() -> None:
+    """Only those in use are told."""
+    made = Board(slots=None)
+    made(ExportRequested(job(), "export-1"))
+    assert made.slots == {Entity.CAMPAIGNS: (1, None)}
+    assert slots_line(made) == "slots  campaigns 1"
+
+
 def test_a_transfer_that_starts_over() -> None:
     """What a restart threw away is not counted twice."""
     made = board(TransferStarted(job()), TransferProgressed(job(), 200, 7), TransferRestarted(job(), "cut"))

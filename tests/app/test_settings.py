@@ -71,6 +71,12 @@ def refused(folder: Path, text: str, **environ: str) -> str:
     return message.removeprefix(f"{path}: ")
 
 
+def test_slots_that_are_to_be_found_out(tmp_path: Path) -> None:
+    """The word stands for a number that is learned."""
+    limits = load(written(tmp_path, "[limits]\nin_progress = 'auto'" + ACCOUNT), ENVIRON).limits
+    assert (limits.in_progress, limits.told, Limits().told) == ("auto", None, 5)
+
+
 def test_every_key_there_is(tmp_path: Path) -> None:
     """Each key of the contract arrives, typed, and relative paths belong to the file's folder."""
     settings = load(written(tmp_path, WHOLE), ENVIRON)
