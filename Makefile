@@ -7,7 +7,7 @@ N      ?= 10000
 SEED   ?= 1
 FUZZ_SECONDS ?= 60
 NIGHT  ?= benchmarks/results
-NIGHTS := steady later-night shut-out throttled outage lost-answers
+NIGHTS := steady later-night unknown-cap moving-cap shut-out throttled outage lost-answers
 
 .PHONY: demo test faults crash check lint types format constraints night night-full clean help
 

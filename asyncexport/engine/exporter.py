@@ -38,7 +38,7 @@ from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile,
 from asyncexport.ports import Clock, Journal, Listener, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.chance import Chance
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.polling import Polling
 
 if TYPE_CHECKING:
     import aiohttp
@@ -75,7 +75,7 @@ class Exporter:
         listener: Listener | None = None,
         session: aiohttp.ClientSession | None = None,
         ca_file: str | os.PathLike[str] | None = None,
-        schedule: Schedule | None = None,
+        schedule: Polling | None = None,
         backoff: Backoff | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from asyncexport import Exporter, Failed, Job, Limits, plan
+from asyncexport.sansio.backoff import Spread
+from asyncexport.sansio.learned import LearnedPolling
+from asyncexport.sansio.polling import Polling, Watch
 from asyncexport.sinks import Null
 from asyncexport.testing import MemoryJournal
 from benchmarks.night.play import Ending, Evening, Setting
@@ -16,14 +19,33 @@ PLANTED_NIGHTS = 5
 
 
 @dataclass(frozen=True)
+class FirstCome:
+    """A :class:`asyncexport.sansio.polling.Polling` that expects the same of every export, so that none goes first."""
+
+    polling: Polling = field(default_factory=lambda: LearnedPolling(Limits().looks))
+
+    def begin(self, endpoint: str, remembered: float | None, spread: Spread) -> Watch:
+        """Watch an export as ever."""
+        return self.polling.begin(endpoint, remembered, spread)
+
+    def expected(self, endpoint: str, remembered: float | None) -> float:  # noqa: ARG002
+        """Expect nothing."""
+        return 0.0
+
+    def surely_over(self, endpoint: str) -> float:
+        """Say so as ever."""
+        return self.polling.surely_over(endpoint)
+
+
+@dataclass(frozen=True)
 class Engine:
-    """The real ``Exporter``; ``limits`` and ``options`` are further arguments of ``Limits`` and of ``Exporter``.
+    """The real ``Exporter``; ``limits`` are further arguments of ``Limits``, ``looks`` makes what places them.
 
     ``journal`` is its memory; a fresh one where there is none. What the scenario remembers is planted into it.
     """
 
     limits: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
+    looks: Callable[[], Polling | None] = field(default=lambda: None)
     journal: MemoryJournal | None = None
 
     async def __call__(self, evening: Evening) -> Ending:
@@ -37,7 +59,7 @@ class Engine:
             random=Random(f"spread/{setting.seed}/{setting.night}").random,
             limits=Limits(**{"in_progress": setting.scenario.told, **self.limits}),
             journal=journal,
-            **self.options,
+            schedule=self.looks(),
         ) as exporter:
             jobs = plan(await exporter.profiles(), snapshot=f"night-{setting.night}")
             if setting.scenario.remembers:

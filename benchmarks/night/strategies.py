@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from asyncexport.sansio.polling import Schedule
 from asyncexport.testing import MemoryJournal
 from benchmarks.night.bare import Bare
-from benchmarks.night.engine import Engine
+from benchmarks.night.engine import Engine, FirstCome
 from benchmarks.night.plain import Pace, Plain
 from benchmarks.night.play import Client
 
@@ -48,15 +48,17 @@ def _ours(looks: float | None = None) -> tuple[str, Client]:
     return f"ours, {looks:g} requests a second", Engine({"looks": looks})
 
 
+def _first_come() -> tuple[str, Client]:
+    return "ours in first-come order", Engine(looks=FirstCome)
+
+
 def _fixed(seconds: float) -> tuple[str, Client]:
-    return f"slots, a look every {seconds:g} s", Engine(
-        options={"schedule": Schedule(seconds, 1.0, seconds, jitter=0.0)}
-    )
+    return f"slots, a look every {seconds:g} s", Engine(looks=lambda: Schedule(seconds, 1.0, seconds, jitter=0.0))
 
 
 def _growing(factor: float, longest: float = 30.0) -> tuple[str, Client]:
     schedule = Schedule(1.0, factor, longest, jitter=0.0)
-    return f"slots, looks from 1 s on x{factor:g} to {longest:g} s", Engine(options={"schedule": schedule})
+    return f"slots, looks from 1 s on x{factor:g} to {longest:g} s", Engine(looks=lambda: schedule)
 
 
 def _bare(looks: float = 11.0) -> tuple[str, Client]:
@@ -83,6 +85,7 @@ def _backing_off(seconds: float = 5.0, longest: float = 60.0) -> tuple[str, Clie
 
 KINDS: dict[str, tuple[str, Callable[..., tuple[str, Client]]]] = {
     "ours": ("ours[:REQUESTS-A-SECOND]", _ours),
+    "first-come": ("first-come, ours without an order of its own", _first_come),
     "fixed": ("fixed:SECONDS, our slots and fixed looks", _fixed),
     "growing": ("growing:FACTOR[:LONGEST], our slots and growing looks", _growing),
     "bare": ("bare:LOOKS, our calls and transfers with nothing to decide", _bare),

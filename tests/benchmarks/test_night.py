@@ -19,7 +19,7 @@ def a_night(scenario: str = "steady", *, seed: int = 1, **changes: Any) -> Figur
     """Play a night of a few profiles."""
     _, change = SCENARIOS[scenario]
     setting = Setting(replace(change(Scenario()), **changes), profiles=12, seed=seed)
-    return play(setting, Engine(options={"schedule": Schedule(2.0, 1.0, 2.0, jitter=0.0)})).figures
+    return play(setting, Engine(looks=lambda: Schedule(2.0, 1.0, 2.0, jitter=0.0))).figures
 
 
 def course(figures: Figures) -> Figures:

@@ -25,7 +25,7 @@ def a_night(word: str, scenario: Scenario = THIRTY_SECONDS) -> Figures:
 
 
 @pytest.mark.parametrize(
-    "word", ["fixed:5", "growing:1.5", "bare:3", "in-turn:5", "budget:5", "at-once", "backing-off"]
+    "word", ["first-come", "fixed:5", "growing:1.5", "bare:3", "in-turn:5", "budget:5", "at-once", "backing-off"]
 )
 def test_every_job_is_collected(word: str) -> None:
     """Whoever waits long enough gets everything."""
@@ -73,7 +73,7 @@ def test_a_pace() -> None:
 
 def test_an_unknown_strategy() -> None:
     """The message says which strategies there are."""
-    with pytest.raises(ValueError, match=r"ours, fixed, growing"):
+    with pytest.raises(ValueError, match=r"ours, first-come, fixed"):
         strategy_of("magic")
 
 
