@@ -62,6 +62,11 @@ class Host:
         """Tell whether it has been down for so long that nobody waits for it any more."""
         return self._outages.is_hopeless(self._clock.now())
 
+    @property
+    def next_in(self) -> float:
+        """The seconds until the next call can go to the host, were nobody else there."""
+        return self._gate.next_in(self._clock.now())
+
     def down_seconds(self, since: float) -> float:
         """Return for how long after ``since``, in the clock's seconds, the host could not be used."""
         return seconds_covered(self._intervals(since, self._clock.now()))

@@ -92,8 +92,8 @@ class Retrying:
                     delay = self._delay(error, attempts)
                     if delay is None or self._clock.now() + delay > last_moment + extension():
                         raise
-                    throttled = isinstance(error, Throttled)
-                    self._listener(CallRetried(account, profile_id, what, type(error).__name__, delay, throttled))
+                    kind, seconds = type(error).__name__, max(delay, self.host.next_in)
+                    self._listener(CallRetried(account, profile_id, what, kind, seconds, isinstance(error, Throttled)))
                 await self._clock.sleep(delay)
 
     def _delay(self, error: AsyncexportError, attempts: Attempts) -> float | None:

@@ -65,6 +65,10 @@ class Gate:
         """Tell whether everybody may pass."""
         return not self._is_closed and self._ajar_since is None
 
+    def next_in(self, now: float) -> float:
+        """Return in how many seconds the next call can pass, for whoever only wants to know."""
+        return 0.0 if self.is_open else max(0.0, self._next_at - now)
+
     def close(self, now: float) -> None:
         """The host is down."""
         self._remember_the_pace()

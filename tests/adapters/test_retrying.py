@@ -214,6 +214,8 @@ async def test_a_host_that_is_down_for_everybody() -> None:
     assert await desk.retrying.call(down.attempt, what="w", account="a", deadline=60.0) == "done"
     assert 1800.0 <= desk.clock.now() <= 1830.0
     assert 50 <= len(down.tried) <= 100
+    told = [event.delay for event in desk.events if isinstance(event, CallRetried)]
+    assert (min(told), max(told)) == (1.5 * 2, 22.5)
 
 
 async def test_a_host_that_stays_down() -> None:

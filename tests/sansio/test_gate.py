@@ -29,6 +29,7 @@ def test_an_open_gate() -> None:
     gate = Gate(lambda: 0.5)
     assert gate.is_open
     assert not any(gate.wait(1.0) for _ in range(1000))
+    assert gate.next_in(1.0) == 0.0
 
 
 def test_a_closed_gate() -> None:
@@ -37,6 +38,8 @@ def test_a_closed_gate() -> None:
     gate.close(100.0)
     assert not gate.is_open
     assert gate.wait(100.0) == pytest.approx(2.0)
+
+    assert gate.next_in(101.0) == pytest.approx(1.0)
 
     passed = passing(gate, 100.0, 250.0)
     assert passed == pytest.approx([102.0, 106.0, 114.0, 130.0, 160.0, 190.0, 220.0], abs=0.06)
