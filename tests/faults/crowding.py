@@ -1,4 +1,4 @@
-"""A night against an API that counts all calls of a client, in simulated time; no 429 says that it does.
+"""A night against an API that begins to count all calls of a client, in simulated time; no 429 says that it does.
 
     python -m tests.faults.crowding --profiles 300 --allowed 4
 
@@ -23,9 +23,12 @@ from asyncexport.ports import Request, Response
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 
+FROM = 60.0
+"""When the limit begins, in simulated seconds."""
+
 
 class Crowded(DirectTransport):
-    """Allows each region ``allowed`` calls a second, whatever profile they are for."""
+    """Allows each client ``allowed`` calls a second from a moment on, whatever profile they are for."""
 
     def __init__(self, state: AdsState, clock: FakeClock, allowed: float | None) -> None:
         super().__init__(state, clock)
@@ -35,7 +38,7 @@ class Crowded(DirectTransport):
     async def send(self, request: Request) -> Response:
         """Throttle, or ask the server."""
         client_id = request.headers.get("Amazon-Advertising-API-ClientId", "")
-        if client_id and self._buckets.take(client_id, self._time.now()):
+        if client_id and self._time.now() >= FROM and self._buckets.take(client_id, self._time.now()):
             await self._time.sleep(0.05)
             return Response(429, {}, b'{"message":"Too Many Requests"}')
         return await super().send(request)
