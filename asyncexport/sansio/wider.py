@@ -53,9 +53,14 @@ class _Recent:
             if not counts[profile_id]:
                 del counts[profile_id]
 
-    def seconds(self, now: float) -> float:
-        """Over how long they are spread: the window, or less at the beginning; one second at least."""
-        return max(1.0, now - self._events[0][0]) if self._events else WINDOW
+    @property
+    def began(self) -> float:
+        """When the first of them was; never, if there are none."""
+        return self._events[0][0] if self._events else float("inf")
+
+    def since(self, moment: float) -> int:
+        """Return how many there were from a moment on."""
+        return sum(1 for at, _ in self._events if at >= moment)
 
     def __len__(self) -> int:
         return len(self._events)
@@ -134,14 +139,16 @@ class ClientRate:
 
     def _concerns_all(self, now: float) -> bool:
         self._sent.forget(now)
-        if len(self._sent) < _ENOUGH_CALLS or self._sent.seconds(now) < _LEAST_SECONDS:
+        if len(self._sent) < _ENOUGH_CALLS or now - self._refused.began < _LEAST_SECONDS:
             return False
         calls = self._sent.by_profile
         idle = sum(1 for profile_id in self._refused.by_profile if calls[profile_id] <= self._idle_calls)
         return idle >= _LEAST_PROFILES and idle >= _LEAST_SHARE * len(calls)
 
     def _slow_down(self, now: float) -> None:
-        seconds, sent, refused = self._sent.seconds(now), len(self._sent), len(self._refused)
+        """Begin a trial, to be compared with the time since the first of the recent 429s."""
+        since = self._refused.began
+        seconds, sent, refused = now - since, self._sent.since(since), len(self._refused)
         self._trial = _Trial(now, share=refused / max(sent, 1), answers=max(0, sent - refused) / seconds)
         self._bucket = Bucket(max(1.0, sent / seconds), burst=1)
         self._bucket.throttled(now)
