@@ -233,7 +233,7 @@ def _ended_at(ending: Ending, asked_at: float) -> float:
 
 def _failed(job: Job, export: Export) -> ExportFailed:
     hint = {
-        "TIMED_OUT": ". It is too large for one export: ask for less with filters (ad products, states)",
+        "TIMED_OUT": ". It is too large for one export, and no filter is left to split it by",
         "INTERNAL_ERROR": f" (asked for {REREQUESTS + 1} times)",
     }.get(export.error_code, "")
     words = ": ".join(part for part in (export.error_code, export.error_message) if part) or "no reason given"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from asyncexport.engine.api import AskLater
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import REREQUESTS, Ready, can_be_taken_up, failure_of, has_failed_inside
+from asyncexport.engine.family import Member
 from asyncexport.engine.windows import Ticket, Windows, where
 from asyncexport.errors import AsyncexportError, Throttled
 from asyncexport.events import CallRetried, ExportOrphaned, ExportRequested
@@ -41,14 +42,17 @@ class Pursuit:
     """A job on its way.
 
     ``known`` is what an earlier run left in the journal, ``habit`` what earlier nights taught; ``lost_before`` when its
-    first export vanished from the server. ``asking`` is there once it has been asked for; ``rerequests`` counts the
-    exports that failed inside the server.
+    first export vanished from the server, ``member`` says which part of a job it is, if it is one, and ``urgent`` that
+    it comes before jobs that were never asked for. ``asking`` is there once it has been asked for; ``rerequests``
+    counts the exports that failed inside the server.
     """
 
     job: Job
     known: Known | None = None
     habit: Habit = NOTHING_LEARNED
     lost_before: bool = False
+    member: Member | None = None
+    urgent: bool = False
     asking: Asking | None = None
     rerequests: int = 0
 
@@ -193,7 +197,8 @@ class Making:
             return asked_before(pursuit.asking.began)
         if known is not None and can_be_taken_up(known):
             return asked_before(now - known.age_seconds)
-        return asked_before(now) if pursuit.lost_before else fresh(now, self.expects(pursuit.job, pursuit.habit))
+        is_first = pursuit.lost_before or pursuit.urgent
+        return asked_before(now) if is_first else fresh(now, self.expects(pursuit.job, pursuit.habit))
 
     def __repr__(self) -> str:
         return f"<Making with {self._windows!r}>"

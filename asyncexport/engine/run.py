@@ -6,13 +6,16 @@ The plan. A *feeder* walks the jobs, asks the sink what is already there, and of
 of the transfer places, so that transfers never hold a slot. A job that was asked for in vain is put back and is no task
 any more. So forty thousand jobs cost forty thousand small objects in queues and no more.
 
+A job that is too large for one export is taken in parts (:mod:`asyncexport.engine.family`): each is found, asked for,
+moved and noted like a job of its own, and when the last one has ended the job has its outcome.
+
 Everything runs below one supervisor task that the ``async with`` block owns. Leaving the block cancels it and waits for
 it; the caller's code never runs inside its task group, so the caller's exceptions come out as themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,15 +25,17 @@ from anyio.abc import TaskGroup
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
+from asyncexport.engine.family import Family, Member
 from asyncexport.engine.making import DeskOf, Making, Pursuit
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
-from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, StateError
-from asyncexport.events import ExportOrphaned, JobFinished, RunFinished, RunStarted
-from asyncexport.models import Exported, Failed, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
-from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known
+from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, ExportFailed, StateError
+from asyncexport.events import ExportOrphaned, JobFinished, JobSplit, RunFinished, RunStarted
+from asyncexport.models import Exported, Failed, Filters, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
+from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known, Split
 from asyncexport.ports import Journal, Listener, Runner, Sink
 from asyncexport.sansio.recovery import is_worth_collecting
+from asyncexport.sansio.splitting import TIMED_OUT, split
 
 _LOOKUPS = 8
 
@@ -126,7 +131,7 @@ class Run:
 
         Of the others those that are thought to take longest come first, so that the first slots are theirs.
         """
-        known = {key for key, known in self._known.items() if known.export_id}
+        known = {key for key, known in self._known.items() if known.export_id or known.split}
         yield self._while_open(key for key in self._jobs if key in known)
         others = [key for key in self._jobs if key not in known]
         others.sort(key=lambda key: -self._making.expects(self._jobs[key], self._habit(self._jobs[key])))
@@ -152,16 +157,60 @@ class Run:
                 self._finish(Exported(job, receipt, found=True))
             elif self._stopped_by is not None:
                 self._finish(Failed(job, self._stopped_by))
-            elif self._open:
-                self._offer(tasks, Pursuit(job, self._known.get(job.key), self._habit(job)))
-            else:
+            elif not self._open:
                 self._settle(1)
+            elif parts := self._parts(job):
+                family = Family(job, parts)
+                await self._enter_parts(tasks, family, family.members)
+            else:
+                self._offer(tasks, Pursuit(job, self._known.get(job.key), self._habit(job)))
         finally:
             self._lookups.release()
 
-    async def _find(self, job: Job) -> Receipt | None:
+    def _split_before(self, job: Job) -> tuple[Filters, ...]:
+        """Return the parts that a run under this label has taken the job in."""
+        known = self._known.get(job.key)
+        return () if known is None else known.split
+
+    def _parts(self, job: Job) -> tuple[Filters, ...]:
+        """Return the parts to begin with: those of a run under this label, or, unless it was asked for, the usual."""
+        was_asked_for = job.key in self._known
+        return self._split_before(job) if was_asked_for else self._habit(job).split
+
+    async def _enter_parts(
+        self, tasks: TaskGroup, family: Family, members: Sequence[Member], *, urgent: bool = False
+    ) -> None:
+        """Note that a job is taken in parts, find what is there of these, and let the others wait for slots."""
+        try:
+            await self._journal.note(family.job, Split(family.filters))
+        except AsyncexportError as error:
+            for member in members:
+                await self._lose(member, error)
+            return
+        self._listener(JobSplit(family.job, family.jobs))
+        for member in members:
+            try:
+                receipt = None if self._again else await self._find(member.job, member)
+            except AsyncexportError as error:
+                await self._lose(member, error)
+            else:
+                await self._enter_part(tasks, member, receipt, urgent=urgent)
+
+    async def _enter_part(self, tasks: TaskGroup, member: Member, receipt: Receipt | None, *, urgent: bool) -> None:
+        job = member.job
+        if receipt is not None:
+            await self._bring(member, receipt)
+        elif self._stopped_by is not None:
+            await self._lose(member, self._stopped_by)
+        elif self._open:
+            self._offer(tasks, Pursuit(job, self._known.get(job.key), self._habit(job), member=member, urgent=urgent))
+        else:
+            self._leave_out(member)
+
+    async def _find(self, job: Job, member: Member | None = None) -> Receipt | None:
         """Ask the sink; what it has and the journal does not know is noted."""
-        receipt = await GuardedSink(self._sink).find(TransferOrder(job, export_id="", url=SignedUrl("")))
+        order = TransferOrder(job, export_id="", url=SignedUrl(""))
+        receipt = await GuardedSink(self._sink).find(order if member is None else member.placed(order))
         known = self._known.get(job.key)
         if receipt is not None and (known is None or known.state != "committed"):
             await self._journal.note(job, Committed(receipt))
@@ -179,29 +228,34 @@ class Run:
         self._making.enter(self, pursuit, start)
 
     async def _pursue(self, tasks: TaskGroup, ticket: Ticket[Pursuit]) -> None:
-        """Take one job from its slot to its outcome, or back into the queue: asked in vain, or its export was lost."""
+        """Take one job from its slot to its outcome, or back into the queue: asked in vain, lost, or to be split."""
         pursuit, job = ticket.waiting, ticket.job
         try:
             ready = await self._making.made(ticket)
             if ready is None:
                 self._call_back()
                 return
-            outcome = Exported(job, await self._collected(self._desk_of(job), job, ready))
+            receipt = await self._collected(self._desk_of(job), pursuit, ready)
         except AsyncexportError as error:
-            if not self._pursued_again(tasks, pursuit, error):
-                await self._fail(job, error)
+            if not self._pursued_again(tasks, pursuit, error) and not await self._cut(tasks, pursuit, error):
+                await self._fail(pursuit, error)
         else:
-            self._finish(outcome)
+            if pursuit.member is None:
+                self._finish(Exported(job, receipt))
+            else:
+                await self._bring(pursuit.member, receipt)
 
-    async def _collected(self, desk: Desk, job: Job, ready: Ready) -> Receipt:
+    async def _collected(self, desk: Desk, pursuit: Pursuit, ready: Ready) -> Receipt:
         """Move the export into the sink. Its URL is waited for before a place is taken, and looked at again after."""
+        job, member = pursuit.job, pursuit.member
         while True:
             located = await desk.exports.locate(job, ready)
             async with self._windows.transfers:
                 if not desk.exports.is_fresh(located):
                     ready = replace(ready, export=located.export, seen_at=located.seen_at)
                     continue
-                receipt = await self._runner.run(desk.order(job, located), self._sink)
+                order = desk.order(job, located)
+                receipt = await self._runner.run(order if member is None else member.placed(order), self._sink)
                 self._windows.store_is_well()
             await self._journal.note(job, Committed(receipt, ready.seconds))
             return receipt
@@ -211,15 +265,72 @@ class Run:
             return False
         if not self._open or self._stopped_by is not None:
             return False
-        self._offer(tasks, Pursuit(pursuit.job, habit=pursuit.habit, lost_before=True))
+        again = Pursuit(pursuit.job, habit=pursuit.habit, lost_before=True, member=pursuit.member)
+        self._offer(tasks, again)
         return True
 
-    async def _fail(self, job: Job, error: AsyncexportError) -> None:
-        with suppress(StateError, DiskFull):  # the failure that is told is the first one
-            await self._journal.note(job, Dropped(error, keep=is_worth_collecting(error)))
-        self._finish(Failed(job, error))
+    async def _cut(self, tasks: TaskGroup, pursuit: Pursuit, failure: AsyncexportError) -> bool:
+        """Take what was too large for one export in parts; False if that is not the matter or nothing can be cut."""
+        if not isinstance(failure, ExportFailed) or failure.code != TIMED_OUT:
+            return False
+        parts = split(pursuit.job.filters, pursuit.job.entity)
+        if not parts:
+            return False
+        if pursuit.member is None:
+            family = Family(pursuit.job, parts)
+            members = family.members
+        else:
+            family = pursuit.member.family
+            members = family.cut(pursuit.member.number, parts)
+        await self._enter_parts(tasks, family, members, urgent=True)
+        return True
+
+    async def _bring(self, member: Member, receipt: Receipt) -> None:
+        """A part is committed; with the last one the job is."""
+        family = member.family
+        family.committed(member.number, receipt)
+        if family.receipt is None:
+            await self._conclude(family)
+            return
+        try:
+            await GuardedSink(self._sink).settle(family.job, len(family.receipt.parts))
+            await self._journal.note(family.job, Committed(family.receipt))
+        except AsyncexportError as error:
+            await self._note_failure(family.job, error)
+            self._finish(Failed(family.job, error))
+        else:
+            self._finish(Exported(family.job, family.receipt))
+
+    async def _lose(self, member: Member, error: AsyncexportError) -> None:
+        """A part has failed; so has the job, when the others have ended."""
+        member.family.failed(member.number, error)
+        await self._conclude(member.family)
+
+    async def _conclude(self, family: Family) -> None:
+        if family.has_ended:
+            if family.error is not None:
+                await self._note_failure(family.job, family.error)
+            self._give_up(family)
+
+    def _give_up(self, family: Family) -> None:
+        """All parts have ended, and not all are there: the job has failed, or was not done."""
+        if family.error is not None:
+            self._finish(Failed(family.job, family.error))
+        else:
+            self._settle(1)
+
+    async def _fail(self, pursuit: Pursuit, error: AsyncexportError) -> None:
+        await self._note_failure(pursuit.job, error)
+        if pursuit.member is None:
+            self._finish(Failed(pursuit.job, error))
+        else:
+            await self._lose(pursuit.member, error)
         if isinstance(error, DiskFull) and self._stopped_by is None:
             self._stop(DiskFull(f"not started, because storage ran out: {error}"))
+
+    async def _note_failure(self, job: Job, error: AsyncexportError) -> None:
+        with suppress(StateError, DiskFull):  # the failure that is told is the first one
+            await self._journal.note(job, Dropped(error, keep=is_worth_collecting(error)))
 
     def _stop(self, reason: AsyncexportError) -> None:
         """Give every job that has not been started the same failure; what has been started goes on."""
@@ -228,11 +339,28 @@ class Run:
 
     def _call_back(self) -> None:
         """Take back what waits if nothing is to be started any more: it fails if the run was stopped."""
-        if self._stopped_by is not None:
-            for pursuit in self._windows.withdraw(self):
+        if self._stopped_by is None and self._open:
+            return
+        for pursuit in self._windows.withdraw(self):
+            if self._stopped_by is None:
+                self._leave_out(pursuit.member)
+            elif pursuit.member is None:
                 self._finish(Failed(pursuit.job, self._stopped_by))
-        elif not self._open:
-            self._settle(len(self._windows.withdraw(self)))
+            else:
+                pursuit.member.family.failed(pursuit.member.number, self._stopped_by)
+                self._leave(pursuit.member.family)
+
+    def _leave_out(self, member: Member | None) -> None:
+        """A job, or a part of one, is not started in this run."""
+        if member is None:
+            self._settle(1)
+        else:
+            member.family.withdrawn(member.number)
+            self._leave(member.family)
+
+    def _leave(self, family: Family) -> None:
+        if family.has_ended:
+            self._give_up(family)
 
     def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from asyncexport import Account, Entity, Exporter, Job, Outcome, Schedule, plan
+from asyncexport import Account, Entity, Exporter, Job, Limits, Outcome, Schedule, plan
 from asyncexport.accounts import SecretSource
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.ports import Journal, Sink
+from asyncexport.ports import Journal, Listener, Sink
 from asyncexport.sansio.backoff import Backoff
-from tests.engine.support import Events
 
 QUICK = Schedule(first=0.005, growth=1.2, longest=0.05)
 BRISK = Backoff(first=0.01, longest=0.02)
 
 
-def exporter(server: EmulatorServer, events: Events | None = None, journal: Journal | None = None) -> Exporter:
+def exporter(
+    server: EmulatorServer,
+    listener: Listener | None = None,
+    journal: Journal | None = None,
+    *,
+    limits: Limits | None = None,
+) -> Exporter:
     """Return an exporter for the emulator's accounts that does not wait long."""
-    return Exporter(server.accounts(), schedule=QUICK, backoff=BRISK, listener=events, journal=journal)
+    return Exporter(server.accounts(), schedule=QUICK, backoff=BRISK, listener=listener, journal=journal, limits=limits)
 
 
 async def pulled(pulling: Exporter, jobs: Iterable[Job], sink: Sink, *, again: bool = False) -> list[Outcome]:

@@ -38,7 +38,7 @@ async def test_batches_stream_one_export_and_store_nothing(emulator: EmulatorSer
     assert text == true_text(emulator, jobs[0])
 
 
-@pytest.mark.emulator(weather="poll: fail-TIMED_OUT")
+@pytest.mark.emulator(weather="poll: fail-SOMETHING_NEW")
 async def test_a_stream_that_fails_raises_in_the_loop(emulator: EmulatorServer) -> None:
     """There is no outcome to look at, so the error is raised where the rows are awaited."""
     async with exporter(emulator) as pulling:

@@ -111,11 +111,11 @@ async def test_an_internal_error_is_asked_for_again_twice() -> None:
 
 
 async def test_an_export_that_timed_out_is_not_asked_for_again() -> None:
-    """The same export would time out again; the error says what to do."""
+    """The same export would time out again; the error says what is the matter."""
     counter = Counterpart(RUNNING, export_response("FAILED", error="TIMED_OUT"))
     error = await fails(counter)
     assert isinstance(error, ExportFailed)
-    assert "filters" in str(error)
+    assert "too large for one export" in str(error)
     assert not error.temporary
 
 

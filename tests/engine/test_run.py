@@ -179,7 +179,7 @@ async def test_again_pulls_what_is_there(emulator: EmulatorServer) -> None:
     assert set(library.opened.values()) == {2}
 
 
-@pytest.mark.emulator(weather="poll entity=targets nth=1: fail-TIMED_OUT")
+@pytest.mark.emulator(weather="poll entity=targets nth=1: fail-SOMETHING_NEW")
 async def test_one_failed_export_stops_no_other(emulator: EmulatorServer) -> None:
     """A failure is that job's outcome."""
     async with exporter(emulator) as pulling:
@@ -401,7 +401,7 @@ async def test_an_export_that_could_not_be_downloaded_is_kept_for_the_next_run(
     assert len(emulator.state.journal) == 1
 
 
-@pytest.mark.emulator(weather="poll: fail-TIMED_OUT")
+@pytest.mark.emulator(weather="poll: fail-SOMETHING_NEW")
 async def test_an_export_that_failed_for_good_is_not_kept(emulator: EmulatorServer, tmp_path: Path) -> None:
     """There is nothing to collect, so the next run asks anew."""
     async with resuming(emulator, tmp_path) as pulling:

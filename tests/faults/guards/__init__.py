@@ -11,7 +11,8 @@ from tests.faults.guards.exports import EXPORTS
 from tests.faults.guards.gzip_files import GZIP_FILES
 from tests.faults.guards.json_rows import JSON_ROWS
 from tests.faults.guards.mutant import Mutant
+from tests.faults.guards.split_jobs import SPLIT_JOBS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*GZIP_FILES, *JSON_ROWS, *DOWNLOADS, *EXPORTS, *COMMITS)
+MUTANTS: tuple[Mutant, ...] = (*GZIP_FILES, *JSON_ROWS, *DOWNLOADS, *EXPORTS, *COMMITS, *SPLIT_JOBS)

@@ -1,0 +1,70 @@
+"""Guards of jobs in parts: all of them, noted first, and none of an earlier split beside them."""
+
+from __future__ import annotations
+
+from tests.faults.guards.mutant import Mutant
+
+_PARTS = ("tests/sinks/test_parts.py",)
+_CALL = "        _remove(files, folder, "
+_DATA = _CALL + "[stem_of(number) + suffix for number in ours for suffix in SUFFIXES.values()])\n"
+_RECORDS = _CALL + "[record_of(number) for number in ours])\n"
+_ENGINE = ("tests/engine/test_split_jobs.py",)
+
+SPLIT_JOBS = (
+    Mutant(
+        "some of the parts count as the job",
+        "sinks/found.py",
+        "    count = leading_whole(order.job.filters, order.job.entity, filters)\n",
+        "    count = len(filters)\n",
+        _PARTS,
+    ),
+    Mutant(
+        "parts that overlap count as the whole",
+        "sansio/splitting.py",
+        "        if not cells <= missing:\n            return None\n",
+        "",
+        ("tests/sansio/test_splitting.py",),
+    ),
+    Mutant(
+        "a whole commit leaves the parts of an earlier split",
+        "sinks/jsonl.py",
+        "            if not self._order.is_part:\n",
+        "            if False:\n",
+        _PARTS,
+    ),
+    Mutant(
+        "somebody else's file is removed as left over",
+        "sinks/leftovers.py",
+        "return record is not None and record.is_about(replace(order, part=number))",
+        "return True",
+        _PARTS,
+    ),
+    Mutant(
+        "a record goes before its file",
+        "sinks/leftovers.py",
+        _DATA + _RECORDS,
+        _RECORDS + _DATA,
+        _PARTS,
+    ),
+    Mutant(
+        "a shorter split leaves the parts of a longer one",
+        "engine/run.py",
+        "            await GuardedSink(self._sink).settle(family.job, len(family.receipt.parts))\n",
+        "",
+        _ENGINE,
+    ),
+    Mutant(
+        "a split is not noted",
+        "engine/run.py",
+        "            await self._journal.note(family.job, Split(family.filters))\n",
+        "            pass\n",
+        _ENGINE,
+    ),
+    Mutant(
+        "a part is cut under another number",
+        "engine/family.py",
+        "        self._filters[number] = filters[0]\n        self._filters += filters[1:]\n",
+        "        self._filters[number] = filters[-1]\n        self._filters += filters[:-1]\n",
+        ("tests/engine/test_family.py",),
+    ),
+)
