@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
 from asyncexport.errors import (
@@ -224,6 +225,19 @@ async def test_an_export_of_an_earlier_run_is_watched_and_not_asked_for_again() 
     assert not any("POST api" in line for line in counter.sent)
     assert counter.notebook.notes == []
     assert [event.name for event in counter.events] == ["export.adopted", "token.refreshed", "export.finished"]
+    assert counter.clock.now() == pytest.approx(0.625)
+
+
+async def test_how_long_an_export_took_is_the_servers_word() -> None:
+    """The two times of its last answer, as far as they agree with what was seen; otherwise the middle between looks."""
+    times = {"createdAt": "2026-11-23T02:00:00Z", "generatedAt": "2026-11-23T02:00:00.800Z"}
+    body = {"exportId": "export-1", "status": "COMPLETED", "url": URL}
+    told = json_response(orjson.dumps(body | times))
+    garbled = json_response(orjson.dumps(body | times | {"generatedAt": "2026-11-23T03:00:00Z"}))
+
+    took = [(await Counterpart(RUNNING, RUNNING, last).make()).seconds for last in (told, garbled, DONE)]
+
+    assert took == pytest.approx([0.8, 0.5 + 0.625, 0.5 + 0.625 / 2])
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_what_is_surely_over() -> None:
 def test_one_look_right_after_a_sharp_peak() -> None:
     """Where all exports take 0.6 s and a look costs a sixth of it, the one look comes at their end, not in the tail."""
     peak = [0.01] * 200
-    peak[round(math.log(0.6 / 0.05) / STEP)] = 100.0
+    peak[round(math.log(0.6 / 0.05) / STEP)] = 60.0
     law = Inspection(LOW, peak)
 
     assert 0.58 < law.next_look(0.0, 0.1, 60.0) < 0.7

@@ -6,6 +6,12 @@ from tests.faults.guards.mutant import Mutant
 
 _TOKENS = ("tests/adapters/test_tokens.py", "tests/engine/test_api.py")
 _ENGINE = ("tests/engine/test_export.py", "tests/engine/test_run.py", "tests/engine/test_transfer.py")
+_LOOKS = (
+    "tests/sansio/test_generation.py",
+    "tests/sansio/test_inspection.py",
+    "tests/sansio/test_learned.py",
+    "tests/sansio/test_price.py",
+)
 _JOURNAL = ("tests/adapters/test_journal.py",)
 
 EXPORTS = (
@@ -242,5 +248,47 @@ EXPORTS = (
         "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fd",
         ("tests/adapters/test_lock.py",),
+    ),
+    Mutant(
+        "the next look may be hours away",
+        "sansio/learned.py",
+        "return age + min(LONGEST, max(_SHORTEST, distance))",
+        "return age + max(_SHORTEST, distance)",
+        _LOOKS,
+    ),
+    Mutant(
+        "exports that still run say nothing",
+        "sansio/generation.py",
+        "        at_risk += reached[number]\n",
+        "",
+        _LOOKS,
+    ),
+    Mutant(
+        "what has ended goes on costing",
+        "sansio/learned.py",
+        "            self._price.remove(self._load)\n",
+        "",
+        _LOOKS,
+    ),
+    Mutant(
+        "memory is followed wherever it leads",
+        "sansio/learned.py",
+        "return self._memory > _MEMORY_FAILED",
+        "return True",
+        _LOOKS,
+    ),
+    Mutant(
+        "a sharp peak is looked for in the tail",
+        "sansio/inspection.py",
+        "return self._nearer(age, far, root) if far > _FAR * age else far",
+        "return far",
+        _LOOKS,
+    ),
+    Mutant(
+        "the server's word is taken against what was seen",
+        "sansio/polling.py",
+        "return min(self.by, max(self.after, self.exactly))",
+        "return self.exactly",
+        ("tests/sansio/test_polling.py",),
     ),
 )
