@@ -84,3 +84,20 @@ def assert_found(folder: Path, truth: bytes) -> None:
     manifest: dict[str, Any] = json.loads(next((folder / "exports" / "_runs").iterdir()).read_bytes())
     (job,) = manifest["jobs"]
     assert [Path(part["path"]).name for part in job["parts"]] == [path.name for path in files]
+
+
+async def test_the_next_night_begins_in_parts(tmp_path: Path) -> None:
+    """The journal in the state folder remembers the split: under the next label nothing times out."""
+    async with EmulatorServer(emulated(profiles=1, accounts=1, rows=3000, times_out_above=200)) as server:
+        desk = Desk(server, tmp_path)
+        await desk.run(*RUN)
+        assert len(server.state.journal) == ASKED
+        ended = await desk.run("run", "--json", "--snapshot", "tomorrow", "--entity", "ads")
+
+        assert ended.status == 0, ended.err
+        tonight = list(server.state.journal.values())[ASKED:]
+        assert [record.failure for record in tonight] == [""] * 5
+    assert ended.events[0]["rows"] == sum(
+        len(zstd.decompress(path.read_bytes()).splitlines())
+        for path in (path for path in part_files(tmp_path) if "snapshot=tomorrow" in str(path))
+    )

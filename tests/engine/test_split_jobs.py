@@ -22,6 +22,7 @@ from asyncexport.notes import Note, Split
 from asyncexport.ports import SinkWriter
 from asyncexport.pytest_plugin import emulated
 from asyncexport.sinks import JsonLines, Memory
+from asyncexport.sinks.memory import MemoryWriter
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
 from tests.engine.support import Events
@@ -266,10 +267,11 @@ async def test_a_sink_that_knows_nothing_of_parts(emulator: EmulatorServer) -> N
 
 @ADS
 @pytest.mark.parametrize("error", [SinkError("no"), DiskFull("full")])
-async def test_a_part_that_cannot_be_stored(emulator: EmulatorServer, error: SinkError) -> None:
+@pytest.mark.parametrize("slots", [1, 5])
+async def test_a_part_that_cannot_be_stored(emulator: EmulatorServer, error: SinkError, slots: int) -> None:
     """The job fails with that error, once; what is committed stays, and the next run does the rest."""
     sink, journal = Plain(error, part=1), MemoryJournal()
-    async with exporter(emulator, journal=journal) as pulling:
+    async with exporter(emulator, journal=journal, limits=Limits(in_progress=slots)) as pulling:
         job = await job_of(pulling)
         outcomes = await pulled(pulling, [job], sink)
         assert [(outcome.job, outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [(job, error)]
@@ -277,6 +279,65 @@ async def test_a_part_that_cannot_be_stored(emulator: EmulatorServer, error: Sin
         only(await pulled(pulling, [job], sink))
 
     assert sink.memory.text(job) == in_parts(emulator, job)
+
+
+class Unreadable(Memory):
+    """A sink that cannot look for one part."""
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Fail for that part."""
+        if order.part == 1:
+            raise SinkError("unreadable")
+        return await super().find(order)
+
+
+@ADS
+async def test_a_part_that_cannot_be_looked_for(emulator: EmulatorServer) -> None:
+    """It fails and is not asked for; the other parts go on."""
+    sink = Unreadable()
+    async with exporter(emulator) as pulling:
+        job = await job_of(pulling)
+        (outcome,) = await pulled(pulling, [job], sink)
+
+    assert isinstance(outcome, Failed)
+    assert str(outcome.error) == "unreadable"
+    assert SB not in asked(emulator)
+    assert Counter(sink.text(job).splitlines()) == Counter(truth(emulator, job)) - Counter(
+        truth(emulator, replace(job, filters=SB))
+    )
+
+
+class Late:
+    """A law: exports of one profile come after a while, all others at once."""
+
+    def __init__(self, profile_id: str) -> None:
+        self.profile_id = profile_id
+
+    def seconds(self, seed: int, subject: str, turn: int) -> float:  # noqa: ARG002
+        """Draw one time."""
+        return 0.5 if subject.startswith(self.profile_id) else 0.0
+
+
+class Full(Memory):
+    """A sink without room."""
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[MemoryWriter]:
+        """Fail."""
+        raise DiskFull(f"no room for {order.job}")
+
+
+@pytest.mark.emulator(profiles=2, accounts=1, rows=3000)
+async def test_a_job_that_times_out_when_storage_has_run_out(emulator: EmulatorServer) -> None:
+    """No part of it is begun: it fails as jobs do that wait."""
+    large = max(emulator.state.world.profiles.values(), key=lambda profile: profile.campaigns)
+    law = Late(large.profile_id)
+    await emulator.become(emulated(profiles=2, accounts=1, rows=3000, times_out_above=150, generation=law))
+    async with exporter(emulator) as pulling:
+        outcomes = await pulled(pulling, await planned(pulling, [Entity.ADS]), Full())
+
+    assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [DiskFull, DiskFull]
+    assert [outcome.job.profile.profile_id for outcome in outcomes][1] == large.profile_id
+    assert len(asked(emulator)) == 2
 
 
 class Unsettled(Memory):
