@@ -1,10 +1,9 @@
-"""Rows that are handed on together: their text, and on demand the objects.
+"""Rows that are handed on together: their text, or the objects, and on demand the other.
 
 Text is the truth: it holds every row as the API spelt it, value for value, one line a row. A sink that stores text
-never builds an object; one that needs objects asks :meth:`Batch.rows`, which never changes a number silently: orjson
-turns integers beyond 64 bits into floats, so rows that hold 19 digits in a row are parsed by the standard library
-instead. A number that no double can hold is refused, and an integer of more digits than the interpreter converts (4,300
-unless told otherwise: its time grows with the square of them).
+never builds an object; one that needs objects asks :meth:`Batch.rows`, which never changes a number silently: integers
+are exact, whatever their size. A number that no double can hold is refused, and an integer of more digits than the
+interpreter converts (4,300 unless told otherwise: its time grows with the square of them).
 """
 
 from __future__ import annotations
@@ -13,17 +12,21 @@ import json
 import math
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+import msgspec
 import orjson
 
 from asyncexport.errors import JsonSyntax
 
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_BREAKS = b"\r\n"
+
+_raw_rows: Callable[[bytes], list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_rows: Callable[[bytes], list[dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any]).decode_lines
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
     r"""Some whole rows of one export.
 
@@ -31,23 +34,56 @@ class Batch:
     ``first`` is the number of rows of the export that came before.
     """
 
-    text: bytes
-    count: int
-    first: int = 0
+    __slots__ = ("_array", "_built", "_text", "count", "first")
+
+    def __init__(self, text: bytes, count: int, first: int = 0) -> None:
+        self.count = count
+        self.first = first
+        self._text = text
+        self._array = b""
+        self._built: list[dict[str, Any]] | None = None
+
+    @classmethod
+    def built(cls, array: bytes, rows: list[dict[str, Any]], first: int = 0) -> Batch:
+        """Make a batch of objects that were built from a JSON array; its text is made when it is asked for."""
+        batch = cls(b"", len(rows), first)
+        batch._array, batch._built = array, rows
+        return batch
+
+    @property
+    def text(self) -> bytes:
+        """The rows as they are spelt, a line each."""
+        if self._array:
+            lines = (bytes(row).translate(None, _BREAKS) for row in _raw_rows(self._array))
+            self._text, self._array = b"\n".join(lines) + b"\n", b""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Batch):
+            return NotImplemented
+        return (self.text, self.count, self.first) == (other.text, other.count, other.first)
+
+    def __hash__(self) -> int:
+        return hash((self.count, self.first))
+
+    def __repr__(self) -> str:
+        return f"<Batch of {self.count} rows, {self.first} before>"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Parse the rows. Where a key stands twice, the last one wins.
+        """Build the rows, anew at each call. Where a key stands twice, the last one wins.
 
         Raises :class:`JsonSyntax` for a number that no double can hold (1e400), and for an integer of more digits than
         the interpreter converts (:func:`sys.get_int_max_str_digits`).
         """
-        if _MANY_DIGITS.search(self.text) is None:
-            try:
-                rows: list[dict[str, Any]] = orjson.loads(b"[" + self.text[:-1].replace(b"\n", b",") + b"]")
-            except orjson.JSONDecodeError:
-                pass
-            else:
-                return rows
+        if self._built is not None:
+            rows, self._built = self._built, None
+            return rows
+        try:
+            rows = _rows(self.text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            rows = []
+        if len(rows) == self.count:
+            return rows
         return [parse_exact(line, row=self.first + at) for at, line in enumerate(self.text.splitlines())]
 
 

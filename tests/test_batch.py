@@ -85,3 +85,31 @@ def test_errors_hold_nothing_of_the_row() -> None:
         parse_exact(b'{"canary":"canary",}', row=1)
     assert "canary" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_a_batch_of_objects_has_text_as_well() -> None:
+    """Whichever is asked for first, and however often; objects that were handed over are not handed over again."""
+    array = b'[{"a":1},\n {"b":\n[2]}]'
+    rows: list[dict[str, Any]] = [{"a": 1}, {"b": [2]}]
+    one, two = Batch.built(array, rows, 7), Batch.built(array, rows, 7)
+    assert one.rows() is rows
+    assert one.rows() == rows
+    assert one.rows() is not rows
+    assert one.text == two.text == two.text == b'{"a":1}\n{"b":[2]}\n'
+    assert two.rows() is rows
+    assert (one.count, one.first, repr(one)) == (2, 7, "<Batch of 2 rows, 7 before>")
+
+
+def test_batches_are_equal_by_what_they_hold() -> None:
+    """Text, count and place; nothing else is a batch."""
+    array = Batch.built(b'[{"a":1}]', [{"a": 1}])
+    assert array == batch('{"a":1}')
+    assert hash(array) == hash(batch('{"a":1}'))
+    assert array != batch('{"a":1}', first=1)
+    assert array != b'{"a":1}\n'
+
+
+def test_lines_that_hold_more_than_one_row_are_refused() -> None:
+    """A count that is not that of the lines is never evened out."""
+    with pytest.raises(JsonSyntax):
+        Batch(b'{"a":1} {"b":2}\n', 1).rows()

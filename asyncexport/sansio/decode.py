@@ -16,11 +16,16 @@ from asyncexport.sansio.unpack import Unpack
 
 
 class Decoder:
-    """The push parser of one object. Iterators it gave are read to their end before more is fed."""
+    """The push parser of one object. Iterators it gave are read to their end before more is fed.
 
-    def __init__(self, *, gunzip: GunzipLimits | None = None, rows: RowLimits | None = None) -> None:
+    Who is going to ask every batch for its rows, and not for its text, says so by ``objects``.
+    """
+
+    def __init__(
+        self, *, gunzip: GunzipLimits | None = None, rows: RowLimits | None = None, objects: bool = False
+    ) -> None:
         self._unpack = Unpack(gunzip)
-        self._rows = Rows(rows)
+        self._rows = Rows(rows, objects=objects)
 
     @property
     def rows(self) -> int:

@@ -1,15 +1,11 @@
-r"""Where a row ends: found by counting brackets, or guessed from what stood between the rows before.
+r"""Where a row ends, found by counting brackets.
 
 Contract: an answer is a proposal. Whoever asks proves the row by parsing it alone; an object that parses alone and
 stands where an element is due *is* that element, because JSON is read left to right without looking ahead.
 
 Plan: :func:`object_end` jumps from bracket to bracket outside strings, in one stride where nesting is shallow.
-:class:`Guess` remembers the exact bytes from one row's ``}`` to the next row's first key, ``},{"campaignId"``, and
-looks for them again, which costs next to nothing. A string or a nested object may hold the same bytes; then the proof
-fails and the brackets are counted.
 
-Worst case: linear. A scan touches each byte once; a search for the same bytes never goes over a byte twice; after a
-wrong guess nothing is guessed until its end has been passed; new bytes are learnt only beyond what was searched.
+Worst case: linear. A scan touches each byte once.
 """
 
 from __future__ import annotations
@@ -35,8 +31,6 @@ def _nested(levels: int) -> re.Pattern[bytes]:
 
 
 _SHALLOW = _nested(8)
-
-_BETWEEN = re.compile(rb'\}([ \t\n\r]{0,256},[ \t\n\r]{0,256})\{[ \t\n\r]{0,256}(?:"[^"\\]{0,64}"?)?')
 
 _UNESCAPED_STRING = re.compile(rb'"[^"]*+(?:"|\Z)')
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -79,50 +73,3 @@ def depth_of(text: bytes | bytearray) -> int:
     bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     steps = _UNESCAPED_STRING.sub(b"", bare).translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(memoryview(steps).cast("b")), default=0)
-
-
-class Guess:
-    """The bytes between rows, learnt from the text itself. Offsets are in the buffer that is passed in."""
-
-    __slots__ = ("_learn_from", "_mark", "_searched", "_trusted_from", "gap")
-
-    def __init__(self) -> None:
-        self.gap = 0
-        self._mark = b""
-        self._searched = 0
-        self._learn_from = 0
-        self._trusted_from = 0
-
-    def __repr__(self) -> str:
-        return f"<Guess {len(self._mark)} bytes, gap {self.gap}>"
-
-    def end(self, text: bytearray, at: int) -> int:
-        """Return where the row at ``at`` ends if the bytes stand behind it, or ``NOT_FOUND``."""
-        if not self._mark or at < self._trusted_from:
-            return NOT_FOUND
-        found = text.find(self._mark, max(at, self._searched))
-        if found < 0:
-            self._searched = max(len(text) - len(self._mark) + 1, 0)
-            return NOT_FOUND
-        self._searched = found
-        return found + 1
-
-    def wrong(self, end: int) -> None:
-        """Take note that no row ended at ``end``."""
-        self._trusted_from = end
-
-    def learn(self, text: bytearray, end: int) -> None:
-        """Look at what stands behind the row that ends at ``end``, if it has come in whole."""
-        if end < self._learn_from:
-            return
-        match = _BETWEEN.match(text, end - 1)
-        if match is None or match.end() == len(text) or match[0] == self._mark:
-            return
-        self._mark, self.gap = match[0], len(match[1])
-        self._searched, self._learn_from = end - 1, len(text)
-
-    def dropped(self, count: int) -> None:
-        """Take note that the buffer lost its first ``count`` bytes."""
-        self._searched = max(self._searched - count, 0)
-        self._learn_from = max(self._learn_from - count, 0)
-        self._trusted_from = max(self._trusted_from - count, 0)

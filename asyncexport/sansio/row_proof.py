@@ -1,8 +1,9 @@
 r"""Whether a row is JSON, and if not, where the first fault is.
 
-Contract: orjson is the fast judge and strict: UTF-8, no lone surrogates, no NaN. It refuses one thing that JSON allows,
-a number beyond a double (1e400), and its errors hold the row's text; so when it refuses, :func:`first_fault` looks
-again by the standard library's scanner and names the first fault by offset, with nothing of the text.
+Contract: msgspec is the fast judge and strict: no lone surrogates, no NaN; it does not look at UTF-8, so that is judged
+beside it. Where nesting is too deep for it, orjson judges, which takes a thousand levels. It refuses one thing that
+JSON allows, a number beyond a double (1e400); so when a judge refuses, :func:`first_fault` looks again by the standard
+library's scanner and names the first fault by offset, with nothing of the text.
 
 Worst case: a row is parsed at most twice. Depth is bounded by counting brackets first, so that recursion is never deep;
 integers are never converted, so that millions of digits cost nothing.
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+import msgspec
 import orjson
 
 from asyncexport.errors import DecodeError, JsonEncoding, JsonSyntax
@@ -31,6 +33,7 @@ _ESCAPE = re.compile(
     rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})",
     re.DOTALL,
 )
+_check = msgspec.json.Decoder(msgspec.Raw).decode
 _CONSTANT = re.compile(STRING + rb"|(?P<constant>NaN|-?Infinity)", re.DOTALL)
 
 
@@ -43,8 +46,20 @@ class Fault:
     reason: str
 
 
-def is_json(text: bytes | bytearray) -> bool:
-    """Return whether the fast judge takes ``text``; a refusal may be about a number that no double can hold."""
+def is_json(text: bytes) -> bool:
+    """Return whether a fast judge takes ``text``; a refusal may be about a number that no double can hold."""
+    try:
+        _check(text)
+        if not text.isascii():
+            str(text, "utf-8")
+    except RecursionError:
+        return _is_deep_json(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_deep_json(text: bytes) -> bool:
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -108,7 +108,7 @@ def test_a_bomb_of_rows_is_read_one_piece_at_a_time() -> None:
     decoder = Decoder()
     batches: Iterator[Batch] = decoder.feed(gzip.compress(b"[" + b"{}," * 100_000 + b"{}]"))
     first = next(batches)
-    assert first.count == decoder.rows <= 32_768
+    assert first.count <= decoder.rows <= 32_768
     assert sum(batch.count for batch in batches) + sum(b.count for b in decoder.close()) == 100_001 - first.count
 
 

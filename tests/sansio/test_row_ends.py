@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.sansio.row_ends import NOT_FOUND, Guess, depth_of, object_end, string_end, too_deep
+from asyncexport.sansio.row_ends import NOT_FOUND, depth_of, object_end, string_end, too_deep
 from tests.support import steady
 
 TEXTS = st.text(alphabet='{}[],:"\\ aü😀', max_size=8)
@@ -80,92 +80,3 @@ def test_too_deep_is_more_than_the_limit() -> None:
     assert not too_deep(nest(64), 64)
     assert too_deep(nest(65), 64)
     assert not too_deep(b'{"a":[' + b"[]," * 200 + b"[]]}", 64)
-
-
-def test_nothing_is_guessed_before_something_was_learnt() -> None:
-    """A new guess proposes nothing."""
-    assert Guess().end(bytearray(b'{"a":1},{"a":2}'), 0) == NOT_FOUND
-
-
-def test_what_stood_between_two_rows_is_looked_for_again() -> None:
-    """The bytes from one row's end to the next row's first key propose the next end."""
-    text = bytearray(b'{"a":1} ,\n {"a":2} ,\n {"a":3}]')
-    guess = Guess()
-    guess.learn(text, 7)
-    end = guess.end(text, 11)
-    assert text[11:end] == b'{"a":2}'
-    assert text[end + guess.gap :].startswith(b'{"a":3}')
-
-
-@pytest.mark.parametrize("between", [b"]", b',"a"', b",", b',{"a', b',{"a"', b"," + b" " * 300 + b'{"a":1'])
-def test_what_is_cut_off_or_no_row_is_not_learnt(between: bytes) -> None:
-    """Nothing is learnt from an end of the buffer, a string element or an odd gap."""
-    guess = Guess()
-    guess.learn(bytearray(b"{}" + between), 2)
-    assert repr(guess) == "<Guess 0 bytes, gap 0>"
-
-
-def test_after_a_wrong_guess_nothing_is_guessed_until_its_end() -> None:
-    """A proposal that was refuted costs its length once, not once a row."""
-    text = bytearray(b'{"a":0},{"a":1},{"b":2},{"a":3}')
-    guess = Guess()
-    guess.learn(text, 7)
-    end = guess.end(text, 8)
-    assert text[8:end] == b'{"a":1},{"b":2}'
-    guess.wrong(end)
-    assert guess.end(text, 16) == NOT_FOUND
-    assert guess.end(text, 24) == NOT_FOUND
-
-
-def test_new_bytes_are_learnt_only_beyond_what_was_searched() -> None:
-    """Rows that all begin differently do not cause a search each."""
-    text = bytearray(b'{"a":1},{"b":2},{"c":3}, {"d":4}')
-    guess = Guess()
-    guess.learn(text, 7)
-    guess.learn(text, 15)
-    assert guess.gap == 1
-    text += b', {"e":5}'
-    guess.learn(text, 23)
-    assert guess.gap == 1
-    guess.learn(text, 32)
-    assert guess.gap == 2
-
-
-def test_the_same_bytes_again_change_nothing() -> None:
-    """Learning what is known keeps what was searched."""
-    text = bytearray(b'{"a":1},{"a":2},{"a":3}')
-    guess = Guess()
-    guess.learn(text, 7)
-    text += b',{"a":4}'
-    guess.learn(text, 23)
-    assert guess.end(text, 8) == 15
-
-
-def test_bytes_that_arrive_in_two_chunks_are_found() -> None:
-    """A search that found nothing goes on where the bytes could have begun."""
-    text = bytearray(b'{"a":1},{"a":2},{"a":3},{"')
-    guess = Guess()
-    guess.learn(text, 7)
-    assert guess.end(text, 16) == NOT_FOUND
-    text += b'a":4}'
-    assert guess.end(text, 16) == 23
-
-
-def test_offsets_follow_the_buffer() -> None:
-    """When the buffer loses its front, search, distrust and learning go on at the same places."""
-    text = bytearray(b'{"a":1},{"a":2},{"a":3}, {"b":4}')
-    guess = Guess()
-    guess.learn(text, 7)
-    guess.wrong(15)
-    text += b',{"a":5}'
-    del text[:16]
-    guess.dropped(16)
-    assert guess.end(text, 0) == 16
-    guess.learn(text, 7)
-    assert guess.gap == 1
-    text += b" , {}"
-    guess.learn(text, 16)
-    assert guess.gap == 1
-    text += b" "
-    guess.learn(text, 24)
-    assert guess.gap == 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from itertools import chain, pairwise, repeat
 from typing import Any, NoReturn
@@ -380,12 +381,18 @@ class CountingBuffer(bytearray):
     def find(self, *args: Any) -> int:
         found = super().find(*args)
         start = args[1]
-        self.searched += (len(self) if found < 0 else found) - start
+        self.searched += max(0, (len(self) if found < 0 else found) - start)
+        return found
+
+    def rfind(self, *args: Any) -> int:
+        found = super().rfind(*args)
+        start, end = args[1:]
+        self.searched += max(0, end - max(found, start))
         return found
 
 
-def work(text: bytes, chunk: int) -> int:
-    """Return how many bytes were looked at, by searches, bracket counts and judges, to read ``text``."""
+def work(text: bytes, chunk: int, *, objects: bool = False) -> int:
+    """Return how many bytes were looked at, by searches, bracket counts, proofs and judges, to read ``text``."""
     looked = 0
 
     def counted(real: Callable[..., Any], cost: Callable[..., int]) -> Callable[..., Any]:
@@ -400,15 +407,17 @@ def work(text: bytes, chunk: int) -> int:
     def scanned(end: int, text: bytes, at: int) -> int:
         return (end if end > 0 else len(text)) - at
 
-    def judged(_: object, row: bytes) -> int:
+    def judged(_: object, row: bytes, *_others: object) -> int:
         return len(row)
 
-    parser, buffer = Rows(), CountingBuffer()
+    parser, buffer = Rows(objects=objects), CountingBuffer()
     parser._buffer = buffer
     costs: dict[str, Callable[..., int]] = {
         "object_end": scanned,
         "string_end": scanned,
         "is_json": judged,
+        "lines_of": judged,
+        "rows_of": judged,
         "first_fault": judged,
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -432,21 +441,112 @@ SHAPES = {
     "strings": rows_of(lambda n: b'"{\\"a\\":%d}"' % n),
     "one large row": b'[{"a":[' + b"1," * 150_000 + b"1]}]",
     "one large string": b'[{"a":"' + b'},{\\"a\\"' * 30_000 + b'"}]',
+    "rows that are proved by nothing fast": rows_of(lambda n: b'{"a":%d,"b":1e400}' % n),
+    "rows that may be too deep": rows_of(lambda _: b'{"a":"' + b"[" * 70 + b'"}'),
+    "rows with many levels": rows_of(lambda _: b'{"a":' + b"[" * 9 + b"]" * 9 + b"}"),
     "one large deep row": b'[{"a":[' + b"[[[[[[[[[[]]]]]]]]]]," * 15_000 + b"1]}]",
 }
 
 
-@pytest.mark.parametrize("chunk", [1_000, 10**9])
+@pytest.mark.parametrize("objects", [False, True])
+@pytest.mark.parametrize("chunk", [1_000, 65_536, 10**9])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_work_grows_with_the_text_and_not_faster(shape: str, chunk: int) -> None:
+def test_work_grows_with_the_text_and_not_faster(shape: str, chunk: int, objects: bool) -> None:
     """Whatever the shape, every byte is looked at a bounded number of times: counted, not timed."""
-    assert work(SHAPES[shape], chunk) <= 8 * len(SHAPES[shape])
+    assert work(SHAPES[shape], chunk, objects=objects) <= 8 * len(SHAPES[shape])
 
 
-def test_rows_that_look_alike_are_hardly_searched_twice() -> None:
-    """The usual export is searched once for its ends and parsed once."""
+@pytest.mark.parametrize("objects", [False, True])
+def test_rows_that_look_alike_are_parsed_once(objects: bool) -> None:
+    """The usual export is parsed once, and hardly searched for the ends of its rows."""
     text = dumps([campaign(number) for number in range(2000)], STYLES[0])
-    assert work(text, 65_536) <= 2.1 * len(text)
+    assert work(text, 65_536, objects=objects) <= 1.2 * len(text)
+
+
+SMALL = st.integers(1, 120)
+
+
+@contextmanager
+def small_pieces(size: int) -> Iterator[None]:
+    """Let pieces and batches be of about ``size`` bytes, so that small arrays have many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BATCH", size)
+        patch.setattr(module, "_LARGEST_PIECE", 4 * size)
+        yield
+
+
+@steady
+@given(ARRAYS, st.sampled_from(STYLES), SMALL, st.integers(1, 6))
+def test_batches_of_any_size_are_the_same_at_any_chunking(
+    rows: list[dict[str, Any]], style: dict[str, Any], size: int, times: int
+) -> None:
+    """Pieces are cut where rows were cut before; what comes out depends on the text alone."""
+    text = dumps(rows * times, style)
+    with small_pieces(size):
+        assert [json.loads(line) for line in lines(text)] == rows * times
+
+
+@steady
+@given(ARRAYS.filter(bool), st.sampled_from(STYLES), SMALL, st.data())
+def test_mutated_arrays_in_small_pieces_are_judged_like_the_oracle(
+    rows: list[dict[str, Any]], style: dict[str, Any], size: int, data: st.DataObject
+) -> None:
+    """However a fault lies to the pieces, it is named where it is named without them, for text and for objects."""
+    text = bytearray(dumps(rows * data.draw(st.integers(1, 4)), style))
+    at = data.draw(st.integers(0, len(text) - 1))
+    new = data.draw(st.sampled_from([b"", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\n", b"\xff", b"0", b"},{"]))
+    text[at : at + data.draw(st.sampled_from([0, 1, len(text)]))] = new
+    expected = outcome(bytes(text))
+    with small_pieces(size):
+        assert outcome(bytes(text)) == expected
+        for step in (1, 7, 65_536):
+            assert outcome(bytes(text), step, objects=True) == expected
+
+
+def outcome(text: bytes, step: int = 0, *, objects: bool = False) -> object:
+    """Return the rows, or what is wrong and where."""
+    try:
+        if not step:
+            return [json.loads(line) for line in lines(text)]
+        batches = feed_all(Rows(objects=objects), pieces_of(text, step))
+    except DecodeError as error:
+        return type(error), error.offset, error.row
+    assert [batch.first for batch in batches] == [sum(b.count for b in batches[:at]) for at in range(len(batches))]
+    assert [json.loads(line) for batch in batches for line in batch.text.splitlines()] == [
+        row for batch in batches for row in batch.rows()
+    ]
+    return [json.loads(line) for batch in batches for line in batch.text.splitlines()]
+
+
+def test_objects_are_built_in_advance_where_they_are_wanted() -> None:
+    """The rows of most batches come from the one parse that proved them; text is there as well."""
+    rows = [campaign(number) for number in range(2000)]
+    batches = feed_all(Rows(objects=True), iter([dumps(rows, {"indent": 1})]))
+    assert sum(batch._built is not None for batch in batches) >= len(batches) - 2
+    assert [json.loads(line) for batch in batches for line in batch.text.splitlines()] == rows
+    assert [row for batch in batches for row in batch.rows()] == rows
+
+
+@pytest.mark.parametrize("objects", [False, True])
+@pytest.mark.parametrize(
+    ("row", "limits", "error"),
+    [
+        pytest.param(b'{"a":[[1]]}', RowLimits(depth=2), JsonSyntax, id="levels"),
+        pytest.param(b'{"a":"' + b"x" * 90 + b'"}', RowLimits(row=90), RowTooLarge, id="size"),
+        pytest.param(b'{"a":1}', RowLimits(rows=5_000), BombLimit, id="rows"),
+        pytest.param(b'{"a":"\xff"}', RowLimits(), JsonEncoding, id="UTF-8"),
+        pytest.param(b"[]", RowLimits(), UnexpectedShape, id="no object"),
+    ],
+)
+def test_limits_hold_among_thousands_of_rows(
+    row: bytes, limits: RowLimits, error: type[DecodeError], objects: bool
+) -> None:
+    """A fault in the middle of a piece is found, with its place and the number of rows before it."""
+    good = b'{"a":1},' * 5_000
+    with pytest.raises(error) as caught:
+        feed_all(Rows(limits, objects=objects), iter([b"[" + good + row + b"," + good[:-1] + b"]"]))
+    assert caught.value.row == 5_000
+    assert caught.value.offset == 1 + len(good) + (row.index(b"\xff") if error is JsonEncoding else 0)
 
 
 def test_a_batch_gives_objects_on_demand() -> None:

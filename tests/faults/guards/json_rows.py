@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from tests.faults.guards.mutant import Mutant
 
-_ROWS = ("tests/sansio/test_rows.py", "tests/sansio/test_row_proof.py", "tests/test_batch.py")
+_ROWS = (
+    "tests/sansio/test_pieces.py",
+    "tests/sansio/test_rows.py",
+    "tests/sansio/test_row_proof.py",
+    "tests/test_batch.py",
+)
 
 JSON_ROWS = (
     Mutant(
@@ -36,17 +41,52 @@ JSON_ROWS = (
         _ROWS,
     ),
     Mutant(
-        "guessed rows are not proved",
-        "sansio/rows.py",
-        "if len(row) > self._limits.row or not is_json(row):",
-        "if len(row) > self._limits.row:",
+        "elements of a piece need not be objects",
+        "sansio/pieces.py",
+        "if set(map(_first_byte, rows)) != _OBJECTS:",
+        "if False:",
         _ROWS,
     ),
     Mutant(
-        "no limit to a guessed row",
+        "a piece need not be UTF-8",
+        "sansio/pieces.py",
+        "if not array.isascii():",
+        "if False:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the depth of a piece's text",
+        "sansio/pieces.py",
+        "if _too_deep(text, depth):",
+        "if False:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the depth of a piece's objects",
+        "sansio/pieces.py",
+        "_objects(min(depth, _BUILT_LEVELS))",
+        "_objects(_BUILT_LEVELS)",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to a row in a piece",
         "sansio/rows.py",
-        "if len(row) > self._limits.row or not is_json(row):",
-        "if not is_json(row):",
+        "if size > min(_LARGEST_PIECE, self._limits.row):",
+        "if size > _LARGEST_PIECE:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the rows of a piece of text",
+        "sansio/rows.py",
+        "if lines is None or self._count + lines.count > self._limits.rows:",
+        "if lines is None:",
+        _ROWS,
+    ),
+    Mutant(
+        "no limit to the rows of a piece of objects",
+        "sansio/rows.py",
+        "if rows is None or self._count + len(rows) > self._limits.rows:",
+        "if rows is None:",
         _ROWS,
     ),
     Mutant(
