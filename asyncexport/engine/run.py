@@ -29,11 +29,12 @@ from asyncexport.engine.family import Family, Member
 from asyncexport.engine.making import DeskOf, Making, Pursuit
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
-from asyncexport.errors import AsyncexportError, ConfigError, DiskFull, ExportExpired, ExportFailed, StateError
+from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed, StateError
 from asyncexport.events import ExportOrphaned, JobFinished, JobSplit, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Filters, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
 from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known, Split
 from asyncexport.ports import Journal, Listener, Runner, Sink
+from asyncexport.sansio.planning import distinct
 from asyncexport.sansio.recovery import is_worth_collecting
 from asyncexport.sansio.splitting import TIMED_OUT, split
 
@@ -57,7 +58,7 @@ class Run:
         journal: Journal,
         again: bool,
     ) -> None:
-        self._jobs = _distinct(jobs)
+        self._jobs = distinct(jobs)
         self._sink = sink
         self._desk_of = desk_of
         self._runner = runner
@@ -385,20 +386,6 @@ def _let_go(error: AsyncexportError) -> None:
     error.__traceback__ = None
     if error.__cause__ is None:
         error.__context__ = None
-
-
-def _distinct(jobs: Iterable[Job]) -> dict[tuple[str, ...], Job]:
-    """Return the jobs by key, each once. Raises :class:`ConfigError` for two that would replace each other's rows."""
-    distinct: dict[tuple[str, ...], Job] = {job.key: job for job in jobs}
-    places: set[tuple[str, ...]] = set()
-    for key, job in distinct.items():
-        place = key[:-1]
-        if place in places:
-            raise ConfigError(
-                f"two jobs are {job} under the label {job.snapshot!r} with other filters; label them apart"
-            )
-        places.add(place)
-    return distinct
 
 
 def _nowhere(outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
+from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Job, Profile
 
 
@@ -32,6 +33,20 @@ def plan(
         for profile in _in_turns(dict.fromkeys(profiles))
         for entity in chosen
     ]
+
+
+def distinct(jobs: Iterable[Job]) -> dict[tuple[str, ...], Job]:
+    """Return the jobs by key, each once. Raises :class:`ConfigError` for two that would replace each other's rows."""
+    found: dict[tuple[str, ...], Job] = {job.key: job for job in jobs}
+    places: set[tuple[str, ...]] = set()
+    for key, job in found.items():
+        place = key[:-1]
+        if place in places:
+            raise ConfigError(
+                f"two jobs are {job} under the label {job.snapshot!r} with other filters; label them apart"
+            )
+        places.add(place)
+    return found
 
 
 def waves(jobs: Sequence[Job], slots: int, clients: Mapping[str, str] | None = None) -> dict[tuple[str, str], int]:

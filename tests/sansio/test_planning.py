@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.accounts import Region
+from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Job, Profile
-from asyncexport.sansio.planning import plan, waves
+from asyncexport.sansio.planning import distinct, plan, waves
 from tests.support import steady
 
 ACME = [Profile("acme", Region.EU, str(number)) for number in range(3)]
@@ -94,3 +95,15 @@ def test_accounts_that_share_a_client() -> None:
     jobs = plan(profiles, entities=["ads"], snapshot="s")
 
     assert waves(jobs, 2, {"acme": "client", "third": "client"}) == {("client/EU", "ads"): 3}
+
+
+def test_jobs_that_come_twice() -> None:
+    """The same job is one; two that would replace each other's rows are refused, whatever their order."""
+    job = Job(ACME[0], Entity.ADS, snapshot="s")
+    paused = Job(ACME[0], Entity.ADS, Filters(states=("PAUSED",)), "s")
+    later = Job(ACME[0], Entity.ADS, Filters(states=("PAUSED",)), "later")
+
+    assert list(distinct([job, later, job]).values()) == [job, later]
+    for twins in ([job, paused], [paused, job]):
+        with pytest.raises(ConfigError, match="under the label 's' with other filters"):
+            distinct(twins)
