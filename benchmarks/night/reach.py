@@ -24,7 +24,7 @@ from benchmarks.night.scenarios import SCENARIOS, Scenario
 from benchmarks.night.strategies import strategy_of
 from benchmarks.night.table import markdown
 
-FEW_SEEDS = 5
+MANY = {"steady", "later-night"}
 ENDPOINTS = 4
 TOLD = ("steady", "later-night", "shut-out", "throttled", "outage")
 
@@ -132,12 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profiles", type=int, default=1000)
     parser.add_argument("--large", type=int, default=10_000, help="profiles of the large night; 0: none")
-    parser.add_argument("--seeds", type=int, default=20, help=f"for first and later nights; {FEW_SEEDS} for the others")
+    parser.add_argument("--seeds", type=int, default=20, help="for the first and the later night")
+    parser.add_argument("--few", type=int, default=5, help="seeds for the other scenarios")
     parser.add_argument("--processes", type=int, default=2)
     chosen = parser.parse_args()
     with ProcessPoolExecutor(chosen.processes, get_context("spawn"), max_tasks_per_child=1) as pool:
         asked = {
-            name: [pool.submit(night, name, chosen.profiles, seed + 1) for seed in range(_seeds(name, chosen.seeds))]
+            name: [
+                pool.submit(night, name, chosen.profiles, seed + 1)
+                for seed in range(chosen.seeds if name in MANY else chosen.few)
+            ]
             for name in SCENARIOS
         }
         found = claims(Played({name: [each.result() for each in nights] for name, nights in asked.items()}))
@@ -147,10 +151,6 @@ def main() -> None:
             found += large_claims(ours, bare, ours.jobs)
     print(f"{origin()}\n\n{markdown(['', 'target', 'reached', ''], [claim.row for claim in found])}")
     sys.exit(not all(claim.holds for claim in found))
-
-
-def _seeds(scenario: str, seeds: int) -> int:
-    return seeds if scenario in {"steady", "later-night"} else min(seeds, FEW_SEEDS)
 
 
 if __name__ == "__main__":
