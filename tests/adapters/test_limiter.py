@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import pytest
 
@@ -31,6 +33,42 @@ async def test_callers_that_come_together() -> None:
             tasks.start_soon(caller, number)
 
     assert got == [(0, 100.0), (1, 100.0), (2, 100.5), (3, 101.0), (4, 101.5)]
+
+
+async def test_a_permit_that_is_there() -> None:
+    """Taking it lets no other task run."""
+    limiter, _ = made(burst=2)
+    seen: list[str] = []
+    other = asyncio.create_task(_note(seen))
+
+    await limiter.acquire()
+    assert seen == []
+
+    await other
+    assert seen == ["ran"]
+
+
+async def test_a_permit_for_which_somebody_waits() -> None:
+    """Who comes later does not take it from those in line, even if it has just become free."""
+    limiter, clock = made(rate=1.0, burst=1)
+    got: list[tuple[str, float]] = []
+
+    async def caller(name: str) -> None:
+        await limiter.acquire()
+        got.append((name, clock.now()))
+
+    await limiter.acquire()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller, "first")
+        await clock.sleep(0.5)
+        clock.advance(0.5)
+        tasks.start_soon(caller, "second")
+
+    assert got == [("first", 101.0), ("second", 102.0)]
+
+
+async def _note(seen: list[str]) -> None:
+    seen.append("ran")
 
 
 async def test_a_429_while_others_wait() -> None:
