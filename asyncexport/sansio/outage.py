@@ -73,6 +73,8 @@ class Outages:
 
     def intervals(self, since: float, now: float) -> list[Interval]:
         """Return when the host was down after ``since``, up to ``now``."""
+        if self._down_since is None and (not self._over or self._over[-1][1] <= since):
+            return []
         current = [] if self._down_since is None else [(self._down_since, now)]
         return [(max(began, since), ended) for began, ended in (*self._over, *current) if ended > since]
 

@@ -284,12 +284,14 @@ def _size(value: object) -> int | None:
 
 
 def _url_seconds(value: object, response: Response) -> float | None:
-    now = http_date(response.headers.get("date", ""))
+    if not isinstance(value, str):
+        return None
     try:
-        until = datetime.fromisoformat(value) if isinstance(value, str) else None
+        until = datetime.fromisoformat(value)
     except ValueError:
         return None
-    if now is None or until is None or until.tzinfo is None:
+    now = http_date(response.headers.get("date", ""))
+    if now is None or until.tzinfo is None:
         return None
     seconds = (until - now).total_seconds()
     return seconds if _URL_AGES[0] < seconds <= _URL_AGES[1] else None
