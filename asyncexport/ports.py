@@ -69,8 +69,15 @@ class Transport(Protocol):
         ...
 
 
+CallLater: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], object]]
+"""Calls the given function in so many seconds and returns another, which takes that back."""
+
+
 class Clock(Protocol):
-    """Time. ``now()`` is in monotonic seconds; only differences mean something."""
+    """Time. ``now()`` is in monotonic seconds; only differences mean something.
+
+    A clock may have a method ``call_later``, a :data:`CallLater`, as well: it spares a task for every deadline.
+    """
 
     def now(self) -> float: ...
 

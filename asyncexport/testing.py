@@ -32,7 +32,7 @@ class FakeClock:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[float, int, asyncio.Future[None] | _Calling]] = []
         self._numbers = count()
         self._is_watching = False
 
@@ -46,13 +46,22 @@ class FakeClock:
             await checkpoint()
             return
         waking = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now + seconds, next(self._numbers), waking))
-        self._watch()
+        self._wake(seconds, waking)
         await waking
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Callable[[], object]:
+        """Call ``call`` when so much time has been jumped over; return what takes that back."""
+        calling = _Calling(call)
+        self._wake(max(0.0, seconds), calling)
+        return calling.cancel
 
     def advance(self, seconds: float) -> None:
         """Let time pass without waiting for anybody."""
         self._now += seconds
+
+    def _wake(self, seconds: float, waking: asyncio.Future[None] | _Calling) -> None:
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._numbers), waking))
+        self._watch()
 
     def _watch(self) -> None:
         if not self._is_watching:
@@ -84,6 +93,24 @@ class FakeClock:
 
     def __repr__(self) -> str:
         return f"<FakeClock at {self._now:.3f} s, {len(self._sleepers)} asleep>"
+
+
+class _Calling:
+    """A function that sleeps as a task would: it is called when it is woken, unless that was cancelled before."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def done(self) -> bool:
+        return self._call is None
+
+    def cancel(self) -> None:
+        self._call = None
+
+    def set_result(self, _: None) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
 
 
 Answer: TypeAlias = "Response | Exception | Callable[[Request], Response]"

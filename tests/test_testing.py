@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -83,6 +84,24 @@ async def test_waiting_again_after_waking() -> None:
         await clock.sleep(1.5)
 
     assert clock.now() == 4.5
+
+
+async def test_a_call_after_a_while() -> None:
+    """What was asked for is called at its moment, among those who sleep; what was taken back moves no clock."""
+    clock = FakeClock()
+    called: list[tuple[str, float]] = []
+
+    def call(name: str) -> Callable[[], None]:
+        return lambda: called.append((name, clock.now()))
+
+    clock.call_later(3.0, call("late"))
+    clock.call_later(2.0, call("taken back"))()
+    clock.call_later(-1.0, call("at once"))
+    await clock.sleep(1.0)
+    called.append(("slept", clock.now()))
+    await clock.sleep(4.0)
+
+    assert called == [("at once", 0.0), ("slept", 1.0), ("late", 3.0)]
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])

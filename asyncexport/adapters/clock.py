@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 
 import anyio
 
@@ -17,3 +19,7 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait; at least lets other tasks run."""
         await anyio.sleep(max(0.0, seconds))
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Callable[[], object]:
+        """Call ``call`` from the event loop in so many seconds; return what takes that back."""
+        return asyncio.get_running_loop().call_later(seconds, call).cancel

@@ -13,7 +13,7 @@ from copy import copy
 
 import anyio
 
-from asyncexport.adapters.alarm import alarm
+from asyncexport.adapters.alarm import Alarm
 from asyncexport.errors import AsyncexportError, ConnectError, ServerError, TlsError
 from asyncexport.ports import Clock
 from asyncexport.sansio.backoff import Spread
@@ -104,9 +104,8 @@ class Host:
         while seconds := self._gate.wait(self._clock.now()):
             if self._last is not None and self.is_hopeless:
                 raise copy(self._last)
-            with anyio.CancelScope() as scope:
-                async with alarm(self._clock, seconds, scope):
-                    await self._news.wait()
+            with anyio.CancelScope() as scope, Alarm(self._clock, seconds, scope):
+                await self._news.wait()
 
     @contextmanager
     def exchange(self, caller: Hashable) -> Iterator[None]:

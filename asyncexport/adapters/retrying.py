@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import anyio
 
-from asyncexport.adapters.alarm import alarm
+from asyncexport.adapters.alarm import Alarm
 from asyncexport.adapters.host import Host, is_silence
 from asyncexport.errors import AsyncexportError, ConnectionLost, Throttled
 from asyncexport.events import CallRetried
@@ -125,8 +125,7 @@ async def in_time(
     def left() -> float:
         return deadline + extension() - clock.now()
 
-    with anyio.CancelScope() as scope:
-        async with alarm(clock, max(left(), LEAST_SECONDS), scope, left):
-            return await attempt()
+    with anyio.CancelScope() as scope, Alarm(clock, max(left(), LEAST_SECONDS), scope, left):
+        return await attempt()
     seconds = clock.now() - began
     raise ConnectionLost(f"{what}: cut off after {seconds:.0f} s, since the deadline leaves no more time")

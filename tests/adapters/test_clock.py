@@ -30,3 +30,21 @@ async def test_a_short_wait(seconds: float) -> None:
     await other
 
     assert order == ["other"]
+
+
+async def test_a_call_after_a_while() -> None:
+    """What was asked for is called from the loop, in the order of the moments; what was taken back is not."""
+    clock, done = SystemClock(), asyncio.Event()
+    called: list[str] = []
+
+    def last() -> None:
+        called.append("last")
+        done.set()
+
+    clock.call_later(0.0, lambda: called.append("first"))
+    clock.call_later(0.0, lambda: called.append("taken back"))()
+    clock.call_later(1e-3, last)
+    assert called == []
+    await done.wait()
+
+    assert called == ["first", "last"]
