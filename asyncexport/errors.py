@@ -38,9 +38,10 @@
     │   ├── DiskFull                no space, quota or file size left
     │   ├── SinkLocked              somebody else writes there now
     │   └── SinkRejected            something that is not ours is in the way
-    └── StateError                  the state folder is unusable
-        ├── StateCorrupt            it was damaged, or belongs to something else
-        └── LockHeld                another run uses it now
+    ├── StateError                  the state folder is unusable
+    │   ├── StateCorrupt            it was damaged, or belongs to something else
+    │   └── LockHeld                another run uses it now
+    └── TooManyOpenFiles            no descriptor is left for a file or a connection
 
 Errors are built from fields, never from a client library's exception: those carry tokens and signed URLs. They
 survive pickling, so that a worker process can hand them back. ``temporary`` says whether the same job can succeed in a
@@ -89,6 +90,7 @@ __all__ = [
     "Throttled",
     "TlsError",
     "TokenRejected",
+    "TooManyOpenFiles",
     "TrailingGarbage",
     "UnexpectedShape",
     "UrlExpired",
@@ -338,5 +340,14 @@ class StateCorrupt(StateError):
 
 class LockHeld(StateError):
     """Another run uses the same state folder now."""
+
+    temporary = True
+
+
+class TooManyOpenFiles(AsyncexportError):
+    """No descriptor is left for a file or a connection, in this process or in the system: ``EMFILE``, ``ENFILE``.
+
+    It says nothing about the file or the host. What met it is done again, with less beside it.
+    """
 
     temporary = True

@@ -26,6 +26,7 @@ TEMPORARY = {
     "JsonTruncated",
     "SinkLocked",
     "LockHeld",
+    "TooManyOpenFiles",
 }
 
 

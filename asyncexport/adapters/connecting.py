@@ -25,12 +25,13 @@ from asyncexport.sansio.urls import is_loopback_address, is_public_address
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: until a connection stands; until an answer begins; for a small call in all; without a body byte."""
+    """Seconds: until a connection stands, an answer begins, a small call ends; without a body byte; unused and open."""
 
     connect: float = 15.0
     head: float = 60.0
     call: float = 120.0
     silence: float = 30.0
+    idle: float = 15.0
 
 
 def tls(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ from copy import copy
 import anyio
 
 from asyncexport.adapters.alarm import Alarm
-from asyncexport.errors import AsyncexportError, ConnectError, ServerError, TlsError
+from asyncexport.errors import AsyncexportError, ConnectError, ServerError, TlsError, TooManyOpenFiles
 from asyncexport.ports import Clock
 from asyncexport.sansio.backoff import Spread
 from asyncexport.sansio.gate import Gate
@@ -119,6 +119,8 @@ class Host:
         self._learn(None, caller, sent_at)
 
     def _learn(self, error: AsyncexportError | None, caller: Hashable, sent_at: float) -> None:
+        if isinstance(error, TooManyOpenFiles):
+            return  # the host was not asked
         now = self._clock.now()
         if error is None or not is_silence(error):
             if self._outages.answered(now):

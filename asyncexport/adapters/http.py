@@ -38,6 +38,7 @@ from asyncexport.errors import (
 )
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Download, Request, Response
+from asyncexport.sansio.scarcity import no_descriptor
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of names and values of an answer's headers."""
@@ -95,7 +96,12 @@ class AiohttpTransport:
 
     def _connector(self, trust: ssl.SSLContext, resolver: AbstractResolver | None) -> aiohttp.TCPConnector:
         connector = aiohttp.TCPConnector(
-            limit=self._connections, limit_per_host=0, ttl_dns_cache=60, ssl=trust, resolver=resolver
+            limit=self._connections,
+            limit_per_host=0,
+            keepalive_timeout=self._patience.idle,
+            ttl_dns_cache=60,
+            ssl=trust,
+            resolver=resolver,
         )
         self._resources.push_async_callback(connector.close)
         return connector
@@ -286,6 +292,8 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[AsyncexportError], str]
 
 def _translated(error: Exception, where: str) -> AsyncexportError:
     """Say in our own words what ``error`` means; its own text is not used, since it may hold secrets."""
+    if (scarcity := no_descriptor(error, f"{where}: no connection")) is not None:
+        return scarcity
     kind, meaning = next((kind, text) for types, kind, text in _MEANINGS if isinstance(error, types))
     reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
     return kind(f"{where}: {meaning}{reason}")

@@ -1,7 +1,8 @@
 """The border to a sink, which may be anybody's code.
 
 Whatever a sink raises that is not one of our errors ends its own export as a :class:`SinkError`, with the original as
-its cause, and leaves the other exports alone. What passes through the block from inside comes out unchanged.
+its cause, and leaves the other exports alone; want of descriptors is a :class:`TooManyOpenFiles`. What passes through
+the block from inside comes out unchanged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
 from asyncexport.ports import KeepsParts, Sink, SinkWriter
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
+from asyncexport.sansio.scarcity import no_descriptor
 
 
 class GuardedSink:
@@ -85,5 +87,7 @@ def _border(sink: Sink, passing: BaseException | None = None) -> Iterator[None]:
     except Exception as error:
         if error is passing:
             raise
+        if (scarcity := no_descriptor(error, type(sink).__name__)) is not None:
+            raise scarcity from error
         said = printable(scrub(str(error), EXCERPT))
         raise SinkError(f"{type(sink).__name__} raised {type(error).__name__}: {said}") from error

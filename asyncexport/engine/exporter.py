@@ -28,6 +28,7 @@ from asyncexport.engine.discovery import discover
 from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.run import Run
 from asyncexport.engine.runners import InProcess
+from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
 from asyncexport.engine.tally import Tally
@@ -214,6 +215,13 @@ class Exporter:
             runner=self._runner(),
             windows=self._windows,
             making=self._making(journal),
+            scarcity=Scarcity(
+                self._windows.store_is_busy,
+                clock=self._clock,
+                spread=self._spread,
+                backoff=self._backoff,
+                listener=self._listener,
+            ),
             listener=self._listener,
             score=Score(self._clock, self._tally, self._counted),
             journal=journal,

@@ -27,6 +27,7 @@ from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
 from asyncexport.engine.family import Family, Member
 from asyncexport.engine.making import DeskOf, Making, Pursuit
+from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed, StateError
@@ -53,6 +54,7 @@ class Run:
         runner: Runner,
         windows: Windows[Pursuit],
         making: Making,
+        scarcity: Scarcity,
         listener: Listener,
         score: Score,
         journal: Journal,
@@ -64,6 +66,7 @@ class Run:
         self._runner = runner
         self._windows = windows
         self._making = making
+        self._scarcity = scarcity
         self._listener = listener
         self._score = score
         self._journal = journal
@@ -210,8 +213,9 @@ class Run:
 
     async def _find(self, job: Job, member: Member | None = None) -> Receipt | None:
         """Ask the sink; what it has and the journal does not know is noted."""
-        order = TransferOrder(job, export_id="", url=SignedUrl(""))
-        receipt = await GuardedSink(self._sink).find(order if member is None else member.placed(order))
+        unmade = TransferOrder(job, export_id="", url=SignedUrl(""))
+        order = unmade if member is None else member.placed(unmade)
+        receipt = await self._scarcity.endured(lambda: GuardedSink(self._sink).find(order))
         known = self._known.get(job.key)
         if receipt is not None and (known is None or known.state != "committed"):
             await self._journal.note(job, Committed(receipt))
@@ -236,7 +240,8 @@ class Run:
             if ready is None:
                 self._call_back()
                 return
-            receipt = await self._collected(self._desk_of(job), pursuit, ready)
+            receipt = await self._scarcity.endured(lambda: self._moved(self._desk_of(job), pursuit, ready))
+            await self._journal.note(job, Committed(receipt, ready.seconds))
         except AsyncexportError as error:
             if not self._pursued_again(tasks, pursuit, error) and not await self._cut(tasks, pursuit, error):
                 await self._fail(pursuit, error)
@@ -246,7 +251,7 @@ class Run:
             else:
                 await self._bring(pursuit.member, receipt)
 
-    async def _collected(self, desk: Desk, pursuit: Pursuit, ready: Ready) -> Receipt:
+    async def _moved(self, desk: Desk, pursuit: Pursuit, ready: Ready) -> Receipt:
         """Move the export into the sink. Its URL is waited for before a place is taken, and looked at again after."""
         job, member = pursuit.job, pursuit.member
         while True:
@@ -258,8 +263,7 @@ class Run:
                 order = desk.order(job, located)
                 receipt = await self._runner.run(order if member is None else member.placed(order), self._sink)
                 self._windows.store_is_well()
-            await self._journal.note(job, Committed(receipt, ready.seconds))
-            return receipt
+                return receipt
 
     def _pursued_again(self, tasks: TaskGroup, pursuit: Pursuit, failure: AsyncexportError) -> bool:
         if not isinstance(failure, ExportExpired) or pursuit.lost_before:
@@ -293,8 +297,9 @@ class Run:
         if family.receipt is None:
             await self._conclude(family)
             return
+        parts = len(family.receipt.parts)
         try:
-            await GuardedSink(self._sink).settle(family.job, len(family.receipt.parts))
+            await self._scarcity.endured(lambda: GuardedSink(self._sink).settle(family.job, parts))
             await self._journal.note(family.job, Committed(family.receipt))
         except AsyncexportError as error:
             await self._note_failure(family.job, error)

@@ -3,7 +3,8 @@
 The API counts a client's exports, not a program's runs, so the windows belong to the exporter. Whoever wants a slot
 leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. What
 was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. The object store says when
-it is busy; then fewer transfers run at once, and one more again for each that goes through.
+it is busy, and the system when it has no descriptor left; then fewer transfers run at once, one for each time it is
+said. Places come back slowly, one after as many successes as there are places, so that few run into the limit again.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Windows(Generic[Waiting]):
         self._held: set[Ticket[Waiting]] = set()
         self._resting: dict[Ticket[Waiting], None] = {}
         self._due: dict[Where, float] = {}
+        self._places = float(limits.downloads)
         self.transfers = anyio.CapacityLimiter(limits.downloads)
 
     async def keep_time(self) -> None:
@@ -142,12 +144,17 @@ class Windows(Generic[Waiting]):
             self.leave(ticket)
 
     def store_is_busy(self) -> None:
-        """The object store asked for less."""
-        self.transfers.total_tokens = max(1, self.transfers.total_tokens - 1)
+        """The object store, or the system, asked for less."""
+        self._allow(max(1.0, self._places - 1.0))
 
     def store_is_well(self) -> None:
         """A transfer went through."""
-        self.transfers.total_tokens = min(self._limits.downloads, self.transfers.total_tokens + 1)
+        self._allow(min(float(self._limits.downloads), self._places + 1.0 / self._places))
+
+    def _allow(self, places: float) -> None:
+        self._places = places
+        if int(places) != self.transfers.total_tokens:
+            self.transfers.total_tokens = int(places)
 
     def _slots_at(self, window: Where) -> Slots[Ticket[Waiting]]:
         if window not in self._slots:

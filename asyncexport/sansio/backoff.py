@@ -11,12 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from asyncexport.errors import ApiError, AsyncexportError, ConnectError, ProtocolError, ServerError, Throttled, TlsError
+from asyncexport.errors import (
+    ApiError,
+    AsyncexportError,
+    ConnectError,
+    ProtocolError,
+    ServerError,
+    Throttled,
+    TlsError,
+    TooManyOpenFiles,
+)
 
 Spread = Callable[[], float]
 """A source of randomness: evenly from 0 (included) to 1 (excluded), like ``random.random``."""
 
-_PASSING: tuple[type[AsyncexportError], ...] = (Throttled, ServerError, ConnectError, ProtocolError)
+_PASSING: tuple[type[AsyncexportError], ...] = (Throttled, ServerError, ConnectError, ProtocolError, TooManyOpenFiles)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -6,6 +6,9 @@ overloaded store, three fresh URLs, and for each kind of damage a number of pass
 is to have happened on the way (a flipped bit: likely, twice; half an array behind a good checksum: hardly, once). Bad
 JSON is met before the checksum that would tell whose fault it is, so it is read once more: the same fault at the same
 place is the server's and final, anything else was the network's.
+
+Want of descriptors is endured where bytes would be lost, like lost connections, and otherwise ends the transfer: so it
+gives back those it holds, and whoever wants it begins it anew.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from asyncexport.errors import (
     ServerError,
     Throttled,
     TlsError,
+    TooManyOpenFiles,
     TrailingGarbage,
     UnexpectedShape,
     UrlExpired,
@@ -103,7 +107,9 @@ class Recovery:
                 step = Step.RENEW
             case ServerError() | Throttled():
                 step = self._again(self._busy)
-            case ConnectError() if state.can_resume:
+            case TooManyOpenFiles() if not state.offset:
+                step = Step.GIVE_UP
+            case ConnectError() | TooManyOpenFiles() if state.can_resume:
                 step = self._again(self._idle)
             case JsonSyntax() | JsonEncoding() | UnexpectedShape() | RowTooLarge() if self._is_repeated(error):
                 step = Step.GIVE_UP

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asyncexport.errors import DiskFull, SinkError
+from asyncexport.errors import AsyncexportError, DiskFull, SinkError
+from asyncexport.sansio.scarcity import no_descriptor
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -135,15 +136,17 @@ def is_regular(found: os.stat_result) -> bool:
 
 @contextmanager
 def failing_as_sink_error(path: str | Path, doing: str) -> Iterator[None]:
-    """Turn an ``OSError`` into a :class:`SinkError` that names path, cause and fix."""
+    """Turn an ``OSError`` into a :class:`SinkError` or :class:`TooManyOpenFiles` that names path, cause and fix."""
     try:
         yield
     except OSError as error:
         raise sink_error(error, path, doing) from None
 
 
-def sink_error(error: OSError, path: str | Path, doing: str) -> SinkError:
-    """Return the library's error for ``error``: :class:`DiskFull` or :class:`SinkError`."""
+def sink_error(error: OSError, path: str | Path, doing: str) -> AsyncexportError:
+    """Return the library's error for it: :class:`DiskFull`, :class:`SinkError` or :class:`TooManyOpenFiles`."""
+    if (scarcity := no_descriptor(error, f"{doing} {path} failed")) is not None:
+        return scarcity
     code = error.errno or 0
     reason, fix = os.strerror(code), _FIXES.get(code, "see to the file system, then run again")
     kind = DiskFull if code in _FULL else SinkError
@@ -162,7 +165,5 @@ _FIXES = {
     errno.ENOENT: "something removed it while it was in use; run again",
     errno.ENOTDIR: "a folder was expected there; move what is in the way or choose another folder",
     errno.EIO: "the disk reports an error; check it, then run again",
-    errno.EMFILE: "raise the limit for open files (ulimit -n) or lower the number of downloads",
-    errno.ENFILE: "the system has too many files open; close some or lower the number of downloads",
     errno.ENAMETOOLONG: "choose a folder with a shorter path",
 }

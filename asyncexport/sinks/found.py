@@ -1,9 +1,9 @@
 """What is committed already: the reading side of a file sink.
 
-Contract: :func:`find` gives a receipt only for files that their records describe to the last bit; whatever is in the
-way of knowing that counts as nothing found, and the rows are pulled again. A job stands in one file, or in the parts it
-was split into: then the filters in the records of parts 0, 1, 2, ... must together ask for each of its rows exactly
-once. No list of the parts is kept anywhere, so none can be wrong.
+Contract: :func:`find` gives a receipt only for files that their records describe to the last bit; whatever is wrong
+with them counts as nothing found, and the rows are pulled again. Want of descriptors says nothing about the files and
+is raised. A job stands in one file, or in the parts it was split into: then the filters in the records of parts 0, 1,
+2, ... must together ask for each of its rows exactly once. No list of the parts is kept anywhere, so none can be wrong.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Receipt, TransferOrder
+from asyncexport.sansio.scarcity import no_descriptor
 from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.disk import Files, is_regular
 from asyncexport.sinks.files import open_path, remove_dead
@@ -26,21 +27,30 @@ PlaceOf = Callable[[TransferOrder], Place]
 def find(files: Files, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:
     """Return the receipt of what answers ``order``, which stands at ``place_of(order)``.
 
-    What killed runs left of it, and parts beyond those that answer, are removed.
+    What killed runs left of it, and parts beyond those that answer, are removed. Raises :class:`TooManyOpenFiles`.
     """
     place = place_of(order)
     try:
         folder = open_path(files, place.root, place.parts)
-    except (OSError, SinkRejected):
+    except SinkRejected:
+        return None
+    except OSError as error:
+        _raise_scarcity(error, place)
         return None
     try:
         if order.is_part:
             return _find_one(files, folder, place, order)
         return _find_whole(files, folder, place_of, order)
-    except OSError:
+    except OSError as error:
+        _raise_scarcity(error, place)
         return None
     finally:
         files.close(folder)
+
+
+def _raise_scarcity(error: OSError, place: Place) -> None:
+    if (scarcity := no_descriptor(error, f"looking for {place.location} failed")) is not None:
+        raise scarcity from None
 
 
 def _find_whole(files: Files, folder: int, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:

@@ -17,6 +17,7 @@ from asyncexport.errors import (
     ServerError,
     Throttled,
     TlsError,
+    TooManyOpenFiles,
 )
 from asyncexport.testing import FakeClock
 
@@ -77,6 +78,19 @@ async def test_an_answer_among_failures(answer: AsyncexportError | None) -> None
     clock.advance(9.0)
     fails(host, "one", "two")
     assert not host.is_down
+
+
+async def test_want_of_descriptors_among_failures() -> None:
+    """The host was never asked: it is neither down for that nor back."""
+    clock = FakeClock()
+    host = made(clock=clock)
+    fails(host, *"abcdef", error=TooManyOpenFiles("m"))
+    clock.advance(60.0)
+    fails(host, *"abcdef", error=TooManyOpenFiles("m"))
+    assert not host.is_down
+    take_down(host, clock)
+    fails(host, "one", error=TooManyOpenFiles("m"))
+    assert host.is_down
 
 
 async def test_a_host_that_is_down() -> None:

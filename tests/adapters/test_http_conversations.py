@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -254,6 +256,19 @@ async def test_an_answer_that_is_lost(talk: Conversation, error: Exception, is_o
     assert await talk.request() == "e-1"
     assert (talk.lost, talk.tally.possibly_orphaned) == (int(is_orphan), int(is_orphan))
     assert talk.reasons == ([] if is_orphan else ["ConnectError"])
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+async def test_a_call_without_a_descriptor(talk: Conversation, code: int) -> None:
+    """It was never sent, so it is simply made again and is no orphan (C15)."""
+    talk.token("one")
+    refused = aiohttp.ClientConnectorError(connection_key=None, os_error=OSError(code, os.strerror(code)))  # type: ignore[arg-type]
+    talk.mock.post(POST, exception=refused)
+    talk.answer(202, payload=TAKEN)
+
+    assert await talk.request() == "e-1"
+    assert talk.reasons == ["TooManyOpenFiles"]
+    assert (talk.lost, talk.tally.possibly_orphaned) == (0, 0)
 
 
 @pytest.mark.parametrize("body", ["", "{}", "<html>", '{"exportId":"a/b","status":"PROCESSING"}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -9,7 +10,7 @@ import pytest
 
 from asyncexport.batch import Batch
 from asyncexport.engine.border import GuardedSink
-from asyncexport.errors import DiskFull, SinkError
+from asyncexport.errors import DiskFull, SinkError, TooManyOpenFiles
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
 from asyncexport.ports import SinkWriter
 from tests.engine.support import JOB, Shelf, order
@@ -127,3 +128,10 @@ async def test_a_sink_that_settles() -> None:
     with pytest.raises(SinkError, match="Settling raised LookupError: 3 of campaigns"):
         await GuardedSink(Settling()).settle(JOB, 3)
     await GuardedSink(Shelf()).settle(JOB, 3)
+
+
+async def test_a_sink_that_finds_no_descriptor() -> None:
+    """It is not the sink's fault, and passes by itself (C15)."""
+    with pytest.raises(TooManyOpenFiles, match="Faulty: too many files") as caught:
+        await GuardedSink(Faulty("find", OSError(errno.EMFILE, "m"))).find(order())
+    assert isinstance(caught.value.__cause__, OSError)

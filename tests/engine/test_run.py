@@ -463,6 +463,7 @@ def test_a_run_tells_about_itself() -> None:
         runner=None,  # type: ignore[arg-type]
         windows=Windows(Limits(), clock, Chances(Chance)),
         making=None,  # type: ignore[arg-type]
+        scarcity=None,  # type: ignore[arg-type]
         listener=Events(),
         score=Score(clock, Tally(), Tally()),
         journal=Notebook(),

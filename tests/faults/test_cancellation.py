@@ -307,14 +307,15 @@ def test_an_exporter_in_another_loop() -> None:
 @pytest.mark.timeout("120")  # two processes, each with a hundred and twenty exports
 @pytest.mark.emulator(profiles=30, accounts=1, rows=900, cap=None)
 async def test_a_process_that_may_hardly_open_a_file(emulator: EmulatorServer, tmp_path: Path) -> None:
-    """Every job has an outcome, typed; no descriptor leaks; the next run, with room, completes (C15)."""
+    """What finds no descriptor is done again, or fails as what passes; none leaks; the next run completes (C15)."""
     report = await _few_files(emulator, tmp_path, room=12)
     assert report["left"] == []
-    kinds = set(report["outcomes"])
-    assert kinds <= {"Exported", "SinkError", "ConnectError"}
-    assert kinds & {"SinkError", "ConnectError"}
+    assert report["scarce"]
+    assert set(report["outcomes"]) <= {"Exported", "TooManyOpenFiles"}
+    assert report["outcomes"].get("Exported", 0) > 0
     assert not partial(tmp_path)
-    assert await _few_files(emulator, tmp_path, room=0) == {"outcomes": {"Exported": 120}, "left": []}
+    roomy = await _few_files(emulator, tmp_path, room=0)
+    assert roomy == {"outcomes": {"Exported": 120}, "left": [], "scarce": 0}
 
 
 def partial(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from asyncexport.errors import AsyncexportError, ConnectError, ProtocolError, Re
 from asyncexport.sansio.backoff import Attempts, Backoff, RetryBudget, is_held_back, is_passing, stretched
 from tests.support import steady
 
-PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError"}
+PASSING = {"Throttled", "ServerError", "ConnectError", "ConnectionLost", "Stalled", "ProtocolError", "TooManyOpenFiles"}
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 POLICIES = st.builds(Backoff, first=st.floats(0.01, 100), longest=st.floats(0.01, 1000), attempts=st.integers(1, 30))

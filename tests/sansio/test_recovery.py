@@ -23,6 +23,7 @@ from asyncexport.errors import (
     Stalled,
     Throttled,
     TlsError,
+    TooManyOpenFiles,
     TrailingGarbage,
     UrlExpired,
 )
@@ -67,6 +68,15 @@ def test_connections_that_each_bring_a_little() -> None:
 def test_a_break_that_cannot_be_gone_on_from(error: AsyncexportError) -> None:
     """Without a strong ETag and a known size a break means beginning again, four times at most."""
     assert steps(error, 5, state(10, provable=False)) == [RESTART] * 4 + [GIVE_UP]
+
+
+@pytest.mark.parametrize(
+    ("offset", "provable", "expected"),
+    [(0, True, [GIVE_UP]), (10, True, [AGAIN] * 4 + [GIVE_UP]), (10, False, [GIVE_UP])],
+)
+def test_want_of_descriptors(offset: int, provable: bool, expected: list[Step]) -> None:
+    """Bytes that can be kept are worth waiting for; with none the transfer ends, and gives back what it holds."""
+    assert steps(TooManyOpenFiles("m"), len(expected), state(offset, provable=provable)) == expected
 
 
 def test_a_break_before_the_first_byte() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport.errors import DiskFull, SinkError
+from asyncexport.errors import DiskFull, SinkError, TooManyOpenFiles
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 
 FILES = Files()
@@ -105,7 +105,7 @@ def test_no_space_left_has_its_own_error(code: int) -> None:
     "code",
     [
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
-        *(errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.EBUSY, 0),
+        *(errno.EIO, errno.ENAMETOOLONG, errno.EBUSY, 0),
     ],
 )
 def test_every_other_error_names_path_cause_and_fix(code: int) -> None:
@@ -117,6 +117,16 @@ def test_every_other_error_names_path_cause_and_fix(code: int) -> None:
     assert what == f"opening /data failed: {os.strerror(code)}"
     assert fix
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_want_of_descriptors_is_no_fault_of_the_sink(code: int) -> None:
+    """It passes by itself, so it has its own error."""
+    with (
+        pytest.raises(TooManyOpenFiles, match=r"opening /data failed: .*open"),
+        failing_as_sink_error("/data", "opening"),
+    ):
+        raise OSError(code, "secret")
 
 
 def test_an_error_without_a_number_is_mapped_too() -> None:

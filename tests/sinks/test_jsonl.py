@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -20,7 +21,7 @@ import pytest
 
 from asyncexport.accounts import Region
 from asyncexport.batch import Batch
-from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkLocked, SinkRejected
+from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkLocked, SinkRejected, TooManyOpenFiles
 from asyncexport.models import Entity, Evidence, Filters, Job, Profile, SignedUrl, TransferOrder
 from asyncexport.ports import KeepsManifests
 from asyncexport.sinks import JsonLines
@@ -191,6 +192,17 @@ async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> 
     found = await JsonLines(tmp_path, files=files).find(order())
     assert found is None
     assert receipt == await JsonLines(tmp_path).find(order())
+    assert not files.opened
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("at", range(12))
+async def test_looking_without_a_descriptor(at: int, code: int, tmp_path: Path) -> None:
+    """Nobody knows then whether it is there, so that is what is said; no descriptor is lost (C15)."""
+    await store(JsonLines(tmp_path))
+    files = FaultyFiles(at, code)
+    with pytest.raises(TooManyOpenFiles, match=r"looking for .*part-0\.jsonl\.zst failed"):
+        await JsonLines(tmp_path, files=files).find(order())
     assert not files.opened
 
 

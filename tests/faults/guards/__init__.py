@@ -11,8 +11,9 @@ from tests.faults.guards.exports import EXPORTS
 from tests.faults.guards.gzip_files import GZIP_FILES
 from tests.faults.guards.json_rows import JSON_ROWS
 from tests.faults.guards.mutant import Mutant
+from tests.faults.guards.scarcity import SCARCITY
 from tests.faults.guards.split_jobs import SPLIT_JOBS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*GZIP_FILES, *JSON_ROWS, *DOWNLOADS, *EXPORTS, *COMMITS, *SPLIT_JOBS)
+MUTANTS: tuple[Mutant, ...] = (*GZIP_FILES, *JSON_ROWS, *DOWNLOADS, *EXPORTS, *COMMITS, *SPLIT_JOBS, *SCARCITY)

@@ -165,8 +165,8 @@ EXPORTS = (
     Mutant(
         "the commit is not noted",
         "engine/run.py",
-        "            await self._journal.note(job, Committed(receipt, ready.seconds))\n            return receipt",
-        "            return receipt",
+        "            await self._journal.note(job, Committed(receipt, ready.seconds))\n",
+        "",
         _ENGINE,
     ),
     Mutant(
