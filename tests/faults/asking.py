@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import fields
+from typing import TypeAlias
 
 from asyncexport.emulator.faults import Fault
+from asyncexport.emulator.objects import ObjectKey
 from asyncexport.events import ExportRequested
-from tests.faults.bench import Observed
+from asyncexport.models import Entity
+from asyncexport.sansio.splitting import TIMED_OUT
+from tests.faults.bench import ALL, Observed
+from tests.faults.plans import splits
 from tests.faults.telling import visits
+
+_Subject: TypeAlias = "tuple[str | None, Entity | None]"
 
 
 def nobody_comes_too_early(seen: Observed) -> Iterator[str]:
@@ -38,49 +45,78 @@ def never_beyond_the_cap(seen: Observed) -> Iterator[str]:
 
 
 def nothing_is_asked_for_twice(seen: Observed) -> Iterator[str]:
-    """There are as many exports as jobs, but for lost answers and failed exports; a journalled one is adopted."""
+    """The same rows are asked for once, but for lost answers and failed exports; a journalled export is adopted."""
     if seen.plan.must_succeed:
-        asked = Counter((record.key.profile_id, record.key.entity) for record in seen.server.journal.values())
-        for subject, count in asked.items():
+        asked = Counter(record.key for record in seen.server.journal.values())
+        again: Counter[_Subject] = Counter()
+        for key, count in asked.items():
+            again[key.profile_id, key.entity] += count - 1
+        for subject, count in again.items():
             reasons = sum(fault.times for fault in seen.plan.faults if _costs_a_request(fault, subject))
-            if count > 1 + reasons:
-                yield f"{subject} was asked for {count} times, with {reasons} reasons to ask again"
+            if count > reasons:
+                yield f"{subject} was asked for {count} times more than once, with {reasons} reasons to ask again"
     known = _worth_adopting(seen)
     for record in list(seen.server.journal.values())[seen.asked_before :]:
-        if (record.key.profile_id, record.key.entity) in known:
+        if record.key in known:
             yield f"{record.key.subject} was asked for again, though its export was known"
 
 
-def _costs_a_request(fault: Fault, subject: tuple[str, Any]) -> bool:
-    if (fault.profile_id, fault.entity) != subject:
+def nothing_is_split_without_a_reason(seen: Observed) -> Iterator[str]:
+    """Less than a whole job is asked for only where an export that holds it was too large, and never beyond the job."""
+    too_large: list[ObjectKey] = []
+    for record in seen.server.journal.values():
+        key = record.key
+        if key != ObjectKey.of(key.profile_id, key.entity, ALL) and not any(
+            _is_within(key, each) for each in too_large
+        ):
+            yield f"{key} was asked for, and nothing that holds it had timed out"
+        if record.failure == TIMED_OUT:
+            too_large.append(key)
+
+
+def _costs_a_request(fault: Fault, subject: _Subject) -> bool:
+    if (fault.profile_id, fault.entity) != subject or splits(fault):
         return False
-    repeats = {"lost-answer", "broken-after", "fin-after", "no-id", "id", "fail"} | _UNUSABLE
-    return (fault.stage == "request" and bool(_names(fault) & repeats)) or "not-found" in _names(fault)
+    return (fault.stage == "request" and bool(_names(fault) & _REPEATED)) or "not-found" in _names(fault)
 
 
 _UNUSABLE = {"garbage-body", "empty-body", "html-body", "truncated-body", "huge-body"}
+_REPEATED = {"lost-answer", "broken-after", "fin-after", "no-id", "id", "fail"} | _UNUSABLE
 
 
-def _worth_adopting(seen: Observed) -> set[tuple[str, Any]]:
+def _worth_adopting(seen: Observed) -> set[ObjectKey]:
     """Return what the first run left unfinished, told everybody that it had asked for, and has no reason to ask again.
 
     That an export was asked for is told after it was journalled.
     """
     if seen.state is None or seen.plan.later:
         return set()
-    ended = {outcome.job for outcome in seen.first.outcomes}
-    left = [event for event in seen.first.events if isinstance(event, ExportRequested) and event.job not in ended]
-    subjects = {(each.job.profile.profile_id, each.job.entity) for each in left}
-    lost = {(fault.profile_id, fault.entity) for fault in seen.plan.faults if {"fail", "not-found"} & _names(fault)}
-    return subjects - lost
+    ended = {(each.job.profile.profile_id, each.job.entity) for each in seen.first.outcomes}
+    lost = {(fault.profile_id, fault.entity) for fault in seen.plan.faults if _loses(fault)}
+    told = [event.job for event in seen.first.events if isinstance(event, ExportRequested)]
+    keys = {ObjectKey.of(job.profile.profile_id, job.entity, job.filters) for job in told}
+    failed = {record.key for record in seen.server.journal.values() if record.failure}
+    return {key for key in keys - failed if (key.profile_id, key.entity) not in ended | lost}
+
+
+def _loses(fault: Fault) -> bool:
+    return bool({"fail", "not-found"} & _names(fault)) and not splits(fault)
 
 
 def _may_orphan(seen: Observed) -> bool:
     """Whether the server may be making exports that the client does not know of, or still thinks of as running."""
-    repeats = {"lost-answer", "broken-after", "fin-after", "no-id", "id", "fail", "not-found"} | _UNUSABLE
-    faults = (*seen.plan.faults, *seen.plan.later)
+    faults = [fault for fault in (*seen.plan.faults, *seen.plan.later) if not splits(fault)]
     words = {name for fault in faults if fault.stage in {"request", "poll"} for name in _names(fault)}
-    return bool(words & repeats) or seen.plan.leaving is not None
+    return bool(words & (_REPEATED | {"not-found"})) or seen.plan.leaving is not None
+
+
+def _is_within(part: ObjectKey, whole: ObjectKey) -> bool:
+    """Whether the filters of one cut a part out of what the other one holds."""
+    if (part.profile_id, part.entity) != (whole.profile_id, whole.entity) or part == whole:
+        return False
+    names = [field.name for field in fields(part.filters)]
+    pairs = [(set(getattr(part.filters, name)), set(getattr(whole.filters, name))) for name in names]
+    return all(own <= allowed if allowed else True for own, allowed in pairs)
 
 
 def _names(fault: Fault) -> set[str]:

@@ -41,6 +41,9 @@ from tests.faults.plans import Plan, Shape, Way
 from tests.faults.shims import CallSeen, HurriedClock, Tripwire, WatchedTransport, sinks
 
 LABEL = "night"
+ALL = Filters()
+"""What every job of a schedule asks for."""
+
 _BACKOFF = Backoff(first=0.5, longest=4.0, attempts=ATTEMPTS)
 _PATIENT = 1e6
 _SETTLING_SECONDS = 10.0
@@ -98,16 +101,16 @@ def profiles_of(shape: Shape) -> tuple[str, ...]:
 
 
 @cache
-def truth(shape: Shape, profile_id: str, entity: Entity) -> bytes:
-    """Return what the server has: one row a line, in its order."""
+def truth(shape: Shape, profile_id: str, entity: Entity, filters: Filters = ALL) -> bytes:
+    """Return what the server has under these filters: one row a line, in its order."""
     world = world_of(shape)
-    made = rows(world.profiles[profile_id], entity, Filters().of(entity), world.seed)
+    made = rows(world.profiles[profile_id], entity, filters.of(entity), world.seed)
     return b"".join(row + b"\n" for row in made)
 
 
 @cache
 def _object(shape: Shape, key: ObjectKey) -> tuple[bytes, ...]:
-    made = truth(shape, key.profile_id, key.entity).splitlines()
+    made = truth(shape, key.profile_id, key.entity, key.filters).splitlines()
     return (b"".join(pieces(text(made))),)
 
 

@@ -16,14 +16,22 @@ from typing import Any
 import asyncexport.errors as tree
 from asyncexport.errors import DiskFull, SinkError
 from asyncexport.models import Exported, Failed
-from tests.faults.asking import never_beyond_the_cap, nobody_comes_too_early, nothing_is_asked_for_twice
+from tests.faults.asking import (
+    never_beyond_the_cap,
+    nobody_comes_too_early,
+    nothing_is_asked_for_twice,
+    nothing_is_split_without_a_reason,
+)
 from tests.faults.bench import Interruption, Observed, Visit
 from tests.faults.dooms import Doom, Scope
 from tests.faults.keeping import (
     exported_is_the_servers_truth,
+    no_part_is_missing_and_none_left_over,
     nothing_else_is_committed,
     nothing_is_left_half,
+    receipts_describe_what_is_stored,
     the_journal_tells_the_same,
+    what_is_journalled_as_committed_is_there,
 )
 from tests.faults.plans import Way
 from tests.faults.telling import chain, errors, no_secret_is_said, visits
@@ -153,6 +161,8 @@ CHECKERS: tuple[Checker, ...] = (
     ends_as_it_must,
     one_outcome_a_job,
     exported_is_the_servers_truth,
+    receipts_describe_what_is_stored,
+    no_part_is_missing_and_none_left_over,
     nothing_else_is_committed,
     nothing_is_left_half,
     what_can_survive_survives,
@@ -163,7 +173,9 @@ CHECKERS: tuple[Checker, ...] = (
     nobody_comes_too_early,
     never_beyond_the_cap,
     nothing_is_asked_for_twice,
+    nothing_is_split_without_a_reason,
     the_journal_tells_the_same,
+    what_is_journalled_as_committed_is_there,
     the_summary_counts_right,
     only_the_store_was_downloaded_from,
     nothing_stays_behind,

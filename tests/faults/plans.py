@@ -223,6 +223,11 @@ def _weather(plan: Plan, rng: Random, *, mild: bool = False) -> tuple[Fault, ...
     return tuple(fault for fault in drawn if plan.discovers or fault.stage != "profiles")
 
 
+def splits(fault: Fault) -> bool:
+    """Whether the fault makes an export too large, so that it is taken in parts."""
+    return any(word.text == "fail-TIMED_OUT" for word in fault.words)
+
+
 _FILE_OPERATIONS = (
     ("create", 2),
     ("write", 2),
