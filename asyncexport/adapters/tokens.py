@@ -120,8 +120,12 @@ class TokenSource:
 
     def reject(self, access: Access) -> None:
         """The API refused this token: the next caller gets another one. Telling it again changes nothing."""
-        if self._current is not None and self._current.generation == access.generation:
+        if self.is_current(access):
             self._current = None
+
+    def is_current(self, access: Access) -> bool:
+        """Tell whether this is the token that is given out now: nobody has retired or replaced it."""
+        return self._current is not None and self._current.generation == access.generation
 
     def _fresh(self) -> Access | None:
         now = self._clock.now()

@@ -2,8 +2,9 @@
 
 One attempt is: wait for the profile's limiter, then take the current token (one taken before could grow old meanwhile),
 send, read. All of it ends at the deadline; a request that is cut off under way counts as one whose answer was lost. A
-401 about the token retires that token and replays the attempt once; a second 401 with a fresh token is the profile's
-fault, not the token's. Failing to get a token has been retried by the token source already, so it ends the call.
+401 about the token retires that token and replays the attempt; a second 401 with a fresh token is the profile's fault,
+not the token's, unless others have found that token to be no good meanwhile: then the attempt is replayed once more.
+Failing to get a token has been retried by the token source already, so it ends the call.
 
 A request for an export is made by somebody who holds a slot that others need. So it waits for nothing that others
 could go ahead of: a 429, a lost answer and a limiter that has no permit soon come out at once, and only what holds for
@@ -42,6 +43,8 @@ Read = Callable[[Response], Result]
 
 POST_PATIENCE = 1.0
 """So many seconds a request for an export waits for its profile's limiter; it holds a slot meanwhile."""
+
+_TOKENS = 3
 
 
 @dataclass(slots=True)
@@ -222,18 +225,23 @@ class AdsApi:
             raise AskLater(error, may_run=call.may_run, in_outage=self._retrying.host.is_down) from None
 
     async def _with_token(self, call: _Call[Result]) -> Result:
-        access = await self._admitted(call)
-        try:
-            return await self._once(call, access)
-        except TokenRejected:
-            self._tokens.reject(access)
-        access = await self._admitted(call)
-        try:
-            return await self._once(call, access)
-        except TokenRejected as error:
-            raise ProfileAccessDenied(
-                f"{error} (also with a fresh token)", status=error.status, code=error.code, request_id=error.request_id
-            ) from None
+        refusal: TokenRejected
+        for refused in range(_TOKENS):
+            access = await self._admitted(call)
+            try:
+                return await self._once(call, access)
+            except TokenRejected as error:
+                refusal = error
+            if not refused:
+                self._tokens.reject(access)
+            elif self._tokens.is_current(access):
+                break
+        raise ProfileAccessDenied(
+            f"{refusal} (also with a fresh token)",
+            status=refusal.status,
+            code=refusal.code,
+            request_id=refusal.request_id,
+        )
 
     async def _admitted(self, call: _Call[Result]) -> Access:
         """Wait for the limiter, then for the token; what has come to stand in the way meanwhile is waited for too."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio
 import pytest
 
@@ -175,6 +177,33 @@ async def test_a_401_with_a_fresh_token_is_the_profiles_fault() -> None:
     refused = json_response('{"code":"UNAUTHORIZED"}', 401)
     counter = Counterpart(refused, token_response("Atza|two"), refused)
     assert isinstance(await fails(counter), ProfileAccessDenied)
+
+
+@pytest.mark.parametrize("good", ["Atza|3", "none"])
+async def test_a_fresh_token_that_others_have_retired(good: str) -> None:
+    """That it was refused says nothing about the profile: one more is tried, and only one."""
+    counter = Counterpart()
+    used: list[str] = []
+    given = 0
+
+    async def send(request: Request) -> Response:
+        nonlocal given
+        if "token" in request.url:
+            given += 1
+            return token_response(f"Atza|{given}")
+        used.append(request.headers["Authorization"].removeprefix("Bearer "))
+        if used[-1] == good:
+            return RUNNING
+        if len(used) > 1:
+            api._tokens.reject(await api._tokens.token())  # another profile's call has met the same
+        return json_response('{"code":"UNAUTHORIZED"}', 401)
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    api = (await counter.desk()).api
+    with suppress(ProfileAccessDenied):
+        await api.look(JOB, "export-1")
+        assert good == "Atza|3"
+    assert used == ["Atza|1", "Atza|2", "Atza|3"]
 
 
 async def test_a_401_about_the_profile_touches_no_token() -> None:

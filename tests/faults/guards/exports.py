@@ -74,8 +74,8 @@ EXPORTS = (
     Mutant(
         "every 401 retires the newest token",
         "adapters/tokens.py",
-        "if self._current is not None and self._current.generation == access.generation:",
-        "if True:",
+        "        if self.is_current(access):\n",
+        "        if True:\n",
         _TOKENS,
     ),
     Mutant(
@@ -88,8 +88,8 @@ EXPORTS = (
     Mutant(
         "a 401 with a fresh token is the token's fault",
         "engine/api.py",
-        "            raise ProfileAccessDenied(",
-        "            raise TokenRejected(",
+        "        raise ProfileAccessDenied(",
+        "        raise TokenRejected(",
         _TOKENS,
     ),
     Mutant(
@@ -161,6 +161,13 @@ EXPORTS = (
         ".note(job, Requested(export.export_id))",
         ".recall([])",
         _ENGINE,
+    ),
+    Mutant(
+        "a token that others have retired is held against the profile",
+        "engine/api.py",
+        "            elif self._tokens.is_current(access):\n",
+        "            else:\n",
+        ("tests/engine/test_api.py",),
     ),
     Mutant(
         "the commit is not noted",
