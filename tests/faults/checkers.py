@@ -92,17 +92,22 @@ def dooms_end_in_their_error(seen: Observed) -> Iterator[str]:
 
 
 def trouble_with_the_sink_is_told(seen: Observed) -> Iterator[str]:
-    """One failing operation fails its own export, with the error of its kind; a full disk may stop what follows."""
+    """One failing operation fails its own export, with the error of its kind; a full disk may stop what follows.
+
+    Want of descriptors fails none: it passes, and such a schedule has to survive.
+    """
     trouble = seen.plan.trouble
     if trouble is None:
+        return
+    if not seen.tripped:
+        yield f"the sink was never asked for {trouble.operation} number {trouble.nth}"
+    if trouble.passes:
         return
     failures = _failures(seen.first)
     kind = DiskFull if trouble.code in _FULL else SinkError
     yield from (
         f"{kind.__name__} was expected, not {each.error!r}" for each in failures if type(each.error) is not kind
     )
-    if not seen.tripped:
-        yield f"the sink was never asked for {trouble.operation} number {trouble.nth}"
     if not failures and trouble.operation not in {"open_folder", "look_at"}:
         yield f"{trouble} and every job is exported"
     if len(failures) > 1 and kind is SinkError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import aiohttp
 import pytest
 
 from asyncexport.emulator.faults import Fault
-from asyncexport.errors import AsyncexportError, RequestRejected, ServerError
+from asyncexport.errors import AsyncexportError, RequestRejected, ServerError, TooManyOpenFiles
 from asyncexport.events import OddityNoticed
 from asyncexport.models import Entity, Exported, Failed, Receipt
 from tests.faults.bench import Observed, opened, profiles_of
@@ -35,6 +36,7 @@ DOOM = next(doom for doom in DOOMS if doom.error is RequestRejected)
 DOOMED = replace(PLAN, doom=DOOM, doomed=SUBJECTS[0], faults=DOOM.faults(*SUBJECTS[0]))
 SPLIT = replace(PLAN, faults=(Fault.of("request", "fail-TIMED_OUT", profile_id=SUBJECTS[0][0], entity=Entity.ADS),))
 TROUBLED = replace(PLAN, trouble=Trouble("rename", 1, 5), resumes=True)
+PASSING = replace(PLAN, trouble=Trouble("rename", 1, errno.EMFILE), resumes=True)
 LEFT = replace(PLAN, leaving=Leaving(Way.CANCEL, 9), resumes=True)
 
 Tamper = Callable[[Observed], object]
@@ -54,7 +56,7 @@ async def seen_by(plan: Plan, folder: Path, tamper: Tamper) -> set[str]:
 IN_MEMORY = [replace(plan, files=False, journal=False) for plan in (PLAN, SPLIT)]
 
 
-@pytest.mark.parametrize("plan", [PLAN, DOOMED, SPLIT, TROUBLED, LEFT, *IN_MEMORY], ids=str)
+@pytest.mark.parametrize("plan", [PLAN, DOOMED, SPLIT, TROUBLED, PASSING, LEFT, *IN_MEMORY], ids=str)
 async def test_what_goes_well_breaks_no_promise(plan: Plan, tmp_path: Path) -> None:
     """The plans that are tampered with below are fine as they are."""
     assert await seen_by(plan, tmp_path, lambda _: None) == set()
@@ -219,6 +221,7 @@ TAMPERS: tuple[tuple[str, Plan, Tamper], ...] = (
     ("nothing_is_left_half", SPLIT, lambda seen: record_of(data_file(seen, 1)).unlink()),
     ("nothing_is_left_half", SPLIT, lambda seen: data_file(seen, 1).unlink()),
     ("what_can_survive_survives", PLAN, lambda seen: told(seen, failed(seen, ServerError("no")))),
+    ("what_can_survive_survives", PASSING, lambda seen: told(seen, failed(seen, TooManyOpenFiles("no")))),
     ("what_can_survive_survives", LEFT, lambda seen: seen.second and seen.second.jobs.pop()),
     ("dooms_end_in_their_error", replace(PLAN, doom=DOOM, doomed=SUBJECTS[0]), lambda _: None),
     ("dooms_end_in_their_error", replace(DOOMED, doom=replace(DOOM, error=ServerError)), lambda _: None),
