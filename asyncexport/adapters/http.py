@@ -5,7 +5,8 @@ cookie and no credential, because a signed URL carries its own; the URL goes out
 only to public addresses (:mod:`asyncexport.adapters.connecting`). Neither follows redirects, reads ``.netrc`` or proxy
 variables, or decodes bodies. aiohttp's total timeout, which would kill long downloads, is off; connecting, the head of
 an answer and each piece of a body have their own, so that endless headers, interim answers (1xx) or chunk extensions
-end as well.
+end as well. How many connections there are is bounded by those who call: whoever has a permit to call now must not wait
+here, behind others, until it is no longer good.
 
 aiohttp's exceptions carry headers and URLs, so none gets out: each is translated into one of our own, raised outside
 the ``except`` block so that not even ``__context__`` leads back.
@@ -52,7 +53,8 @@ class AiohttpTransport:
 
     With a caller's ``session``, API calls go through it as it is (its connector, proxies and traces), downloads through
     its connector only: its default headers must not reach the object store. It is not closed. Which addresses and
-    certificates are good is then the connector's business, and ``ca_file`` and ``resolver`` are not used.
+    certificates are good, and how many connections there may be, is then the connector's business, and ``ca_file`` and
+    ``resolver`` are not used.
 
     ``ca_file``: certificate authorities trusted besides the system's. ``resolver`` finds the object store's addresses,
     which are checked whoever finds them.
@@ -62,13 +64,11 @@ class AiohttpTransport:
         self,
         session: aiohttp.ClientSession | None = None,
         *,
-        connections: int = 100,
         ca_file: str | os.PathLike[str] | None = None,
         resolver: AbstractResolver | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._given = session
-        self._connections = connections
         self._ca_file = ca_file
         self._resolver = resolver
         self._patience = patience or Patience()
@@ -96,7 +96,7 @@ class AiohttpTransport:
 
     def _connector(self, trust: ssl.SSLContext, resolver: AbstractResolver | None) -> aiohttp.TCPConnector:
         connector = aiohttp.TCPConnector(
-            limit=self._connections,
+            limit=0,
             limit_per_host=0,
             keepalive_timeout=self._patience.idle,
             ttl_dns_cache=60,

@@ -286,7 +286,7 @@ class Exporter:
     def _aiohttp(self) -> AbstractAsyncContextManager[Transport]:
         from asyncexport.adapters.http import AiohttpTransport  # noqa: PLC0415  importing aiohttp costs 0.3 s
 
-        return AiohttpTransport(self._session, connections=100 + self._limits.downloads, ca_file=self._ca_file)
+        return AiohttpTransport(self._session, ca_file=self._ca_file)
 
     def __repr__(self) -> str:
         return f"<Exporter {len(self._accounts)} accounts, {self._tally.requests} requests so far>"

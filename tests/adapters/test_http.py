@@ -297,3 +297,22 @@ async def test_a_transport_that_was_not_entered() -> None:
         await transport.send(Request("GET", "http://127.0.0.1:1/", {}))
     with pytest.raises(RuntimeError, match="used outside its 'async with' block"):
         transport.download(SignedUrl("http://127.0.0.1:1/"), offset=0, etag=None)
+
+
+async def test_calls_that_are_made_at_once_go_out_at_once(transport: AiohttpTransport) -> None:
+    """None waits for another's connection: it might be told to wait by the answer to that, and go out all the same."""
+    came, all_came = 0, asyncio.Event()
+
+    async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        if came == 150:
+            all_came.set()
+        await all_came.wait()
+        await then_close(writer, OK)
+
+    async with wire(respond) as server:
+        calls = [transport.send(Request("GET", f"{server.url}/{number}", {})) for number in range(150)]
+        answers = await asyncio.gather(*calls)
+
+    assert [answer.status for answer in answers] == [200] * 150
