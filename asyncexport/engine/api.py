@@ -32,7 +32,7 @@ from asyncexport.errors import (
     TokenRejected,
 )
 from asyncexport.models import Export, Job, Profile
-from asyncexport.ports import Request, Response, Transport
+from asyncexport.ports import Clock, Request, Response, Transport
 from asyncexport.sansio import wire
 from asyncexport.sansio.backoff import is_held_back
 from asyncexport.sansio.chance import Chance
@@ -57,6 +57,7 @@ class _Call(Generic[Result]):
     limiter: Limiter
     deadline: float | None
     is_request: bool
+    passed_at: float = 0.0
     sent_at: float = 0.0
     is_under_way: bool = False
     may_run: bool = False
@@ -106,6 +107,7 @@ class AdsApi:
         tokens: TokenSource,
         *,
         transport: Transport,
+        clock: Clock,
         retrying: Retrying,
         limiter_of: Callable[[str], Limiter],
         tally: Tally,
@@ -114,6 +116,7 @@ class AdsApi:
         self.account = account
         self._tokens = tokens
         self._transport = transport
+        self._clock = clock
         self._retrying = retrying
         self._limiter_of = limiter_of
         self._tally = tally
@@ -217,6 +220,7 @@ class AdsApi:
         raise failure
 
     async def _attempt(self, call: _Call[Result]) -> Result:
+        call.passed_at = self._clock.now()
         if not call.is_request:
             return await self._with_token(call)
         try:
@@ -244,14 +248,21 @@ class AdsApi:
         )
 
     async def _admitted(self, call: _Call[Result]) -> Access:
-        """Wait for the limiter, then for the token; what has come to stand in the way meanwhile is waited for too."""
+        """Wait for the limiter, then for the token; what has come to stand in the way meanwhile is waited for too.
+
+        That is a pause of the profile, and an outage that began since the call passed the host's gate.
+        """
+        call.sent_at = await call.limiter.acquire(call.patience)
         while True:
-            call.sent_at = await call.limiter.acquire(call.patience)
             try:
                 access = await self._tokens.token(deadline=call.deadline)
             except AsyncexportError as error:
                 raise _NoToken(error) from None
-            if not call.limiter.is_paused and not await self._retrying.host.kept_waiting(call.sent_at):
+            if call.limiter.is_paused:
+                call.sent_at = await call.limiter.acquire(call.patience)
+            elif await self._retrying.host.kept_waiting(call.passed_at):
+                call.passed_at = self._clock.now()
+            else:
                 return access
 
     async def _once(self, call: _Call[Result], access: Access) -> Result:

@@ -105,6 +105,7 @@ class Desks:
             account,
             tokens,
             transport=around.transport,
+            clock=around.clock,
             retrying=self._retrying_calls(account),
             limiter_of=self._limiter_of(account, grant.client_id),
             tally=around.tally,

@@ -72,6 +72,7 @@ class Conversation:
             ACCOUNT,
             tokens,
             transport=transport,
+            clock=self.clock,
             retrying=self._retrying(),
             limiter_of=lambda _: limiter,
             tally=self.tally,

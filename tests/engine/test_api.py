@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -258,6 +260,35 @@ async def test_a_429_that_comes_while_a_call_waits_for_its_token() -> None:
         api._limiter_of(JOB.profile.profile_id).throttled(30.0)
 
     assert [at >= 31.0 for at in sent_at] == [True]
+
+
+async def test_an_outage_that_begins_while_calls_wait_for_their_permits() -> None:
+    """They had passed the gate before it was closed: now they pass it again, one as a probe, then each at its time."""
+    counter = Counterpart()
+    sent_at: list[float] = []
+
+    async def send(request: Request) -> Response:
+        if "token" in request.url:
+            return token_response()
+        sent_at.append(counter.clock.now())
+        return export_response("PROCESSING")
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    api = (await counter.desk()).api
+    profiles = [replace(JOB.profile, profile_id=str(number)) for number in range(10)]
+    for profile in profiles:
+        api._limiter_of(profile.profile_id).throttled(30.0)
+    async with anyio.create_task_group() as tasks:
+        for profile in profiles:
+            tasks.start_soon(api.look, replace(JOB, profile=profile), "export-1")
+        for caller in range(4):
+            await counter.clock.sleep(6.0)
+            with suppress(ConnectError), api._retrying.host.exchange(caller):
+                raise ConnectError("refused")
+        assert api._retrying.host.is_down
+
+    assert len(sent_at) == 10
+    assert all(later - earlier > 0.5 for earlier, later in pairwise(sent_at[1:]))
 
 
 async def test_a_request_that_is_cut_off_by_its_deadline() -> None:

@@ -163,6 +163,13 @@ EXPORTS = (
         _ENGINE,
     ),
     Mutant(
+        "a call that waits for its permit does not hear of an outage",
+        "engine/api.py",
+        "host.kept_waiting(call.passed_at):",
+        "host.kept_waiting(call.sent_at):",
+        ("tests/engine/test_api.py",),
+    ),
+    Mutant(
         "a token that others have retired is held against the profile",
         "engine/api.py",
         "            elif self._tokens.is_current(access):\n",
