@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.night", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    said = "; ".join(f"{name}: {what}" for name, (what, _) in SCENARIOS.items())
+    said = "; ".join(f"{name}: {what}" for name, (what, _) in SCENARIOS.items()).replace("%", "%%")
     parser.add_argument("--profiles", type=int, default=1000)
     parser.add_argument("--accounts", type=int, default=1, help="clients among which the profiles are dealt out")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help=f"may be given several times. {said}")
