@@ -102,7 +102,7 @@ class Retrying:
             attempts.begin_anew()
             return None if self.host.is_hopeless else stretched(0.0, error, self._spread)
         delay = attempts.failed(error)
-        if delay is None or self._budget.spend():
+        if delay is None or isinstance(error, Throttled) or self._budget.spend():
             return delay
         return max(delay, self._backoff.longest * (0.5 + 0.5 * self._spread()))
 

@@ -109,7 +109,8 @@ class RetryBudget:
     """How many retries one host may still be sent: each first try earns a fraction of one, each retry costs one.
 
     With ``ratio`` 0.2 retries add at most a fifth to the load in the long run; ``reserve`` lets a few through at the
-    start. A retry that finds the budget empty is not refused: it waits as long as the policy can make it wait.
+    start. A retry that finds the budget empty is not refused: it waits as long as the policy can make it wait. It is
+    meant for failures, which load a host that is down: a 429 is an answer, and has limiters of its own.
     """
 
     def __init__(self, ratio: float = 0.2, reserve: float = 20.0) -> None:

@@ -170,6 +170,18 @@ async def test_an_outage() -> None:
     assert delays[20:].count(0.5) <= 30 * 0.2
 
 
+async def test_429s_that_are_many() -> None:
+    """They cost nothing of the retry budget: limiters slow the calls that meet them."""
+    desk = Desk(backoff=Backoff(attempts=2))
+
+    for _ in range(30):
+        with pytest.raises(Throttled):
+            await desk.call(Throttled("m"), Throttled("m"))
+    await desk.call(ServerError("m"))
+
+    assert [event.delay for event in desk.events if isinstance(event, CallRetried)] == [0.5] * 31
+
+
 async def test_calls_after_an_outage() -> None:
     """First tries that succeed fill the budget again."""
     desk = Desk(backoff=Backoff(attempts=2))
