@@ -36,6 +36,10 @@ class ClientLimiter:
         """A 429 about the rate answered a call of the profile that had its permit at ``sent_at``."""
         self._rate.throttled(self._clock.now(), profile_id, sent_at=sent_at)
 
+    def chance(self, profile_id: str) -> float:
+        """Return how likely a call is throttled by no fault of the profile's own."""
+        return self._rate.chance(self._clock.now(), profile_id)
+
     def succeeded(self) -> None:
         """A call went through."""
         self._rate.succeeded(self._clock.now())
@@ -102,7 +106,8 @@ class Limiter:
 
         ``sent_at`` is when the call that it answers had its permit.
         """
-        self._bucket.throttled(self._clock.now(), retry_after, sent_at=sent_at)
+        chance = 0.0 if self._client is None else self._client.chance(self._profile_id)
+        self._bucket.throttled(self._clock.now(), retry_after, sent_at=sent_at, chance=chance)
         if self._client is not None:
             self._client.throttled(self._profile_id, sent_at=sent_at)
 

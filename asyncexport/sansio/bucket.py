@@ -6,6 +6,10 @@ says nothing new. A success shows that the quiet since then was no mere silence:
 out, wins back a twentieth of the full rate (additive increase, multiplicative decrease: Chiu and Jain 1989). So who
 calls seldom is soon back, and who calls often does not climb faster for it. ``Retry-After`` is a hard pause and no
 quiet. Nothing here waits: ``take`` answers how long to wait before asking again.
+
+A 429 may be no fault of the calls it answers: some servers throttle everybody now and then. Whoever knows how likely
+that is says so, and then a 429 slows only as the last of so many in a row that chance hardly brings them. Worst case:
+in bad weather a profile that is throttled for its own calls is slowed a few 429s late.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ class Bucket:
     _REGROWTH = 0.05
     _FLOOR = 0.02
     _ONE_BURST = 1.0
+    _DOUBT = 0.01
 
     def __init__(self, rate: float, burst: int) -> None:
         self._full_rate = rate
@@ -33,6 +38,7 @@ class Bucket:
         self._paused_until = float("-inf")
         self._slowed_at = float("-inf")
         self._quiet_from = float("-inf")
+        self._row = 0
 
     @property
     def rate(self) -> float:
@@ -67,14 +73,25 @@ class Bucket:
         """Return for how many seconds yet the server asked to be left alone; 0.0 if it did not."""
         return max(0.0, self._paused_until - now)
 
-    def throttled(self, now: float, retry_after: float | None = None, *, sent_at: float = float("inf")) -> None:
+    def throttled(
+        self,
+        now: float,
+        retry_after: float | None = None,
+        *,
+        sent_at: float = float("inf"),
+        chance: float = 0.0,
+    ) -> None:
         """A 429 came: pause as asked, slow down, and begin again with an empty bucket.
 
         ``sent_at`` is when the call was allowed that it answers; not given, it was after all that is known here.
+        ``chance`` is how likely a call is throttled whatever its bucket holds, from 0 to less than 1.
         """
         self._refill(now)
+        self._row += 1
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
+        elif chance**self._row > self._DOUBT:
+            return
         self._quiet_from = max(now + self._ONE_BURST, self._paused_until)
         if sent_at < self._slowed_at:
             return
@@ -85,6 +102,7 @@ class Bucket:
 
     def succeeded(self, now: float) -> None:
         """A call went through: grow back towards the full rate, by as much as the quiet before it was long."""
+        self._row = 0
         if self._rate < self._full_rate and now > self._quiet_from:
             self._refill(now)
             grown = self._full_rate * self._REGROWTH * (now - self._quiet_from)

@@ -10,6 +10,8 @@ It stays only while it helps. Whoever is limited by rate gets as many answers wh
 429s; whoever is refused at random gets the same share of 429s, and fewer and fewer answers, since the bucket halves
 again and again. Then slowing was in vain: the bucket goes, and :data:`REST` seconds pass before the next try. Worst
 case: 429s at random cost most of the pace for a window or two in ten minutes.
+
+What the other profiles meet also says how likely one is throttled by no fault of its own (:meth:`ClientRate.chance`).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ _ENOUGH_CALLS = 30
 _LEAST_SECONDS = WINDOW / 2
 _FEWER_429S = 0.6
 _AS_MANY_ANSWERS = 0.5
+_SUPPOSED_CALLS = 20
 
 
 class _Recent:
@@ -103,6 +106,17 @@ class ClientRate:
     def is_slowed(self) -> bool:
         """Tell whether the client calls less than its profiles would."""
         return self._bucket is not None
+
+    def chance(self, now: float, profile_id: str) -> float:
+        """Return how likely a call is throttled whatever the profile has called: the others' share of 429s.
+
+        At least 0 and less than 1; low as long as the others have hardly called.
+        """
+        self._sent.forget(now)
+        self._refused.forget(now)
+        calls = len(self._sent) - self._sent.by_profile.get(profile_id, 0)
+        refused = len(self._refused) - self._refused.by_profile.get(profile_id, 0)
+        return refused / (max(calls, refused) + _SUPPOSED_CALLS)
 
     def take(self, now: float, profile_id: str) -> float:
         """Let a call of the profile pass and return 0.0, or return the seconds until one can."""

@@ -230,3 +230,17 @@ async def test_profiles_of_one_client() -> None:
 
     assert [number for number, _ in got] == [0, 1, 2, 3]
     assert got[3][1] - got[0][1] >= 3 / 4.0
+
+
+async def test_a_429_while_the_other_profiles_meet_them_too() -> None:
+    """It is taken for chance: the profile keeps its rate."""
+    clock = FakeClock()
+    client = ClientLimiter(ClientRate(5.0), clock)
+    limiters = [Limiter(Bucket(5.0, 5), clock, client=client, profile_id=f"p{at}") for at in range(40)]
+    for limiter in limiters:
+        await limiter.acquire()
+    for limiter in limiters[:30]:
+        limiter.throttled(None, sent_at=clock.now())
+
+    assert repr(limiters[0]).endswith("2.50 of 5.00 a second>>")
+    assert repr(limiters[29]).endswith("5.00 of 5.00 a second>>")

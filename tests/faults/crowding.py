@@ -23,22 +23,20 @@ from asyncexport.ports import Request, Response
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
 
-FROM = 60.0
-"""When the limit begins, in simulated seconds."""
-
 
 class Crowded(DirectTransport):
-    """Allows each client ``allowed`` calls a second from a moment on, whatever profile they are for."""
+    """Allows each client ``allowed`` calls a second from ``since`` on, whatever profile they are for."""
 
-    def __init__(self, state: AdsState, clock: FakeClock, allowed: float | None) -> None:
+    def __init__(self, state: AdsState, clock: FakeClock, allowed: float | None, since: float) -> None:
         super().__init__(state, clock)
         self._time = clock
+        self._since = since
         self._buckets = Buckets(allowed, 5)
 
     async def send(self, request: Request) -> Response:
         """Throttle, or ask the server."""
         client_id = request.headers.get("Amazon-Advertising-API-ClientId", "")
-        if client_id and self._time.now() >= FROM and self._buckets.take(client_id, self._time.now()):
+        if client_id and self._time.now() >= self._since and self._buckets.take(client_id, self._time.now()):
             await self._time.sleep(0.05)
             return Response(429, {}, b'{"message":"Too Many Requests"}')
         return await super().send(request)
@@ -60,11 +58,11 @@ class Night:
         return self.throttled / self.requests
 
 
-async def night(profiles: int, allowed: float | None, *, seed: int = 1) -> Night:
-    """Simulate one."""
+async def night(profiles: int, allowed: float | None, *, since: float = 60.0, seed: int = 1) -> Night:
+    """Simulate one, with the limit from second ``since`` on."""
     clock, world = FakeClock(), World.generate(profiles=profiles, accounts=1, rows=0, seed=seed)
     state = AdsState(world, generation=LogNormal(15.0, 1.0), cap=5, rate=10.0)
-    transport = Crowded(state, clock, allowed)
+    transport = Crowded(state, clock, allowed, since)
     failed = 0
     async with Exporter(transport.accounts(), transport=transport, clock=clock, random=Random(seed).random) as exporter:
         jobs = plan(await exporter.profiles(), snapshot="night")
@@ -80,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profiles", type=int, default=300)
     parser.add_argument("--allowed", type=float, nargs="*", default=[2.0, 4.0, 6.0])
+    parser.add_argument("--since", type=float, default=60.0, help="the second from which the limit holds")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     for allowed in (None, *chosen.allowed):
-        figures = asyncio.run(night(chosen.profiles, allowed, seed=chosen.seed))
+        figures = asyncio.run(night(chosen.profiles, allowed, since=chosen.since, seed=chosen.seed))
         print(f"{allowed} a second: {figures}, {figures.share:.3f} in vain")  # noqa: T201
 
 

@@ -215,3 +215,35 @@ def test_a_bucket_in_words() -> None:
     bucket.throttled(0.0)
 
     assert repr(bucket) == "<Bucket 0.0/5 permits, 2.50 of 5.00 a second>"
+
+
+def test_a_429_where_429s_are_common() -> None:
+    """One alone slows nobody; so many in a row that chance hardly brings them do, and each further one does."""
+    bucket = Bucket(rate=8.0, burst=5)
+
+    rates = []
+    for second in range(6):
+        bucket.throttled(float(second), chance=0.3)
+        rates.append(bucket.rate)
+    assert rates == [8.0, 8.0, 8.0, 4.0, 2.0, 1.0]
+
+
+def test_a_success_between_429s_where_429s_are_common() -> None:
+    """The row is over: counting begins anew."""
+    bucket = Bucket(rate=8.0, burst=5)
+
+    for second in range(9):
+        bucket.throttled(float(second), chance=0.3)
+        if second % 3 == 2:
+            bucket.succeeded(float(second))
+    assert bucket.rate == 8.0
+    assert bucket.take(8.0) == 0.0
+
+
+def test_a_retry_after_where_429s_are_common() -> None:
+    """It speaks of this profile: it is obeyed in full, and slows."""
+    bucket = Bucket(rate=8.0, burst=5)
+
+    bucket.throttled(0.0, 30.0, chance=0.9)
+    assert bucket.rate == 4.0
+    assert bucket.take(0.0) == 30.0

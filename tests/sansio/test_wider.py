@@ -167,6 +167,27 @@ def test_any_course(steps: list[tuple[float, int, str]]) -> None:
             client.throttled(now, f"p{profile}", sent_at=now if answer == "429" else now - 20.0)
 
 
+def test_the_chance_of_a_429() -> None:
+    """It is the share that the others meet, and is forgotten with the window; a profile's own 429s do not count."""
+    client = ClientRate(5.0)
+    for at in range(200):
+        client.take(at / 40, f"p{at % 10}")
+        if at % 10 in {0, 1, 2}:
+            client.throttled(at / 40, f"p{at % 10}", sent_at=at / 40)
+    assert client.chance(5.0, "p9") == 60 / (180 + 20)
+    assert client.chance(5.0, "p0") == 40 / (180 + 20)
+    assert client.chance(5.0, "new") == 60 / (200 + 20)
+    assert client.chance(5.0 + 2 * WINDOW, "p9") == 0.0
+
+
+def test_late_429s_are_no_certainty() -> None:
+    """The chance stays below one where the calls that they answer are already forgotten."""
+    client = ClientRate(5.0)
+    for _ in range(50):
+        client.throttled(100.0, "p1", sent_at=80.0)
+    assert client.chance(100.0, "p2") == 50 / (50 + 20)
+
+
 def test_a_client_in_words() -> None:
     """It says whether it is slowed, and how much."""
     client = ClientRate(5.0)

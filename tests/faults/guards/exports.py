@@ -30,6 +30,13 @@ EXPORTS = (
         ("tests/sansio/test_bucket.py",),
     ),
     Mutant(
+        "a profile is slowed for 429s that everybody meets",
+        "sansio/bucket.py",
+        "elif chance**self._row > self._DOUBT:",
+        "elif False:",
+        ("tests/sansio/test_bucket.py",),
+    ),
+    Mutant(
         "a call is made beyond its deadline",
         "adapters/retrying.py",
         "if delay is None or self._clock.now() + delay > last_moment + extension():",
