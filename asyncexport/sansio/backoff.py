@@ -80,7 +80,9 @@ def stretched(delay: float, error: BaseException, spread: Spread) -> float:
 
 
 class Attempts:
-    """The attempts of one call."""
+    """The attempts of one call. One that is told when to come back counts for none: only a deadline ends those."""
+
+    _PAUSE = 1.0
 
     def __init__(self, backoff: Backoff, spread: Spread) -> None:
         self._backoff = backoff
@@ -95,6 +97,8 @@ class Attempts:
 
     def failed(self, error: BaseException) -> float | None:
         """One more has met ``error``; return how many seconds to wait before the next, None if that was the last."""
+        if isinstance(error, Throttled) and (error.retry_after or 0.0) >= self._PAUSE:
+            return stretched(0.0, error, self._spread)
         self._tried += 1
         self._garbled += isinstance(error, ProtocolError)
         if self._backoff.gives_up(error, tried=self._tried, garbled=self._garbled):

@@ -140,8 +140,17 @@ def test_the_attempts_of_a_call() -> None:
     attempts = Attempts(Backoff(attempts=4), lambda: 0.5)
 
     assert attempts.failed(ServerError("m")) == 0.5
-    assert attempts.failed(Throttled("m", retry_after=7.0)) == 7.35
-    assert attempts.failed(ServerError("m")) == 2.0
+    assert attempts.failed(ServerError("m", retry_after=7.0)) == 7.35
+    assert attempts.failed(Throttled("m", retry_after=0.5)) == 2.025
+    assert attempts.failed(ServerError("m")) is None
+
+
+def test_429s_that_say_when_to_come_back() -> None:
+    """They are obeyed for as long as the caller's deadline lets them, and use up no attempt."""
+    attempts = Attempts(Backoff(attempts=2), lambda: 0.5)
+
+    assert [attempts.failed(Throttled("m", retry_after=30.0)) for _ in range(20)] == [30.5] * 20
+    assert attempts.failed(ServerError("m")) == 0.5
     assert attempts.failed(ServerError("m")) is None
 
 
