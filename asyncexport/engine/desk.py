@@ -153,7 +153,9 @@ class Desks:
     def _limiter_of(self, account: Account, client_id: str) -> Callable[[str], Limiter]:
         around, scope = self._around, (client_id, account.region.value)
         if scope not in self._clients:
-            self._clients[scope] = ClientLimiter(ClientRate(around.limits.rate), around.clock)
+            rate = ClientRate(around.limits.rate)
+            self._clients[scope] = ClientLimiter(rate, around.clock)
+            around.chances[scope].doubt_while(lambda: rate.is_slowed)
 
         def limiter(profile_id: str) -> Limiter:
             key = (*scope, profile_id)

@@ -13,7 +13,8 @@ probability to the k-th is large. Just above what was accepted, where a refusal 
 in fair weather one refusal is enough; below the official cap of 5 it takes two. Within what was accepted it is a
 millionth and takes at least two, for a window that shrinks in vain is dear. A request that is accepted at the same
 level ends the suspicion. A refusal that stands is the *bound*; above it one request is tried after half an hour, then
-after six times as long each time, and whatever is accepted there starts the search anew.
+after six times as long each time, and whatever is accepted there starts the search anew. Below a told number a bound is
+doubted sooner, since whoever told it will have known: it is tried after a minute, then after six, then every half hour.
 
 *What had ended unseen.* We see the end of an export late, so "six in progress" may have been five on the server. When
 the server says later that one of those counted had ended before, the level that was concluded from it is put right.
@@ -36,6 +37,7 @@ OFFICIAL = 5
 _TOP_DOUBT = 1e-3
 _INSIDE_DOUBT = 1e-6
 _GAP = 1800.0
+_TOLD_GAP = 60.0
 _GAP_GROWTH = 6.0
 _DRAINING = 60.0
 _PAUSE = 0.1
@@ -83,8 +85,9 @@ class Window:
         self._suspicion: _Refusals | None = None
         self._bound: _Refusals | None = None
         self._passed: _Refusals | None = None
-        self._passed_gap = _GAP
-        self._gap = _GAP
+        self._least_gap = _GAP if told is None else _TOLD_GAP
+        self._most_gap = float("inf") if told is None else _GAP
+        self._passed_gap = self._gap = self._least_gap
         self._probe_at = _NEVER
         self._draining = _DRAINING
         self._drains_until = _NEVER
@@ -188,15 +191,18 @@ class Window:
         if not self._holds(bound):
             return False
         if now >= self._probe_at:
-            self._gap *= _GAP_GROWTH
+            self._gap = self._longer(self._gap)
             self._probe_at = now + self._gap
         return True
 
     def _plan_probe(self, bound: _Refusals) -> None:
         """Say when more than ``bound`` is tried: soon if it is news, later than the last time if it never moved."""
         is_old = self._passed is not None and bound.level <= self._passed.level
-        self._gap = self._passed_gap * _GAP_GROWTH if is_old else _GAP
+        self._gap = self._longer(self._passed_gap) if is_old else self._least_gap
         self._probe_at = bound.at + self._gap
+
+    def _longer(self, gap: float) -> float:
+        return min(gap * _GAP_GROWTH, self._most_gap)
 
     def _hold_back(self, whose: Hashable, now: float) -> None:
         """Pause for longer and longer after the third refusal in a row; those of one profile are its own affair."""

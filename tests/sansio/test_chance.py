@@ -39,3 +39,17 @@ def test_a_share_is_a_probability(answers: list[bool]) -> None:
     for throttled in answers:
         chance.heard(throttled=throttled)
     assert 0.0 < chance() < 1.0
+
+
+def test_a_client_that_is_slowed() -> None:
+    """It takes every second 429 for chance, and more where more were seen."""
+    chance, is_slowed = Chance(), True
+    chance.doubt_while(lambda: is_slowed)
+    assert chance() == 0.5
+    for _ in range(200):
+        chance.heard(throttled=True)
+    assert chance() > 0.8
+    is_slowed = False
+    for _ in range(1000):
+        chance.heard(throttled=False)
+    assert chance() < 0.01

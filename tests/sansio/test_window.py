@@ -159,6 +159,20 @@ def test_a_cap_that_was_raised() -> None:
     assert repr(window) == "<Window of 6>"
 
 
+def test_a_told_number_that_was_refused() -> None:
+    """It is believed more than what was refused: tried after a minute, after six more, then every half hour."""
+    window = Window(5, little)
+    for profile in range(2):
+        window.refused(3, profile, sent_at=0.0, now=0.0)
+    assert window.limit == 3
+    for tried, moment in enumerate([60.0, 420.0, 2220.0, 4020.0]):
+        assert not window.has_room(3, moment - 1.0, asking=0)
+        assert window.has_room(3, moment, asking=0)
+        assert window.refused(3, f"{tried}", sent_at=moment, now=moment)
+    window.accepted(4, 5820.0)
+    assert window.has_room(4, 5820.0, asking=0)
+
+
 def test_an_export_that_had_ended_before_the_refusal() -> None:
     """There were fewer in progress than we thought, so the cap is lower by as many."""
     window = found(5)
