@@ -2,7 +2,8 @@
 
 So a plan holds only faults the contract calls recoverable, and is careful with what a client may do only so often: at
 most one fault of a job makes it start the download anew, one makes it ask for the export anew, one answer a stage is
-unusable, two faults make it ask for a fresh URL. One fault of a whole plan spoils a token: were a second one to die
+unusable, two faults make it ask for a fresh URL, two call an export too large, which every entity can be cut twice
+for. One fault of a whole plan spoils a token: were a second one to die
 right after the first, a call of any job that was refused with both would be given up. A fault that a client need not
 even notice (a harmless one) comes last at its stage, because nothing would make the client come back for a fault behind
 it. What only bites a request for a range is left out: whether a client resumes or restarts is its own choice.
@@ -25,8 +26,8 @@ MOST = 4
 """The most faults that are aimed at one subject."""
 
 BUMP, HARMLESS, RESTART, ANEW, TOKEN = "bump", "harmless", "restart", "anew", "token"
-GARBLED, RENEW = "garbled", "renew"
-_OFTEN = {RESTART: 1, ANEW: 1, TOKEN: 1, RENEW: 2}
+GARBLED, RENEW, SPLIT = "garbled", "renew", "split"
+_OFTEN = {RESTART: 1, ANEW: 1, TOKEN: 1, RENEW: 2, SPLIT: 2}
 _ONCE_A_STAGE = {HARMLESS, GARBLED}
 
 
@@ -70,6 +71,7 @@ CHOICES = (
     *_choices("request poll", BUMP, *(f"return-429 {words}" for words in _THROTTLES)),
     *_choices("request poll", TOKEN, "return-401", "revoke-token"),
     *_choices("request poll", GARBLED, *_UNUSABLE),
+    *_choices("request poll", SPLIT, "fail-TIMED_OUT"),
     *_choices("request poll download", HARMLESS, "delay-0.005", "media-type-application/json"),
     *_choices("request", BUMP, "lost-answer", "broken-after-40%", "fin-after-70%"),
     *_choices("request", GARBLED, "no-id", "id-..%2F..%2Fv2%2Fprofiles"),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from asyncexport.emulator.drawing import ANEW, CHOICES, HARMLESS, MOST, RESTART, TOKEN, draw_faults
+from asyncexport.emulator.drawing import ANEW, CHOICES, HARMLESS, MOST, RESTART, SPLIT, TOKEN, draw_faults
 from asyncexport.emulator.faults import Fault
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.words import RANGED
@@ -48,6 +48,13 @@ def test_what_a_client_may_do_only_once_is_asked_of_it_only_once() -> None:
         for faults in by_subject(draw_faults(seed, SUBJECTS, severity=2.0)).values():
             costs = Counter(map(cost, faults))
             assert all(costs[once] <= 1 for once in (RESTART, ANEW, TOKEN))
+
+
+def test_no_export_is_too_large_to_be_cut() -> None:
+    """No job is called too large more than twice: by ad product and by state each entity can be cut."""
+    for seed in range(20):
+        for faults in by_subject(draw_faults(seed, SUBJECTS, severity=2.0)).values():
+            assert Counter(map(cost, faults))[SPLIT] <= 2
 
 
 def test_harmless_faults_come_last_at_their_stage() -> None:

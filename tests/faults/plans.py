@@ -219,13 +219,25 @@ def _troubled(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
 def _left(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
     leaving = Leaving(rng.choice(list(Way)), rng.randint(1, 6 * len(plan.subjects) + 4))
     later = _weather(plan, rng, mild=True) if rng.random() < 0.5 else ()
+    later = tuple(fault for fault in later if not splits(fault))  # the first run may have cut as often as is possible
     return replace(plan, faults=_weather(plan, rng), later=later, leaving=leaving, resumes=True)
 
 
 def _weather(plan: Plan, rng: Random, *, mild: bool = False) -> tuple[Fault, ...]:
     severity = rng.choice((0.2, 0.5)) if mild else rng.choice((0.3, 0.6, 1.0, 1.0, 2.0))
     drawn = draw_faults(rng.getrandbits(32), plan.subjects, severity=severity)
-    return tuple(fault for fault in drawn if plan.discovers or fault.stage != "profiles")
+    drawn = tuple(fault for fault in drawn if plan.discovers or fault.stage != "profiles")
+    return (*_too_large(plan, rng), *drawn) if not any(map(splits, drawn)) and rng.random() < 0.1 else drawn
+
+
+def _too_large(plan: Plan, rng: Random) -> list[Fault]:
+    """Let one job be too large, and perhaps one of its three parts as well: one of the next three exports."""
+    if not plan.subjects:
+        return []
+    profile_id, entity = rng.choice(plan.subjects)
+    first = Fault.of(rng.choice(("request", "poll")), "fail-TIMED_OUT", profile_id=profile_id, entity=entity)
+    second = replace(first, stage="request", nth=rng.randint(2, 4))
+    return [first, second] if rng.random() < 0.3 else [first]
 
 
 def splits(fault: Fault) -> bool:

@@ -25,10 +25,12 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from asyncexport.events import JobSplit
 from asyncexport.models import Exported, Failed
 from tests.faults.bench import Bench, Observed, opened, profiles_of
 from tests.faults.checkers import judge
 from tests.faults.plans import Plan, draw
+from tests.faults.telling import visits
 
 _CHUNK = 250
 _WORST = 5
@@ -82,6 +84,7 @@ class Figures:
         self.kinds["into files"] += plan.files
         self.kinds["with a journal"] += plan.journal
         self.kinds["with a second run"] += plan.resumes
+        self.kinds["with a split"] += _has_split(seen)
         if plan.doom is not None:
             self.dooms[str(plan.doom)] += 1
         unmet = Counter(seen.unmet)
@@ -110,6 +113,10 @@ class Figures:
 def _kind(plan: Plan) -> str:
     kinds = {"doomed": plan.doom, "troubled": plan.trouble, "left": plan.leaving}
     return next((name for name, value in kinds.items() if value is not None), "survivable")
+
+
+def _has_split(seen: Observed) -> bool:
+    return any(isinstance(event, JobSplit) for visit in visits(seen) for event in visit.events)
 
 
 def _ending(outcome: Exported | Failed) -> str:

@@ -13,7 +13,7 @@ from asyncexport.emulator.drawing import BEFORE, CHOICES
 from asyncexport.emulator.words import parse_word
 from tests.faults.bench import profiles_of
 from tests.faults.dooms import DOOMS
-from tests.faults.plans import Plan, Way, draw
+from tests.faults.plans import Plan, Way, draw, splits
 from tests.faults.schedules import Failure, Figures, report, run_seeds, spread
 
 COUNT = 10_000
@@ -33,6 +33,7 @@ def test_ten_thousand_schedules_hold_every_promise(capsys: pytest.CaptureFixture
     assert not figures.failures, told
     assert set(figures.dooms) == set(map(str, DOOMS))
     assert {word for word in drawable() if not figures.faults[word]} == set()
+    assert figures.kinds["with a split"], told
 
 
 def drawable() -> set[str]:
@@ -52,11 +53,13 @@ def test_a_seed_draws_one_schedule() -> None:
 
 
 def test_every_kind_of_schedule_is_drawn() -> None:
-    """Weather, dooms, failing sinks, every way of leaving, files, journals and second runs all come up."""
+    """Weather, dooms, failing sinks, every way of leaving, files, journals, second runs and splits all come up."""
     plans = [draw(seed, profiles_of) for seed in range(1_000)]
     kinds = {(plan.must_succeed, plan.files, plan.journal, plan.resumes) for plan in plans}
     assert {(True, False, False, False), (True, True, True, False), (False, True, True, True)} <= kinds
     assert {plan.leaving.way for plan in plans if plan.leaving is not None} == set(Way)
+    split = [plan for plan in plans if any(map(splits, plan.faults))]
+    assert len({(bool(plan.doom), bool(plan.trouble), bool(plan.leaving)) for plan in split}) == 4
     assert len({plan.trouble.operation for plan in plans if plan.trouble is not None}) == 14
 
 
