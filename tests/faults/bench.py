@@ -36,7 +36,7 @@ from asyncexport.models import Entity, Filters, Job, Limits, Outcome, Profile, R
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 from asyncexport.sinks import Memory
-from tests.faults.dooms import ATTEMPTS, Scope
+from tests.faults.dooms import ATTEMPTS
 from tests.faults.plans import Plan, Shape, Way
 from tests.faults.shims import CallSeen, HurriedClock, Tripwire, WatchedTransport, sinks
 
@@ -265,9 +265,8 @@ class _Run:
 
 
 def _backoff(plan: Plan) -> Backoff:
-    """Return the policy; an outage that all jobs meet would be waited out, and the doom be none."""
-    is_met_by_all = plan.doom is not None and plan.doom.scope is Scope.ANY_JOB
-    return replace(_BACKOFF, outage=0.0) if is_met_by_all else _BACKOFF
+    """Return the policy; an outage would be waited out, and a doom that looks like one beside other weather be none."""
+    return _BACKOFF if plan.doom is None else replace(_BACKOFF, outage=0.0)
 
 
 def _known(world: World) -> list[Profile]:
