@@ -335,7 +335,8 @@ class Limits:
     ``in_progress``: slots per (client id, region, endpoint), or ``"auto"`` to find out how many there are; ``rate`` and
     ``burst``: requests a second per profile, and how many may come at once; ``downloads``: transfers at once;
     ``looks``: requests a second per client id and region that its exports may cost on average when all slots are busy,
-    looks and requests for exports together (exports of a second or two cost more: each needs two requests at least).
+    looks and requests for exports together (exports of a second or two cost more: each needs two requests at least);
+    ``sink_timeout``: seconds that one call of a sink may take (``math.inf``: as long as it likes).
     Raises :class:`ConfigError` for what cannot work.
     """
 
@@ -344,13 +345,14 @@ class Limits:
     burst: int = 5
     downloads: int = 16
     looks: float = 10.0
+    sink_timeout: float = 600.0
 
     def __post_init__(self) -> None:
-        for name in ("rate", "looks"):
+        for name in ("rate", "looks", "sink_timeout"):
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"limits: {name} must be more than 0")
-            if value == float("inf"):
+            if value == float("inf") and name != "sink_timeout":
                 raise ConfigError(f"limits: {name} must be finite")
         for name in ("in_progress", "burst", "downloads"):
             value = getattr(self, name)

@@ -196,6 +196,7 @@ def test_a_job_in_words() -> None:
         ("rate", float("inf"), "rate must be finite"),
         ("looks", 0, "looks must be more than 0"),
         ("looks", float("inf"), "looks must be finite"),
+        ("sink_timeout", 0, "sink_timeout must be more than 0"),
         ("in_progress", 0, 'in_progress must be a whole number of at least 1 or "auto"'),
         ("in_progress", "many", 'in_progress must be a whole number of at least 1 or "auto"'),
         ("burst", 0.5, "burst must be a whole number of at least 1"),

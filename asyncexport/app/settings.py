@@ -241,6 +241,7 @@ def _limits(table: Table) -> Limits:
         burst=table.integer("burst", defaults.burst, within=(1, 1000)),
         downloads=table.integer("downloads", defaults.downloads, within=(1, 1000)),
         looks=table.number("looks", defaults.looks, within=(0.1, 1000.0)),
+        sink_timeout=table.seconds("sink_timeout", defaults.sink_timeout, hours=24.0),
     )
     table.close()
     return limits

@@ -14,6 +14,7 @@ import random as _random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.journal import NoJournal, SqliteJournal
 from asyncexport.adapters.lock import StateLock
 from asyncexport.batch import Batch
+from asyncexport.engine.border import Guard, GuardedSink
 from asyncexport.engine.channel import Channel
 from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
@@ -161,7 +163,8 @@ class Exporter:
         sink already has under a job's label is not pulled again unless ``again``. An error in one job is that job's
         :class:`Failed`. Raises :class:`ConfigError` for a job of an account that this exporter does not have.
         """
-        run = self._run = self._new_run(jobs, sink, self._journal, again=again)
+        guard = self._guard(self._limits.sink_timeout)
+        run = self._run = self._new_run(jobs, sink, guard, self._journal, again=again)
 
         async def work(send: MemoryObjectSendStream[Outcome]) -> None:
             await self._supervised(run, send.send_nowait)
@@ -177,7 +180,7 @@ class Exporter:
 
         async def work(send: MemoryObjectSendStream[Batch]) -> None:
             outcomes: list[Outcome] = []
-            run = self._new_run([job], Channel(send), NoJournal(), again=True)
+            run = self._new_run([job], Channel(send), self._guard(math.inf), NoJournal(), again=True)
             await self._supervised(run, outcomes.append)
             for outcome in outcomes:
                 if isinstance(outcome, Failed):
@@ -203,7 +206,7 @@ class Exporter:
             self._running.remove(run)
             self._counted = replace(self._tally)
 
-    def _new_run(self, jobs: Iterable[Job], sink: Sink, journal: Journal, *, again: bool) -> Run:
+    def _new_run(self, jobs: Iterable[Job], sink: Sink, guard: Guard, journal: Journal, *, again: bool) -> Run:
         self._open_desks()
         jobs = list(jobs)
         for job in jobs:
@@ -212,7 +215,7 @@ class Exporter:
             jobs,
             sink,
             desk_of=self._desk_of,
-            runner=self._runner(),
+            runner=self._runner(guard),
             windows=self._windows,
             making=self._making(journal),
             scarcity=Scarcity(
@@ -226,6 +229,7 @@ class Exporter:
             score=Score(self._clock, self._tally, self._counted),
             journal=journal,
             again=again,
+            guard=guard,
         )
 
     def _making(self, journal: Journal) -> Making:
@@ -253,7 +257,10 @@ class Exporter:
             chances=self._chances,
         )
 
-    def _runner(self) -> InProcess:
+    def _guard(self, seconds: float) -> Guard:
+        return partial(GuardedSink, clock=self._clock, seconds=seconds, listener=self._listener)
+
+    def _runner(self, guard: Guard) -> InProcess:
         if self._transport is None:
             raise ConfigError("the exporter is used outside its 'async with' block")
 
@@ -268,6 +275,7 @@ class Exporter:
             renew=renew,
             store_is_busy=self._windows.store_is_busy,
             backoff=self._backoff,
+            guard=guard,
         )
 
     def _open_desks(self) -> list[Desk]:

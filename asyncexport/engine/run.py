@@ -22,7 +22,7 @@ from dataclasses import replace
 import anyio
 from anyio.abc import TaskGroup
 
-from asyncexport.engine.border import GuardedSink
+from asyncexport.engine.border import Guard
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import Ready
 from asyncexport.engine.family import Family, Member
@@ -59,6 +59,7 @@ class Run:
         score: Score,
         journal: Journal,
         again: bool,
+        guard: Guard,
     ) -> None:
         self._jobs = distinct(jobs)
         self._sink = sink
@@ -73,6 +74,7 @@ class Run:
         self._known: Mapping[tuple[str, ...], Known] = {}
         self._habits: Mapping[tuple[str, ...], Habit] = {}
         self._again = again
+        self._guard = guard
         self._deliver: Callable[[Outcome], None] = _nowhere
         self._lookups = anyio.Semaphore(_LOOKUPS)
         self._open = True
@@ -215,7 +217,7 @@ class Run:
         """Ask the sink; what it has and the journal does not know is noted."""
         unmade = TransferOrder(job, export_id="", url=SignedUrl(""))
         order = unmade if member is None else member.placed(unmade)
-        receipt = await self._scarcity.endured(lambda: GuardedSink(self._sink).find(order))
+        receipt = await self._scarcity.endured(lambda: self._guard(self._sink).find(order))
         known = self._known.get(job.key)
         if receipt is not None and (known is None or known.state != "committed"):
             await self._journal.note(job, Committed(receipt))
@@ -299,7 +301,7 @@ class Run:
             return
         parts = len(family.receipt.parts)
         try:
-            await self._scarcity.endured(lambda: GuardedSink(self._sink).settle(family.job, parts))
+            await self._scarcity.endured(lambda: self._guard(self._sink).settle(family.job, parts))
             await self._journal.note(family.job, Committed(family.receipt))
         except AsyncexportError as error:
             await self._note_failure(family.job, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from asyncexport.engine.border import Guard
 from asyncexport.engine.transfer import Renew, Transfer
 from asyncexport.models import Receipt, TransferOrder
 from asyncexport.ports import Clock, Listener, Sink, Transport
@@ -20,6 +21,7 @@ class InProcess:
         clock: Clock,
         spread: Spread,
         listener: Listener,
+        guard: Guard,
         renew: Renew,
         store_is_busy: Callable[[], None],
         backoff: Backoff | None = None,
@@ -28,6 +30,7 @@ class InProcess:
         self._clock = clock
         self._spread = spread
         self._listener = listener
+        self._guard = guard
         self._renew = renew
         self._store_is_busy = store_is_busy
         self._backoff = backoff or Backoff()
@@ -36,7 +39,7 @@ class InProcess:
         """Move one export into the sink."""
         transfer = Transfer(
             order,
-            sink,
+            self._guard(sink),
             transport=self._transport,
             clock=self._clock,
             spread=self._spread,

@@ -18,7 +18,7 @@ from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import AsyncexportError, DecodeError, NotAnExport, ServerError, Throttled
 from asyncexport.events import TransferProgressed, TransferRestarted, TransferResumed, TransferStarted, UrlRenewed
 from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
-from asyncexport.ports import Clock, Download, Listener, Response, Sink, Transport
+from asyncexport.ports import Clock, Download, Listener, Response, Transport
 from asyncexport.sansio.backoff import Backoff, Spread, stretched
 from asyncexport.sansio.decode import Decoder
 from asyncexport.sansio.downloads import FloorRate, Piecewise, is_end, refusal
@@ -43,7 +43,7 @@ class Transfer:
     def __init__(
         self,
         order: TransferOrder,
-        sink: Sink,
+        sink: GuardedSink,
         *,
         transport: Transport,
         clock: Clock,
@@ -55,7 +55,7 @@ class Transfer:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._order = order
-        self._sink = GuardedSink(sink)
+        self._sink = sink
         self._transport = transport
         self._clock = clock
         self._spread = spread
@@ -70,6 +70,9 @@ class Transfer:
 
     async def run(self) -> Receipt:
         """Move the export. Returns once it is committed; raises one typed error otherwise, leaving nothing behind."""
+        return await self._sink.watched(self._move)
+
+    async def _move(self) -> Receipt:
         self._listener(TransferStarted(self._order.job))
         while True:
             state = Piecewise()

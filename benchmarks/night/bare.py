@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from asyncexport import Entity, Exporter, Job, plan
+from asyncexport import Entity, Exporter, Job, Limits, plan
 from asyncexport.engine.export import Located
 from asyncexport.sinks import Null
 from benchmarks.night.play import Ending, Evening
@@ -40,7 +40,7 @@ class Bare:
         return ending
 
     async def _work(self, evening: Evening, exporter: Exporter, jobs: deque[Job], ending: Ending) -> None:
-        runner = exporter._runner()  # noqa: SLF001
+        runner = exporter._runner(exporter._guard(Limits().sink_timeout))  # noqa: SLF001
         while jobs:
             job = jobs.popleft()
             desk = exporter._desk_of(job)  # noqa: SLF001

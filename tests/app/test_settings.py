@@ -36,6 +36,7 @@ rate = 1
 burst = 3
 downloads = 4
 looks = 5
+sink_timeout = "2m"
 
 [[accounts]]
 name = "acme"
@@ -84,7 +85,7 @@ def test_every_key_there_is(tmp_path: Path) -> None:
     assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
     assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 0, 90.0)
     assert settings.run.ca_file == tmp_path / "company.pem"
-    assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4, looks=5.0)
+    assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4, looks=5.0, sink_timeout=120.0)
     assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
     (account,) = settings.accounts
     assert (account.name, account.region, account.client_id) == ("acme", Region.FE, "amzn1.id")
@@ -116,6 +117,8 @@ REFUSALS = [
     ("[limits]\ndownloads = 100000000" + ACCOUNT, "[limits]: downloads must be from 1 to 1,000, not 100000000"),
     ("[limits]\nrate = 1e-300" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 1e-300"),
     ("[limits]\nlooks = 0.01" + ACCOUNT, "[limits]: looks must be from 0.1 to 1000, not 0.01"),
+    ("[limits]\nsink_timeout = '25h'" + ACCOUNT,
+     "[limits]: sink_timeout: '25h' is too long; at most 24h make sense"),
     ("[limits]\nrate = 0" + ACCOUNT, "[limits]: rate must be from 0.01 to 1000, not 0"),
     ("[run]\ndeadline = '99999999999999999h'" + ACCOUNT,
      "[run]: deadline: '99999999999999999h' is too long; at most 24h make sense"),

@@ -12,8 +12,9 @@ from asyncexport.batch import Batch
 from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import DiskFull, SinkError, TooManyOpenFiles
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
-from asyncexport.ports import SinkWriter
-from tests.engine.support import JOB, Shelf, order
+from asyncexport.ports import Sink, SinkWriter
+from asyncexport.testing import FakeClock
+from tests.engine.support import JOB, Events, Shelf, order
 
 EVIDENCE = Evidence(1, "gzip")
 
@@ -62,9 +63,14 @@ class _FaultyWriter:
         return Receipt(self._order.export_id, 0, 0, "", "")
 
 
+def guarded_sink(sink: Sink) -> GuardedSink:
+    """Guard it, with plenty of time."""
+    return GuardedSink(sink, clock=FakeClock(), seconds=600.0, listener=Events())
+
+
 async def use(sink: Faulty) -> Receipt:
     """Go through every call of a sink."""
-    guarded = GuardedSink(sink)
+    guarded = guarded_sink(sink)
     assert await guarded.find(order()) is not None
     async with guarded.open(order()) as writer:
         await writer.write(Batch(b"{}\n", 1))
@@ -92,7 +98,7 @@ async def test_an_error_of_ours_passes_unchanged(where: str) -> None:
 async def test_what_passes_through_the_block_is_not_the_sinks_fault() -> None:
     """An exception from inside the block leaves it as itself."""
     with pytest.raises(KeyError, match="mine"):
-        async with GuardedSink(Faulty("nowhere", ValueError())).open(order()):
+        async with guarded_sink(Faulty("nowhere", ValueError())).open(order()):
             raise KeyError("mine")
 
 
@@ -114,7 +120,7 @@ class Swallowing(Faulty):
 async def test_a_sink_cannot_swallow_what_passes_through_its_block() -> None:
     """A failed transfer never looks like a whole one."""
     with pytest.raises(KeyError, match="mine"):
-        async with GuardedSink(Swallowing("nowhere", ValueError())).open(order()):
+        async with guarded_sink(Swallowing("nowhere", ValueError())).open(order()):
             raise KeyError("mine")
 
 
@@ -126,12 +132,12 @@ async def test_a_sink_that_settles() -> None:
             raise LookupError(f"{parts} of {job.entity}")
 
     with pytest.raises(SinkError, match="Settling raised LookupError: 3 of campaigns"):
-        await GuardedSink(Settling()).settle(JOB, 3)
-    await GuardedSink(Shelf()).settle(JOB, 3)
+        await guarded_sink(Settling()).settle(JOB, 3)
+    await guarded_sink(Shelf()).settle(JOB, 3)
 
 
 async def test_a_sink_that_finds_no_descriptor() -> None:
     """It is not the sink's fault, and passes by itself (C15)."""
     with pytest.raises(TooManyOpenFiles, match="Faulty: too many files") as caught:
-        await GuardedSink(Faulty("find", OSError(errno.EMFILE, "m"))).find(order())
+        await guarded_sink(Faulty("find", OSError(errno.EMFILE, "m"))).find(order())
     assert isinstance(caught.value.__cause__, OSError)

@@ -14,6 +14,7 @@ from asyncexport.errors import (
     ExportFailed,
     SinkError,
 )
+from asyncexport.models import Limits
 from asyncexport.testing import FakeClock, FakeTransport
 from tests.engine.pulling import exporter, planned
 from tests.engine.support import (
@@ -57,6 +58,21 @@ def scripted(*downloads: object) -> FakeTransport:
         export_response("COMPLETED", url=URL),
         downloads=list(downloads),  # type: ignore[arg-type]
     )
+
+
+async def test_a_stream_waits_for_its_caller_however_long_that_takes() -> None:
+    """The time that a sink has is not for the caller of a stream, whose own code it is that waits."""
+    large = gzip.compress(orjson.dumps(ROWS * 2000), mtime=0)
+    clock = FakeClock()
+    limits = Limits(sink_timeout=60.0)
+    async with Exporter([ACCOUNT], transport=scripted(whole(large)), clock=clock, limits=limits) as pulling:
+        got = 0
+        async with pulling.batches(JOB) as batches:
+            async for batch in batches:
+                got += batch.count
+                await clock.sleep(3600.0)
+    assert got == 100_000
+    assert clock.now() > 3 * 3600.0
 
 
 async def test_a_stream_never_hands_out_a_row_twice() -> None:

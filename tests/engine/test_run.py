@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from asyncexport.errors import ConfigError, DiskFull, ExportExpired, ExportFaile
 from asyncexport.events import Event, ExportRequested, JobFinished, RunFinished, RunStarted
 from asyncexport.models import Limits, Profile, Receipt, TransferOrder
 from asyncexport.notes import Committed, Habit, Intended
+from asyncexport.ports import SinkWriter
 from asyncexport.sansio.chance import Chance
 from asyncexport.testing import FakeClock
 from tests.engine.pulling import BRISK, QUICK, exporter, planned, pulled
@@ -259,6 +261,49 @@ async def test_a_sink_that_cannot_be_asked_fails_the_job(emulator: EmulatorServe
     assert len(emulator.state.journal) == 0
 
 
+class Stuck(Library):
+    """A sink that never comes back from one step of one job."""
+
+    def __init__(self, job: Job, step: str) -> None:
+        super().__init__()
+        self._stuck = (job, step)
+
+    async def _at(self, job: Job, step: str) -> None:
+        if (job, step) == self._stuck:
+            await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin, and hang before the end."""
+        async with super().open(order) as writer:
+            yield writer
+            await self._at(order.job, "commit")
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Look, or hang."""
+        await self._at(order.job, "find")
+        return await super().find(order)
+
+
+@pytest.mark.parametrize(("step", "words"), [("find", "say what it holds"), ("commit", "commit the rows")])
+async def test_a_sink_that_hangs_with_one_export_stops_no_other(
+    emulator: EmulatorServer, step: str, words: str
+) -> None:
+    """That one fails when its time is over, with nothing committed and nothing left running; the others go on."""
+    async with exporter(emulator, limits=Limits(sink_timeout=0.05)) as pulling:
+        jobs = await planned(pulling)
+        sink = Stuck(jobs[0], step)
+        outcomes = {outcome.job: outcome for outcome in await pulled(pulling, jobs, sink)}
+        failed = outcomes.pop(jobs[0])
+        assert isinstance(failed, Failed)
+        assert isinstance(failed.error, SinkError)
+        assert str(failed.error) == f"Stuck did not {words} within 0.05 s"
+        assert len(outcomes) == len(jobs) - 1
+        assert all(isinstance(outcome, Exported) for outcome in outcomes.values())
+        assert set(sink.committed) == {job.key for job in outcomes}
+        assert not any("watchdog" in repr(task) for task in asyncio.all_tasks())
+
+
 def ours() -> set[asyncio.Task[object]]:
     """Return the library's tasks that are not the emulator's."""
     return {task for task in asyncio.all_tasks() if "asyncexport/" in repr(task) and "emulator" not in repr(task)}
@@ -468,6 +513,7 @@ def test_a_run_tells_about_itself() -> None:
         score=Score(clock, Tally(), Tally()),
         journal=Notebook(),
         again=False,
+        guard=lambda _: pytest.fail("no sink is asked"),
     )
     assert repr(run) == "<Run 0/1 jobs done>"
     with pytest.raises(RuntimeError, match="before the run began"):

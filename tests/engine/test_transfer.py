@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.transfer import Transfer
 from asyncexport.errors import (
     AsyncexportError,
@@ -58,7 +59,7 @@ class Bench:
         """Move it."""
         transfer = Transfer(
             self.order,
-            sink or self.shelf,
+            GuardedSink(sink or self.shelf, clock=self.clock, seconds=600.0, listener=self.events),
             transport=self.transport,
             clock=self.clock,
             spread=lambda: 0.5,

@@ -9,6 +9,7 @@ from tests.faults.guards.commits import COMMITS
 from tests.faults.guards.downloads import DOWNLOADS
 from tests.faults.guards.exports import EXPORTS
 from tests.faults.guards.gzip_files import GZIP_FILES
+from tests.faults.guards.hanging import HANGING
 from tests.faults.guards.json_rows import JSON_ROWS
 from tests.faults.guards.mutant import Mutant
 from tests.faults.guards.scarcity import SCARCITY
@@ -16,4 +17,13 @@ from tests.faults.guards.split_jobs import SPLIT_JOBS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*GZIP_FILES, *JSON_ROWS, *DOWNLOADS, *EXPORTS, *COMMITS, *SPLIT_JOBS, *SCARCITY)
+MUTANTS: tuple[Mutant, ...] = (
+    *GZIP_FILES,
+    *JSON_ROWS,
+    *DOWNLOADS,
+    *EXPORTS,
+    *COMMITS,
+    *SPLIT_JOBS,
+    *HANGING,
+    *SCARCITY,
+)

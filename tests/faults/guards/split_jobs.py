@@ -49,7 +49,7 @@ SPLIT_JOBS = (
     Mutant(
         "a shorter split leaves the parts of a longer one",
         "engine/run.py",
-        "            await self._scarcity.endured(lambda: GuardedSink(self._sink).settle(family.job, parts))\n",
+        "            await self._scarcity.endured(lambda: self._guard(self._sink).settle(family.job, parts))\n",
         "",
         _ENGINE,
     ),

@@ -1,0 +1,39 @@
+"""Guards against sinks that do not come back: late is late, and whoever waits is told the truth."""
+
+from __future__ import annotations
+
+from tests.faults.guards.mutant import Mutant
+
+_FILE = "engine/watchdog.py"
+_TESTS = ("tests/engine/test_watchdog.py",)
+
+HANGING = (
+    Mutant(
+        "what a sink does after its time counts",
+        _FILE,
+        "            if not call.is_cancelled:\n                return\n",
+        "            return\n",
+        _TESTS,
+    ),
+    Mutant(
+        "a sink that cancels itself cancels the run",
+        _FILE,
+        "            if self._is_stopped:\n                raise\n",
+        "            if not call.is_cancelled:\n                raise\n",
+        _TESTS,
+    ),
+    Mutant(
+        "a caller of a stream has the time of a sink",
+        "engine/exporter.py",
+        "Channel(send), self._guard(math.inf), NoJournal()",
+        "Channel(send), self._guard(self._limits.sink_timeout), NoJournal()",
+        ("tests/engine/test_channel.py",),
+    ),
+    Mutant(
+        "a transaction is not watched",
+        "engine/transfer.py",
+        "        return await self._sink.watched(self._move)\n",
+        "        return await self._move()\n",
+        ("tests/engine/test_run.py",),
+    ),
+)
