@@ -192,6 +192,7 @@ class Run:
         except AsyncexportError as error:
             for member in members:
                 await self._lose(member, error)
+            self._stop_if_full(error)
             return
         self._listener(JobSplit(family.job, family.jobs))
         for member in members:
@@ -306,6 +307,7 @@ class Run:
         except AsyncexportError as error:
             await self._note_failure(family.job, error)
             self._finish(Failed(family.job, error))
+            self._stop_if_full(error)
         else:
             self._finish(Exported(family.job, family.receipt))
 
@@ -333,17 +335,17 @@ class Run:
             self._finish(Failed(pursuit.job, error))
         else:
             await self._lose(pursuit.member, error)
-        if isinstance(error, DiskFull) and self._stopped_by is None:
-            self._stop(DiskFull(f"not started, because storage ran out: {error}"))
+        self._stop_if_full(error)
 
     async def _note_failure(self, job: Job, error: AsyncexportError) -> None:
         with suppress(StateError, DiskFull):  # the failure that is told is the first one
             await self._journal.note(job, Dropped(error, keep=is_worth_collecting(error)))
 
-    def _stop(self, reason: AsyncexportError) -> None:
-        """Give every job that has not been started the same failure; what has been started goes on."""
-        self._stopped_by = reason
-        self._call_back()
+    def _stop_if_full(self, error: AsyncexportError) -> None:
+        """If storage has run out give every job that has not been started the same failure; the others go on."""
+        if isinstance(error, DiskFull) and self._stopped_by is None:
+            self._stopped_by = DiskFull(f"not started, because storage ran out: {error}")
+            self._call_back()
 
     def _call_back(self) -> None:
         """Take back what waits if nothing is to be started any more: it fails if the run was stopped."""

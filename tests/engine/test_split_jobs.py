@@ -348,6 +348,28 @@ class Unsettled(Memory):
         raise SinkError(f"no {parts} parts of {job}")
 
 
+class FullAtLast(Memory):
+    """A sink without room for what settling needs."""
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Fail."""
+        raise DiskFull(f"no room for {parts} parts of {job}")
+
+
+@pytest.mark.emulator(profiles=4, accounts=1, rows=3000, times_out_above=150)
+@pytest.mark.parametrize("where", ["settling", "noting"])
+async def test_storage_that_runs_out_between_parts(emulator: EmulatorServer, where: str) -> None:
+    """What is not started fails with the run, whether settling or noting a split met the full disk."""
+    sink = FullAtLast() if where == "settling" else Memory()
+    journal = MemoryJournal() if where == "settling" else Torn(DiskFull("no room for a split"))
+    async with exporter(emulator, journal=journal, limits=Limits(in_progress=1)) as pulling:
+        outcomes = await pulled(pulling, await planned(pulling, [Entity.ADS]), sink)
+
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+    assert all(isinstance(error, DiskFull) for error in errors)
+    assert "not started, because storage ran out" in str(errors[-1])
+
+
 @ADS
 async def test_left_over_parts_that_stay(emulator: EmulatorServer) -> None:
     """Rows would stand twice, so the job has failed although its parts are committed."""
@@ -364,10 +386,14 @@ async def test_left_over_parts_that_stay(emulator: EmulatorServer) -> None:
 class Torn(MemoryJournal):
     """A journal that cannot note a split."""
 
+    def __init__(self, error: AsyncexportError | None = None) -> None:
+        super().__init__()
+        self.error = error or StateError("torn")
+
     async def note(self, job: Job, note: Note) -> None:
         """Fail for the one note."""
         if isinstance(note, Split):
-            raise StateError("torn")
+            raise self.error
         await super().note(job, note)
 
 
