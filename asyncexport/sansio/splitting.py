@@ -59,6 +59,12 @@ def leading_whole(filters: Filters, entity: Entity, parts: Iterable[Filters]) ->
     return None
 
 
+def share_rows(one: Filters, other: Filters, entity: Entity) -> bool:
+    """Return whether a row could be asked for by both."""
+    ours, theirs = _words(one, entity).values(), _words(other, entity).values()
+    return all(set(words) & set(others) for words, others in zip(ours, theirs, strict=True))
+
+
 def _words(filters: Filters, entity: Entity) -> dict[str, tuple[Any, ...]]:
     attributes = _OF_TARGETS if entity is Entity.TARGETS else _OF_ALL
     return {name: getattr(filters, name) or documented for name, documented in attributes}

@@ -56,7 +56,7 @@ def _raise_scarcity(error: OSError, place: Place) -> None:
 def _find_whole(files: Files, folder: int, place_of: PlaceOf, order: TransferOrder) -> Receipt | None:
     receipt = _find_one(files, folder, place_of(order), order) or _find_parts(files, folder, place_of, order)
     if receipt is not None:
-        remove_beyond(files, folder, order, max(1, len(receipt.parts)))
+        remove_beyond(files, folder, order, max(1, len(receipt.parts)), whatever_the_filters=False)
     return receipt
 
 

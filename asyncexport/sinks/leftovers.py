@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from asyncexport.models import TransferOrder
+from asyncexport.sansio.splitting import share_rows
 from asyncexport.sinks.codecs import SUFFIXES
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import open_path, sweep
@@ -37,22 +38,32 @@ def settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None
             files.close(folder)
 
 
-def remove_beyond(files: Files, folder: int, order: TransferOrder, parts: int) -> None:
-    """Remove it from an open folder. Raises ``OSError``."""
+def remove_beyond(
+    files: Files, folder: int, order: TransferOrder, parts: int, *, whatever_the_filters: bool = True
+) -> None:
+    """Remove it from an open folder. Raises ``OSError``.
+
+    Unless ``whatever_the_filters`` only what may share rows with the order goes: who finds that part 0 of a larger job
+    is all they ask for leaves the others be.
+    """
     found = {int(match[1]) for name in files.names(folder) if (match := _NAME.match(name)) is not None}
     beyond = sorted(number for number in found if number >= parts)
     for stem in map(stem_of, beyond):
         sweep(files, folder, f"{stem}.")
         sweep(files, folder, f"_{stem}.")
-    ours = [number for number in beyond if _is_ours(files, folder, order, number)]
+    ours = [
+        number for number in beyond if _is_ours(files, folder, order, number, whatever_the_filters=whatever_the_filters)
+    ]
     if ours:
         _remove(files, folder, [stem_of(number) + suffix for number in ours for suffix in SUFFIXES.values()])
         _remove(files, folder, [record_of(number) for number in ours])
 
 
-def _is_ours(files: Files, folder: int, order: TransferOrder, number: int) -> bool:
+def _is_ours(files: Files, folder: int, order: TransferOrder, number: int, *, whatever_the_filters: bool) -> bool:
     record = read_record(files, folder, record_of(number))
-    return record is not None and record.is_about(replace(order, part=number))
+    if record is None or not record.is_about(replace(order, part=number)):
+        return False
+    return whatever_the_filters or share_rows(record.filters, order.job.filters, order.job.entity)
 
 
 def _remove(files: Files, folder: int, names: list[str]) -> None:

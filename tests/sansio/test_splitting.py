@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.models import AD_PRODUCTS, STATES, TARGET_LEVELS, TARGET_TYPES, Entity, Filters
-from asyncexport.sansio.splitting import leading_whole, split
+from asyncexport.sansio.splitting import leading_whole, share_rows, split
 
 NEW = ("SPONSORED_TELEVISION", "ENDED")
 """Words that no document of today knows."""
@@ -157,3 +157,11 @@ def test_documented_words_are_all_of_them() -> None:
 
     assert leading_whole(Filters(), Entity.TARGETS, [named]) == 1
     assert leading_whole(named, Entity.TARGETS, [Filters()]) == 1
+
+
+def test_filters_that_share_rows() -> None:
+    """Two exports may share rows unless some attribute has no word in both; an empty filter has every word."""
+    assert share_rows(Filters(), PARTS[0], Entity.ADS)
+    assert share_rows(split(PARTS[0], Entity.ADS)[0], PARTS[0], Entity.ADS)
+    assert not share_rows(PARTS[0], PARTS[1], Entity.ADS)
+    assert not share_rows(split(PARTS[0], Entity.ADS)[0], PARTS[1], Entity.ADS)

@@ -127,6 +127,14 @@ async def test_left_over_parts_are_removed_where_the_job_is_found(tmp_path: Path
         assert len(data(root)) == parts
 
 
+async def test_a_part_that_is_all_that_is_asked_for(tmp_path: Path) -> None:
+    """Who asks for what part 0 of a larger job holds finds it, and leaves the other parts of that job alone."""
+    receipts = await stored(tmp_path, range(3))
+
+    assert await JsonLines(tmp_path).find(order(filters=PARTS[0].filters)) == receipts[0]
+    assert await JsonLines(tmp_path).find(order()) == Receipt.of_parts(receipts)
+
+
 NOT_OURS: dict[str, Callable[[Path], object]] = {
     "no record": lambda folder: (folder / "_part-4.receipt.json").unlink(),
     "no record that can be read": lambda folder: (folder / "_part-4.receipt.json").write_bytes(b"{"),

@@ -35,7 +35,14 @@ SPLIT_JOBS = (
     Mutant(
         "somebody else's file is removed as left over",
         "sinks/leftovers.py",
-        "return record is not None and record.is_about(replace(order, part=number))",
+        "    if record is None or not record.is_about(replace(order, part=number)):\n        return False\n",
+        "    if record is None:\n        return True\n",
+        _PARTS,
+    ),
+    Mutant(
+        "who finds one part removes the others of a larger job",
+        "sinks/leftovers.py",
+        "return whatever_the_filters or share_rows(record.filters, order.job.filters, order.job.entity)",
         "return True",
         _PARTS,
     ),
