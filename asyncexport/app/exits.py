@@ -151,7 +151,7 @@ def _bug(error: Exception) -> Exit:
     say(f"internal error: {type(error).__name__}: {error}")
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         for line in scrub("".join(traceback.format_exception(error))).splitlines():
-            click.echo(printable(line), err=True)
+            _tell(printable(line))
     else:
         say("This is a bug in asyncexport; the same command with -vv shows where.")
     return Exit.INTERNAL
@@ -159,8 +159,14 @@ def _bug(error: Exception) -> Exit:
 
 def say(text: str) -> None:
     """Print one line for a person on stderr: redacted, control characters escaped."""
-    with suppress(BrokenPipeError):
-        click.echo(safe_line(text), err=True)
+    _tell(safe_line(text))
+
+
+def _tell(line: str) -> None:
+    """Write to what ``sys.stderr`` is now: a live display stands in for it, which click's own stream would bypass."""
+    if sys.stderr is not None:
+        with suppress(BrokenPipeError):
+            click.echo(line, file=sys.stderr)
 
 
 def _silence_stdout() -> None:

@@ -197,3 +197,10 @@ def test_a_line_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     """What is said is one safe line on stderr."""
     say("a\nb")
     assert capsys.readouterr() == ("", "a\\nb\n")
+
+
+def test_a_line_that_nobody_reads(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a standard error nothing is said; above all not among the results."""
+    monkeypatch.setattr("sys.stderr", None)
+    say("a")
+    assert capsys.readouterr().out == ""

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
-from contextlib import AbstractContextManager, nullcontext
+import logging
+import os
+import pty
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from asyncexport.adapters.logs import StderrHandler
+from asyncexport.app.exits import say
 from asyncexport.app.progress import Board, LineView, LiveView, headline, showing, slots_line, volume
 from asyncexport.events import (
     CallRetried,
@@ -177,6 +185,55 @@ def test_a_live_display_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     with view.showing():
         view.draw(board(RunStarted(1)), 1.0)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("tell", [say, logging.getLogger("asyncexport.test").error], ids=["notice", "log"])
+def test_a_line_beside_a_live_display(tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said or logged while the display stands comes above it, and nothing of the display is left behind."""
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w") as terminal, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", terminal)
+        view, made = LiveView(), board(RunStarted(4))
+        with view.showing(), logged_on_stderr():
+            view.draw(made, 1.0)
+            tell("nothing new")
+            view.draw(made, 2.0)
+    assert on_screen(all_from(reader)) == ["nothing new"]
+
+
+@contextmanager
+def logged_on_stderr() -> Iterator[None]:
+    handler = StderrHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def all_from(reader: int) -> str:
+    """Return what was written to a terminal that has been closed: the system says so by an error."""
+    written = b""
+    with os.fdopen(reader, "rb", buffering=0) as terminal, suppress(OSError):
+        while piece := terminal.read(1 << 16):
+            written += piece
+    return written.decode()
+
+
+def on_screen(written: str) -> list[str]:
+    """Return the lines that a terminal shows which has got this, as far as the display makes use of one."""
+    lines, row = [""], 0
+    for token in re.findall(r"\x1b\[[?0-9;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        if token == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif token.endswith("[1A"):
+            row -= 1
+        elif token.endswith("[2K"):
+            lines[row] = ""
+        elif token[0] not in "\x1b\r":
+            lines[row] += token
+    return [line for line in lines if line]
 
 
 class Recording:
