@@ -242,7 +242,7 @@ class MemoryJournal:
     def _noted(self, before: _Row, note: Note) -> _Row:
         match note:
             case Intended():
-                return replace(before, state="intended", export_id="", split=())
+                return replace(before, state="intended", export_id="", split=(), asked_at=self.wall())
             case Requested(export_id=export_id):
                 return replace(before, state="requested", export_id=export_id, asked_at=self.wall())
             case Committed(receipt=receipt):
@@ -259,7 +259,7 @@ class MemoryJournal:
             self._rows.setdefault(replace(job, filters=filters).key, _Row("waiting", "", self.wall()))
 
     def _known(self, row: _Row) -> Known:
-        return Known(row.state, row.export_id, self.wall() - row.asked_at, row.split)
+        return Known(row.state, row.export_id, max(0.0, self.wall() - row.asked_at), row.split)
 
     def __repr__(self) -> str:
         return f"<MemoryJournal {len(self._rows)} jobs, {len(self._memories)} habits>"

@@ -40,14 +40,30 @@ def later(job: Job) -> Job:
     return replace(job, snapshot="the night after")
 
 
+class Wall:
+    """A clock on the wall, at the stroke of one hundred until somebody sets it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def wall() -> Wall:
+    """Return the clock of the journal."""
+    return Wall()
+
+
 @pytest_asyncio.fixture(params=["a file", "memory"])
-async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    """Return an empty journal at the stroke of one hundred."""
+async def journal(request: pytest.FixtureRequest, tmp_path: Path, wall: Wall) -> AsyncIterator[Journal]:
+    """Return an empty journal."""
     async with AsyncExitStack() as stack:
         if request.param == "memory":
-            yield MemoryJournal(lambda: 100.0)
+            yield MemoryJournal(wall)
         else:
-            yield await stack.enter_async_context(SqliteJournal(tmp_path, wall=lambda: 100.0))
+            yield await stack.enter_async_context(SqliteJournal(tmp_path, wall=wall))
 
 
 async def note(journal: Journal, job: Job, *notes: Note) -> None:
@@ -171,3 +187,29 @@ async def test_a_split_is_tried_without_after_two_weeks(journal: Journal) -> Non
     assert (await journal.habits([JOB]))[JOB.subject].split == PARTS
     await note(journal, JOB, Committed(RECEIPT, 30.0))
     assert (await journal.habits([JOB]))[JOB.subject].split == ()
+
+
+async def test_a_clock_that_was_set_back(journal: Journal, wall: Wall) -> None:
+    """No export was asked for in the future: it is new then, and its age never negative."""
+    await journal.note(JOB, Requested("export-1"))
+    wall.now -= 18_000.0
+    assert (await journal.recall([JOB]))[JOB.key] == Known("requested", "export-1", 0.0)
+
+
+async def test_the_age_of_what_may_have_been_asked_for(journal: Journal, wall: Wall) -> None:
+    """It counts from the intent, whatever the job's past: the export that nobody knows of is as young as that."""
+    await journal.note(JOB, Requested("export-1"))
+    wall.now += 1800.0
+    await journal.note(JOB, Intended())
+    wall.now += 5.0
+    assert (await journal.recall([JOB]))[JOB.key] == Known("intended", "", 5.0)
+
+
+async def test_the_age_of_a_part_that_may_have_been_asked_for(journal: Journal, wall: Wall) -> None:
+    """It counts from the intent, not from the moment at which its job was split."""
+    await journal.note(JOB, Split(PARTS))
+    wall.now += 3600.0
+    await journal.note(part(PARTS[0]), Intended())
+    wall.now += 5.0
+    known = await journal.recall([JOB])
+    assert known[part(PARTS[0]).key] == Known("intended", "", 5.0)

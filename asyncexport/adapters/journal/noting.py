@@ -23,7 +23,7 @@ insert into job values (cast(:snapshot as text), cast(:account as text), cast(:r
 on conflict do update set
     state = excluded.state, noted_at = excluded.noted_at, rows = excluded.rows, location = excluded.location,
     error = excluded.error, export_id = case when :keep then export_id else excluded.export_id end,
-    asked_at = case when excluded.state = 'requested' then excluded.asked_at else asked_at end,
+    asked_at = case when excluded.state in ('intended', 'requested') then excluded.asked_at else asked_at end,
     split = case when excluded.state in ('intended', 'split') then excluded.split else split end
 """
 _ITS_PARTS = """

@@ -98,7 +98,7 @@ def recall(connection: sqlite3.Connection, jobs: Iterable[Job], now: float) -> d
 
 
 def _known(row: tuple[Any, ...], job: Job, now: float) -> Known:
-    return Known(str(row[6]), str(row[7]), now - float(row[8]), from_json(str(row[_SPLIT]), job))
+    return Known(str(row[6]), str(row[7]), max(0.0, now - float(row[8])), from_json(str(row[_SPLIT]), job))
 
 
 def _select(path: Path, statement: str, values: Row) -> list[Row]:
