@@ -4,8 +4,10 @@ A slot is held only by what is in progress on the server, or is being asked for 
 throttled gives its slot back: for the number of exports in progress the job waits again at the front of its lane, for
 the rate its profile is slowed down and the job *rests* first. A request whose answer was lost leaves its slot to the
 orphan that may be running, and the job rests as well. Its tries are counted and bounded by the backoff, and all of them
-by the deadline that began with the first; what our own limiter held back counts for no try. An export that failed
-inside the server is asked for again twice, with the slot that it had.
+by the deadline that began with the first; what our own limiter held back counts for no try. Neither does a bare 429
+while others are in progress, which may be the cap's: the deadline begins with the next try, for they may take long.
+Worst case: the job waits for as long as they go on. An export that failed inside the server is asked for again twice,
+with the slot that it had.
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ DeskOf = Callable[[Job], Desk]
 
 @dataclass(slots=True)
 class Asking:
-    """The tries at one export, and when the first of them began."""
+    """The tries at one export, and when the first of them that counts began.
+
+    As long as ``is_excused``, no request has gone out that was the job's own affair: patience begins with the next.
+    """
 
     began: float
     attempts: Attempts
+    is_excused: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +144,8 @@ class Making:
         """Ask once, with the intent in the journal before and the export id right after; watch what comes of it."""
         pursuit, job, desk = ticket.waiting, ticket.job, self._desk_of(ticket.job)
         asking = pursuit.asking = pursuit.asking or Asking(self._clock.now(), Attempts(self._backoff, self._spread))
+        if asking.is_excused:
+            asking.began = self._clock.now()
         desk.api.check_permit(job)
         await self._journal.note(job, Intended())
         self._windows.asks(ticket)
@@ -156,7 +164,10 @@ class Making:
         pursuit, job, error = ticket.waiting, ticket.job, stop.error
         asking, rank = pursuit.asking, self._rank(pursuit)
         assert asking is not None  # noqa: S101
-        delay = 0.0 if self._was_the_cap(ticket, stop) else self._delay(asking.attempts, stop)
+        by_cap = self._was_the_cap(ticket, stop)
+        if stop.was_sent:
+            asking.is_excused = by_cap is not False
+        delay = self._delay(asking.attempts, stop, by_cap=by_cap)
         if delay is None or self._clock.now() + delay > self._desk_of(job).exports.last_moment(asking.began):
             raise error from None
         at, reason, throttled = job.profile, type(error).__name__, isinstance(error, Throttled)
@@ -166,9 +177,10 @@ class Making:
         else:
             self._windows.enter(ticket, rank)
 
-    def _was_the_cap(self, ticket: Ticket[Pursuit], stop: AskLater) -> bool:
+    def _was_the_cap(self, ticket: Ticket[Pursuit], stop: AskLater) -> bool | None:
         """Give the slot back, or leave it to the orphan; tell whether there were too many exports in progress.
 
+        None if that cannot be told yet: with others in progress even one profile's refusals may be the cap's.
         A 429 that says when to come back speaks for the profile's rate, and has paused the profile already.
         """
         job, desk = ticket.job, self._desk_of(ticket.job)
@@ -184,9 +196,13 @@ class Making:
             desk.api.slow_down(job)
         return by_cap
 
-    def _delay(self, attempts: Attempts, stop: AskLater) -> float | None:
+    def _delay(self, attempts: Attempts, stop: AskLater, *, by_cap: bool | None) -> float | None:
         """Return for how many seconds the job rests; None if it has been tried often enough."""
-        return attempts.failed(stop.error) if stop.counts else stretched(0.0, stop.error, self._spread)
+        if by_cap:
+            return 0.0
+        if not stop.counts:
+            return stretched(0.0, stop.error, self._spread)
+        return attempts.excused() if by_cap is None else attempts.failed(stop.error)
 
     def _orphan_seconds(self, desk: Desk, job: Job) -> float:
         return min(desk.polling.surely_over(job.entity.value), desk.exports.deadline)

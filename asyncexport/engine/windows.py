@@ -106,8 +106,8 @@ class Windows(Generic[Waiting]):
         self._slots[ticket.window].accepted(ticket)
         self._admit(ticket.window)
 
-    def refused(self, ticket: Ticket[Waiting]) -> bool:
-        """The request met a 429 and the slot is given back; True if that was for the exports in progress."""
+    def refused(self, ticket: Ticket[Waiting]) -> bool | None:
+        """The request met a 429 and the slot is given back: tell why, as :meth:`Window.refused` does."""
         self._held.remove(ticket)
         by_cap = self._slots[ticket.window].refused(ticket, ticket.job.profile.profile_id, self._clock.now())
         self._admit(ticket.window)

@@ -87,7 +87,7 @@ class Attempts:
     def __init__(self, backoff: Backoff, spread: Spread) -> None:
         self._backoff = backoff
         self._spread = spread
-        self._garbled = 0
+        self._garbled = self._excused = 0
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -104,6 +104,14 @@ class Attempts:
         if self._backoff.gives_up(error, tried=self._tried, garbled=self._garbled):
             return None
         return stretched(next(self._delays), error, self._spread)
+
+    def excused(self) -> float:
+        """One more has failed, perhaps for what others did: return how many seconds to wait, longer from time to time.
+
+        It counts for none, so only a deadline ends these.
+        """
+        self._excused += 1
+        return self._spread() * self._backoff.ceiling(self._excused - 1)
 
     def __repr__(self) -> str:
         return f"<Attempts {self._tried} of {self._backoff.attempts}>"

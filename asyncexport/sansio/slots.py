@@ -84,8 +84,8 @@ class Slots(Generic[Waiting]):
         slot.runs = True
         self._window.accepted(self._running + self._haunting, slot.asked_at)
 
-    def refused(self, job: Waiting, whose: Hashable, now: float) -> bool:
-        """The request was refused and the slot is free again; True if that was for the number of exports."""
+    def refused(self, job: Waiting, whose: Hashable, now: float) -> bool | None:
+        """The request was refused and the slot is free again: tell why, as :meth:`Window.refused` does."""
         slot = self._held.pop(job)
         asking = sum(not other.runs and other.asked_at < now for other in self._held.values())
         others = self._running + self._haunting + asking

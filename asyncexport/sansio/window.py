@@ -8,13 +8,14 @@ and never exceeded; without one the limit is 1 at first, and beyond it one reque
 is the new limit and the next is tried at once. The cap is found in as many round trips as it is high.
 
 *What was refused.* By chance, for its rate, a request is refused with a probability that can be seen on the calls that
-no cap can refuse, the looks. So k refusals in a row at one level, each of another profile, are the cap's unless that
-probability to the k-th is large. Just above what was accepted, where a refusal is awaited, "large" is a thousandth and
-in fair weather one refusal is enough; below the official cap of 5 it takes two. Within what was accepted it is a
-millionth and takes at least two, for a window that shrinks in vain is dear. A request that is accepted at the same
-level ends the suspicion. A refusal that stands is the *bound*; above it one request is tried after half an hour, then
-after six times as long each time, and whatever is accepted there starts the search anew. Below a told number a bound is
-doubted sooner, since whoever told it will have known: it is tried after a minute, then after six, then every half hour.
+no cap can refuse, the looks. So k refusals in a row at one level, each of another profile or of one that has rested for
+ten seconds, are the cap's unless that probability to the k-th is large. Just above what was accepted, where a refusal
+is awaited, "large" is a thousandth and in fair weather one refusal is enough; below the official cap of 5 it takes two.
+Within what was accepted it is a millionth and takes at least two, for a window that shrinks in vain is dear. A request
+that is accepted at the same level ends the suspicion. A refusal that stands is the *bound*; above it one request is
+tried after half an hour, then after six times as long each time, and whatever is accepted there starts the search anew.
+Below a told number a bound is doubted sooner, since whoever told it will have known: it is tried after a minute, then
+after six, then every half hour.
 
 *What had ended unseen.* We see the end of an export late, so "six in progress" may have been five on the server. When
 the server says later that one of those counted had ended before, the level that was concluded from it is put right.
@@ -29,7 +30,7 @@ on let the window pause for up to a minute.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OFFICIAL = 5
 """So many exports of one endpoint a client may have in progress unless Amazon's support has raised it."""
@@ -40,25 +41,49 @@ _GAP = 1800.0
 _TOLD_GAP = 60.0
 _GAP_GROWTH = 6.0
 _DRAINING = 60.0
+_RESTED = 10.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 60.0
 _NEVER = float("-inf")
 
 
 @dataclass(slots=True)
+class _Witnesses:
+    """How many refusals in a row speak for the cap; the last that counts was sent ``at``, for ``whose``.
+
+    A profile may have been refused for its own rate. So the next refusal of the same one is a mere repetition, unless
+    it has rested since.
+    """
+
+    count: int = 0
+    whose: Hashable = None
+    at: float = _NEVER
+    is_repeated: bool = False
+
+    def add(self, whose: Hashable, at: float) -> None:
+        self.is_repeated = whose == self.whose and at < self.at + _RESTED
+        if not self.is_repeated:
+            self.count += 1
+            self.whose, self.at = whose, at
+
+    @property
+    def silent_until(self) -> float:
+        """Until when the one profile that asks can say nothing new."""
+        return self.at + _RESTED if self.is_repeated else _NEVER
+
+
+@dataclass(slots=True)
 class _Refusals:
-    """Refusals in a row with at least ``level`` exports in progress; the last was sent ``at``, for ``whose``."""
+    """Refusals in a row with at least ``level`` exports in progress: with so few for the first time ``at``."""
 
     level: int
     at: float
-    whose: Hashable
-    count: int = 1
+    witnesses: _Witnesses = field(default_factory=_Witnesses)
 
     def add(self, level: int, at: float, whose: Hashable) -> None:
-        self.level = min(self.level, level)
-        self.at = at
-        self.count += whose != self.whose
-        self.whose = whose
+        if level < self.level:
+            self.level, self.at = level, at
+        self.witnesses.add(whose, at)
 
 
 @dataclass(slots=True)
@@ -88,11 +113,10 @@ class Window:
         self._least_gap = _GAP if told is None else _TOLD_GAP
         self._most_gap = float("inf") if told is None else _GAP
         self._passed_gap = self._gap = self._least_gap
-        self._probe_at = _NEVER
+        self._believed_at = self._probe_at = _NEVER
         self._draining = _DRAINING
         self._drains_until = _NEVER
-        self._last_refused: Hashable = None
-        self._row = 0
+        self._row = _Witnesses()
         self._paused_until = _NEVER
 
     @property
@@ -106,14 +130,14 @@ class Window:
             return False
         if busy < self._limit:
             return True
-        if asking or now < self._drains_until or (self._ceiling is not None and busy >= self._ceiling):
+        if asking or now < self._waits_until or (self._ceiling is not None and busy >= self._ceiling):
             return False
         bound = self._bound
         return bound is None or busy < bound.level or now >= self._probe_at or not self._holds(bound)
 
     def accepted(self, level: int, sent_at: float) -> None:
         """A request was accepted as the ``level``-th export in progress."""
-        self._row, self._last_refused = 0, None
+        self._row = _Witnesses()
         self._paused_until = self._drains_until = _NEVER
         self._draining = _DRAINING
         self._reached = max(self._reached, level)
@@ -125,19 +149,21 @@ class Window:
             self._limit = level
             self._proof = _Proof(level, sent_at)
 
-    def refused(self, others: int, whose: Hashable, *, sent_at: float, now: float) -> bool:
-        """A request for a job of ``whose`` profile was refused beside ``others`` in progress; True: by the cap."""
-        self._hold_back(whose, now)
+    def refused(self, others: int, whose: Hashable, *, sent_at: float, now: float) -> bool | None:
+        """A request for a job of ``whose`` profile was refused beside ``others`` in progress.
+
+        True: by the cap; False: for the profile's rate; None: it cannot be told yet.
+        """
+        self._hold_back(whose, sent_at, now)
         if others == 0:
             return False
         if self._bound is not None and others >= self._bound.level:
-            return self._refused_again(self._bound, others, whose, sent_at, now)
+            return self._refused_again(self._bound, whose, sent_at, now) or None
         if self._suspicion is None:
-            self._suspicion = _Refusals(others, sent_at, whose)
-        else:
-            self._suspicion.add(others, sent_at, whose)
+            self._suspicion = _Refusals(others, sent_at)
+        self._suspicion.add(others, sent_at, whose)
         if not self._is_enough(self._suspicion, inside=others < self._limit):
-            return False
+            return None
         self._believe(self._suspicion, now)
         return True
 
@@ -146,31 +172,38 @@ class Window:
         if self._proof is not None and ended_at < self._proof.at and self._limit == self._proof.level > 1:
             self._proof.level -= 1
             self._reached = self._limit = self._proof.level
-        if self._bound is not None and ended_at < self._bound.at and self._bound.level > 1:
-            self._bound.level -= 1
-            self._limit = min(self._limit, self._bound.level)
-            self._reached = min(self._reached, self._bound.level)
-            self._plan_probe(self._bound)
+        bound = self._bound
+        if bound is not None and ended_at < bound.at and bound.level > 1 and self._holds(bound):
+            bound.level -= 1
+            self._limit = min(self._limit, bound.level)
+            self._reached = min(self._reached, bound.level)
+            self._plan_probe(bound)
 
     def next_moment(self, now: float) -> float | None:
         """Return when there may be room although nothing has happened; None if never."""
-        moments = [self._paused_until, self._drains_until]
+        moments = [self._paused_until, self._waits_until]
         if self._bound is not None:
             moments.append(self._probe_at)
         return min((moment for moment in moments if moment > now), default=None)
 
+    @property
+    def _waits_until(self) -> float:
+        """Until when nothing is tried beyond the limit."""
+        heard = (refusals.witnesses.silent_until for refusals in (self._suspicion, self._bound) if refusals is not None)
+        return max(self._drains_until, *heard, _NEVER)
+
     def _is_enough(self, refusals: _Refusals, *, inside: bool) -> bool:
         """Tell whether these refusals are the cap's."""
         if inside:
-            return refusals.count >= 2 and self._by_chance(refusals) <= _INSIDE_DOUBT
+            return refusals.witnesses.count >= 2 and self._by_chance(refusals) <= _INSIDE_DOUBT
         unlikely = self._bound is self._passed is None and refusals.level < OFFICIAL
-        return refusals.count >= 1 + unlikely and self._holds(refusals)
+        return refusals.witnesses.count >= 1 + unlikely and self._holds(refusals)
 
     def _holds(self, refusals: _Refusals) -> bool:
         return self._by_chance(refusals) <= _TOP_DOUBT
 
     def _by_chance(self, refusals: _Refusals) -> float:
-        return float(self._chance() ** refusals.count)
+        return float(self._chance() ** refusals.witnesses.count)
 
     def _believe(self, refusals: _Refusals, now: float) -> None:
         """Make these refusals the bound; fall to a quarter where more than that had been accepted before."""
@@ -179,15 +212,14 @@ class Window:
             self._limit, self._reached = max(1, level // 4), 0
         self._limit = min(level, self._limit)
         self._bound, self._suspicion, self._proof = refusals, None, None
+        self._believed_at = refusals.witnesses.at
         self._plan_probe(refusals)
         if level > self._limit:
             self._drains_until = now + self._draining
             self._draining *= 2
 
-    def _refused_again(self, bound: _Refusals, others: int, whose: Hashable, sent_at: float, now: float) -> bool:
-        level = bound.level
-        bound.add(others, sent_at, whose)
-        bound.level = level
+    def _refused_again(self, bound: _Refusals, whose: Hashable, sent_at: float, now: float) -> bool:
+        bound.witnesses.add(whose, sent_at)
         if not self._holds(bound):
             return False
         if now >= self._probe_at:
@@ -199,17 +231,16 @@ class Window:
         """Say when more than ``bound`` is tried: soon if it is news, later than the last time if it never moved."""
         is_old = self._passed is not None and bound.level <= self._passed.level
         self._gap = self._longer(self._passed_gap) if is_old else self._least_gap
-        self._probe_at = bound.at + self._gap
+        self._probe_at = self._believed_at + self._gap
 
     def _longer(self, gap: float) -> float:
         return min(gap * _GAP_GROWTH, self._most_gap)
 
-    def _hold_back(self, whose: Hashable, now: float) -> None:
-        """Pause for longer and longer after the third refusal in a row; those of one profile are its own affair."""
-        self._row += whose != self._last_refused
-        self._last_refused = whose
-        if self._row > 2:
-            self._paused_until = now + min(_LONGEST_PAUSE, _PAUSE * 2.0 ** min(self._row - 3, 64))
+    def _hold_back(self, whose: Hashable, sent_at: float, now: float) -> None:
+        """Pause for longer and longer after the third refusal in a row; what is repeated is one profile's affair."""
+        self._row.add(whose, sent_at)
+        if self._row.count > 2:
+            self._paused_until = now + min(_LONGEST_PAUSE, _PAUSE * 2.0 ** min(self._row.count - 3, 64))
 
     def __repr__(self) -> str:
         bound = "" if self._bound is None else f", refused beyond {self._bound.level}"

@@ -198,6 +198,17 @@ async def test_a_cap_that_nobody_told_and_that_moves() -> None:
     assert night.server.clock.now() < 1100.0
 
 
+@pytest.mark.parametrize(("cap", "told", "most"), [(1, "auto", 3), (2, "auto", 3), (5, "auto", 3), (2, 5, 12)])
+async def test_a_cap_that_only_one_profile_meets(cap: int, told: int | str, most: int) -> None:
+    """It is found although nobody else is refused, and no job fails however long the others take."""
+    night = Night(moody(profiles=1, cap=cap, generation=Constant(600.0)), in_progress=told)
+    jobs = [replace(job, snapshot=f"night-{number}") for job in await night.jobs() for number in range(9)]
+    outcomes = await night.run(jobs)
+    assert all(isinstance(outcome, Exported) for outcome in outcomes)
+    assert night.peak == cap
+    assert night.cap_429s <= most + night.server.clock.now() // 1800.0
+
+
 async def test_a_told_number_that_is_right_meets_no_refusal() -> None:
     """Whatever the laws and however many looks are late: never a sixth."""
     night = Night(moody(profiles=150, generation=LogNormal(15.0, 1.0)))

@@ -24,7 +24,11 @@ LOOK = 2.0
 
 @dataclass
 class Play:
-    """One endpoint through a night. ``cap`` of the time; ``law`` draws seconds; ``chance`` of a 429 for any call."""
+    """One endpoint through a night.
+
+    ``cap`` of the time; ``law`` draws seconds; ``chance`` of a 429 for any call. Each job has a profile of its own,
+    unless there are only so many ``profiles``.
+    """
 
     cap: Callable[[float], int]
     told: int | None = None
@@ -32,6 +36,7 @@ class Play:
     chance: float = 0.0
     exact: bool = True
     jobs: int = 1000
+    profiles: int | None = None
     seed: int = 1
     refusals: list[float] = field(default_factory=list)
     by_chance: int = 0
@@ -101,7 +106,7 @@ class Play:
         self._admit()
 
     def _refused(self, job: int) -> None:
-        rest = 0.0 if self.slots.refused(job, job, self._now) else self._random.random()
+        rest = 0.0 if self.slots.refused(job, job % (self.profiles or self.jobs), self._now) else self._random.random()
         self._later(rest, lambda: self._back(job))
         self._admit()
 

@@ -154,6 +154,15 @@ def test_429s_that_say_when_to_come_back() -> None:
     assert attempts.failed(ServerError("m")) is None
 
 
+def test_failures_that_are_excused() -> None:
+    """They use up no attempt, and lie further and further apart."""
+    attempts = Attempts(Backoff(attempts=2, longest=4.0), lambda: 0.5)
+
+    assert [attempts.excused() for _ in range(5)] == [0.5, 1.0, 2.0, 2.0, 2.0]
+    assert attempts.failed(ServerError("m")) == 0.5
+    assert attempts.failed(ServerError("m")) is None
+
+
 def test_a_failure_for_good() -> None:
     """It is the last attempt, as is the second garbled answer, whatever came between."""
     assert Attempts(Backoff(), lambda: 0.5).failed(RequestRejected("m")) is None

@@ -114,11 +114,42 @@ def test_one_refusal_below_the_official_cap() -> None:
 
 
 def test_a_profile_that_is_refused_again_and_again() -> None:
-    """That is no second witness."""
+    """That is no second witness, however often it is repeated."""
     window = Window(3, little)
-    assert not any(window.refused(2, "a", sent_at=0.0, now=0.0) for _ in range(20))
+    assert not any(window.refused(2, "a", sent_at=at * 0.1, now=at * 0.1) for at in range(100))
     assert window.limit == 3
-    assert window.has_room(2, 0.0, asking=0)
+    assert window.has_room(2, 9.9, asking=0)
+
+
+def test_a_profile_that_is_refused_again_after_a_rest() -> None:
+    """That is a second witness: parts of one job are all of one profile, and nobody else can tell of the cap."""
+    window = Window(5, little)
+    assert window.refused(2, "a", sent_at=0.0, now=0.1) is None
+    assert window.refused(2, "a", sent_at=9.9, now=10.0) is None
+    assert window.refused(2, "a", sent_at=10.0, now=10.1)
+    assert window.limit == 2
+
+
+def test_one_profile_beyond_the_limit() -> None:
+    """What can say nothing new is not tried; what waits is looked at again when it can."""
+    window = Window(None, little)
+    window.accepted(1, 0.0)
+    assert window.refused(1, "a", sent_at=0.0, now=0.1) is None
+    assert window.has_room(1, 0.1, asking=0)
+    assert window.refused(1, "a", sent_at=0.1, now=0.2) is None
+    assert not window.has_room(1, 9.9, asking=0)
+    assert window.has_room(0, 9.9, asking=0)
+    assert window.next_moment(9.9) == 10.0
+    assert window.has_room(1, 10.0, asking=0)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_all_jobs_of_one_profile(cap: int, seed: int) -> None:
+    """The cap is found for three refusals, though nobody else meets it."""
+    play = Play(cap=moving((0.0, cap)), profiles=1, jobs=30, seed=seed).run()
+    assert len([at for at in play.refusals if at < HALF_AN_HOUR]) <= 3
+    assert play.slots.capacity == cap
 
 
 def test_a_refusal_beside_nothing() -> None:
@@ -183,6 +214,24 @@ def test_an_export_that_had_ended_before_the_refusal() -> None:
     assert repr(window) == "<Window of 4, refused beyond 4>"
 
 
+def test_exports_that_ended_between_a_refusal_and_the_next() -> None:
+    """What was concluded from the first stands: refusals at a level that is known put nothing off."""
+    window = found(5)
+    assert window.refused(5, "c", sent_at=100.0, now=100.0)
+    window.ended(ended_at=50.0)
+    assert window.limit == 5
+    assert window.has_room(5, HALF_AN_HOUR, asking=0)
+
+
+def test_an_export_that_had_ended_before_a_refusal_by_chance() -> None:
+    """Nothing was concluded from it, so there is nothing to put right."""
+    share = [LITTLE]
+    window = found(5, lambda: share[0])
+    share[0] = 0.3
+    window.ended(ended_at=-1.0)
+    assert window.limit == 5
+
+
 def test_an_export_that_had_ended_before_an_acceptance() -> None:
     """The level that seemed to be reached was not, and the old bound is tried no sooner for it."""
     window = found(5)
@@ -236,7 +285,7 @@ def test_a_bound_that_chance_explains_after_all() -> None:
     assert not window.has_room(5, 1.0, asking=0)
     share[0] = 0.3
     assert window.has_room(5, 1.0, asking=0)
-    assert [window.refused(5, profile, sent_at=1.0, now=1.0) for profile in "abcd"] == [False] * 3 + [True]
+    assert [window.refused(5, profile, sent_at=1.0, now=1.0) for profile in "abcd"] == [None] * 3 + [True]
     assert not window.has_room(5, 2.0, asking=0)
 
 
