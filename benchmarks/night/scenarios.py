@@ -54,6 +54,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[Scenario], Scenario]]] = {
     ),
     "shut-out": ("5 % of the profiles are shut out for ten minutes", lambda steady: replace(steady, shut_out=0.05)),
     "throttled": ("30 % of all calls are throttled at random", lambda steady: replace(steady, throttled=0.3)),
+    "throttled-unknown-cap": (
+        "30 % of all calls are throttled at random, and the client is not told the cap",
+        lambda steady: replace(steady, throttled=0.3, told="auto"),
+    ),
     "outage": ("the API is away from minute 10 to minute 40", lambda steady: replace(steady, away=(600.0, 2400.0))),
     "lost-answers": ("2 % of the answers to POSTs are lost", lambda steady: replace(steady, lost=0.02)),
 }
