@@ -78,6 +78,15 @@ class JobSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class PartFinished:
+    """A part of ``job`` has come to its end: committed, found or failed. Its outcome's job is the part."""
+
+    name: ClassVar[str] = "part.finished"
+    job: Job
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class UrlRenewed:
     """A signed URL had expired and the export gave a fresh one."""
 
@@ -175,6 +184,7 @@ Event: TypeAlias = (
     | ExportAdopted
     | ExportFinished
     | JobSplit
+    | PartFinished
     | UrlRenewed
     | TransferStarted
     | TransferProgressed

@@ -31,6 +31,7 @@ from asyncexport.events import (
     JobFinished,
     JobSplit,
     OddityNoticed,
+    PartFinished,
     ProfilesDiscovered,
     RunFinished,
     RunStarted,
@@ -58,6 +59,7 @@ _NEWS = (
     CallRetried,
     JobFinished,
     JobSplit,
+    PartFinished,
     RunFinished,
 )
 

@@ -31,7 +31,7 @@ from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed, StateError
-from asyncexport.events import ExportOrphaned, JobFinished, JobSplit, RunFinished, RunStarted
+from asyncexport.events import ExportOrphaned, JobFinished, JobSplit, PartFinished, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Filters, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
 from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known, Split
 from asyncexport.ports import Journal, Listener, Runner, Sink
@@ -206,7 +206,7 @@ class Run:
     async def _enter_part(self, tasks: TaskGroup, member: Member, receipt: Receipt | None, *, urgent: bool) -> None:
         job = member.job
         if receipt is not None:
-            await self._bring(member, receipt)
+            await self._bring(member, receipt, found=True)
         elif self._stopped_by is not None:
             await self._lose(member, self._stopped_by)
         elif self._open:
@@ -293,10 +293,11 @@ class Run:
         await self._enter_parts(tasks, family, members, urgent=True)
         return True
 
-    async def _bring(self, member: Member, receipt: Receipt) -> None:
+    async def _bring(self, member: Member, receipt: Receipt, *, found: bool = False) -> None:
         """A part is committed; with the last one the job is."""
         family = member.family
         family.committed(member.number, receipt)
+        self._listener(PartFinished(family.job, Exported(member.job, receipt, found)))
         if family.receipt is None:
             await self._conclude(family)
             return
@@ -313,8 +314,12 @@ class Run:
 
     async def _lose(self, member: Member, error: AsyncexportError) -> None:
         """A part has failed; so has the job, when the others have ended."""
-        member.family.failed(member.number, error)
+        self._fail_part(member, error)
         await self._conclude(member.family)
+
+    def _fail_part(self, member: Member, error: AsyncexportError) -> None:
+        member.family.failed(member.number, error)
+        self._listener(PartFinished(member.family.job, Failed(member.job, error)))
 
     async def _conclude(self, family: Family) -> None:
         if family.has_ended:
@@ -357,7 +362,7 @@ class Run:
             elif pursuit.member is None:
                 self._finish(Failed(pursuit.job, self._stopped_by))
             else:
-                pursuit.member.family.failed(pursuit.member.number, self._stopped_by)
+                self._fail_part(pursuit.member, self._stopped_by)
                 self._leave(pursuit.member.family)
 
     def _leave_out(self, member: Member | None) -> None:

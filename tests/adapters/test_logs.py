@@ -32,6 +32,7 @@ from asyncexport.events import (
     JobFinished,
     JobSplit,
     OddityNoticed,
+    PartFinished,
     ProfilesDiscovered,
     RunFinished,
     TokenRefreshed,
@@ -177,6 +178,7 @@ LEVELS: list[tuple[Event, int]] = [
     (CallRetried("acme", "1", "POST", "429", 2.0, throttled=True), logging.INFO),
     (JobFinished(exported()), logging.INFO),
     (JobSplit(job(), (job(), job())), logging.INFO),
+    (PartFinished(job(), failed()), logging.INFO),
     (OddityNoticed("a new word"), logging.WARNING),
     (JobFinished(failed()), logging.ERROR),
 ]

@@ -16,7 +16,7 @@ from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import AsyncexportError, DiskFull, ExportFailed, SinkError, StateError
-from asyncexport.events import Event, ExportRequested, JobFinished, JobSplit
+from asyncexport.events import Event, ExportRequested, JobFinished, JobSplit, PartFinished
 from asyncexport.models import Receipt
 from asyncexport.notes import Note, Split
 from asyncexport.ports import SinkWriter
@@ -104,6 +104,9 @@ async def test_a_job_that_is_too_large_twice(emulator: EmulatorServer, tmp_path:
     assert [part.location for part in outcome.receipt.parts] == list(map(str, files))
     assert [event.parts for event in events if isinstance(event, JobSplit)] == [jobs(job, (SP, SB, SD)), jobs(job)]
     assert [event.outcome for event in events if isinstance(event, JobFinished)] == [outcome]
+    ended = {event.outcome.job: event for event in events if isinstance(event, PartFinished)}
+    parts = dict(zip(jobs(job), outcome.receipt.parts, strict=True))
+    assert ended == {part: PartFinished(job, Exported(part, receipt)) for part, receipt in parts.items()}
 
 
 @pytest.mark.emulator(profiles=1, accounts=1, rows=3000, times_out_above=700)
@@ -270,14 +273,20 @@ async def test_a_sink_that_knows_nothing_of_parts(emulator: EmulatorServer) -> N
 @pytest.mark.parametrize("slots", [1, 5])
 async def test_a_part_that_cannot_be_stored(emulator: EmulatorServer, error: SinkError, slots: int) -> None:
     """The job fails with that error, once; what is committed stays, and the next run does the rest."""
-    sink, journal = Plain(error, part=1), MemoryJournal()
-    async with exporter(emulator, journal=journal, limits=Limits(in_progress=slots)) as pulling:
+    sink, journal, events = Plain(error, part=1), MemoryJournal(), Events()
+    async with exporter(emulator, events, journal=journal, limits=Limits(in_progress=slots)) as pulling:
         job = await job_of(pulling)
         outcomes = await pulled(pulling, [job], sink)
         assert [(outcome.job, outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [(job, error)]
+        ended = [event.outcome for event in events if isinstance(event, PartFinished)]
+        stored = {each.job for each in ended if isinstance(each, Exported)}
         sink.failing = None
+        events.clear()
         only(await pulled(pulling, [job], sink))
 
+    assert sorted(each.job.key for each in ended) == sorted(part.key for part in jobs(job))
+    found = [event.outcome for event in events if isinstance(event, PartFinished)]
+    assert {each.job for each in found if isinstance(each, Exported) and each.found} == stored
     assert sink.memory.text(job) == in_parts(emulator, job)
 
 
