@@ -21,7 +21,7 @@ from typing import Any
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt, StateError
-from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested, JobSplit
+from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested, JobSplit, PartFinished
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Receipt, Refused, Summary
 from asyncexport.sansio.redact import scrub
 
@@ -41,6 +41,7 @@ class RunRecord:
         self._started_at = now()
         self._times: dict[Job, dict[str, Any]] = {}
         self._parts: dict[Job, tuple[Job, ...]] = {}
+        self._ended: dict[Job, Outcome] = {}
         self.snapshot = snapshot
         self.name = f"{self._started_at.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}-{nonce}"
         self.jobs: tuple[Job, ...] = ()
@@ -65,6 +66,8 @@ class RunRecord:
             case JobSplit():
                 self._times.pop(event.job, None)
                 self._parts[event.job] = event.parts
+            case PartFinished(outcome=outcome):
+                self._ended[outcome.job] = outcome
 
     def _finish(self, event: ExportFinished) -> None:
         times = self._times.setdefault(event.job, {})
@@ -94,6 +97,11 @@ class RunRecord:
     def adopted(self) -> int:
         """How many jobs were answered by an export that an earlier run had asked for, or still wait for it."""
         return sum("adopted" in times for times in self._times.values())
+
+    def parts_of(self, job: Job) -> tuple[int, int]:
+        """Return how many parts of a job are committed, and how many it was taken in: 0 if it was not split."""
+        parts = self._parts.get(job, ())
+        return sum(isinstance(self._ended.get(part), Exported) for part in parts), len(parts)
 
     @property
     def errors(self) -> list[AsyncexportError]:
@@ -131,10 +139,11 @@ class RunRecord:
         entry = _profile(job.profile) | {"entity": job.entity.value, "filters": fingerprint}
         entry |= self._times.get(job, {}) | _result(self.outcomes.get(job))
         if job in self._parts:
-            stored = entry.get("parts") or [{}] * len(self._parts[job])
+            parts = self._parts[job]
+            stored = entry.get("parts") or [_result(self._ended.get(part)) for part in parts]
             entry["parts"] = [
                 {"filters": asdict(part.filters)} | self._times.get(part, {}) | facts
-                for part, facts in zip(self._parts[job], stored, strict=True)
+                for part, facts in zip(parts, stored, strict=True)
             ]
         return entry
 

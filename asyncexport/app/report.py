@@ -205,7 +205,7 @@ def failures(record: RunRecord) -> list[str]:
     """Return every failure with its cause; equal causes, and what to do about them, stand once."""
     failed = [(_name(each), _cause(each.error, _name(each), f"account {each.account!r}")) for each in record.refused]
     failed += [
-        (str(each.job), _cause(each.error, str(each.job)))
+        (str(each.job), _with_parts(_cause(each.error, str(each.job)), *record.parts_of(each.job)))
         for each in record.outcomes.values()
         if isinstance(each, Failed)
     ]
@@ -236,6 +236,14 @@ def _cause(error: AsyncexportError, *names: str) -> _Cause:
         if value := getattr(error, own, ""):
             kind = kind.replace(value, "...")
     return _Cause(fix_of(error), kind, text)
+
+
+def _with_parts(cause: _Cause, committed: int, parts: int) -> _Cause:
+    """Return the cause with what a job that was split leaves behind; those of one cause stand one by one."""
+    if not parts:
+        return cause
+    left = f"; {committed} of {count(parts, 'part')} {'is' if committed == 1 else 'are'} in the tree"
+    return cause._replace(kind=cause.kind + left, text=cause.text + left)
 
 
 def _told(kind: str, alike: Sequence[tuple[str, str]]) -> str:

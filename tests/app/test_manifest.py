@@ -14,7 +14,7 @@ import pytest
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import FORMAT, RunRecord, history, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
-from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, JobSplit, RunStarted
+from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, JobSplit, PartFinished, RunStarted
 from asyncexport.models import Discovery, Entity, Job, Summary
 from asyncexport.sansio.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
@@ -123,6 +123,25 @@ def test_when_the_parts_were_asked_for() -> None:
         (True, 3),
         (False, 3),
     ]
+
+
+def test_what_a_job_in_parts_left_that_failed() -> None:
+    """Its parts say each for itself what became of them: where a committed one is, and what another failed of."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
+    made = record(job())
+    assert made.parts_of(job()) == (0, 0)
+    made(JobSplit(job(), parts))
+    made(PartFinished(job(), exported(parts[0])))
+    made(PartFinished(job(), failed(parts[1], ExportFailed(f"no {CANARY}", export_id="e-2"))))
+    made.add(failed(job(), ExportFailed("no", export_id="e-2")))
+    assert made.parts_of(job()) == (1, 3)
+    (entry,) = told(made)["jobs"]
+    assert (entry["outcome"], "path" in entry) == ("failed", False)
+    whole, broken, undone = entry["parts"]
+    stored = [whole[name] for name in ("outcome", "path", "rows", "bytes", "sha256")]
+    assert stored == ["exported", "exports/part-0.jsonl.zst", 10, 500, "ab" * 32]
+    assert (broken["outcome"], broken["export_id"], broken["message"]) == ("failed", "e-2", "no Atzr|***")
+    assert (undone["outcome"], undone["filters"]["ad_products"]) == ("unfinished", [job().filters.ad_products[2]])
 
 
 def test_a_job_that_was_taken_up() -> None:

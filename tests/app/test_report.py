@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ from asyncexport.errors import (
     RequestRejected,
     ServerError,
 )
-from asyncexport.events import ExportAdopted
+from asyncexport.events import ExportAdopted, JobSplit, PartFinished
 from asyncexport.models import Discovery, Entity, Job, Profile, Summary
+from asyncexport.sansio.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
 
 
@@ -221,6 +223,19 @@ def test_failures_that_are_alike() -> None:
     heading, line, _ = failures(made)
     assert heading == "failed (5)"
     assert line.endswith("(5: campaigns of acme/EU/1, campaigns of acme/EU/2, campaigns of acme/EU/3 and 2 more)")
+
+
+def test_a_job_in_parts_that_failed() -> None:
+    """How many of its parts are in the output folder stands beside the cause."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
+    made = record(job())
+    made(JobSplit(job(), parts))
+    for at, in_the_tree in enumerate(("0 of 3 parts are", "1 of 3 parts is", "2 of 3 parts are")):
+        made.add(failed(job(), RequestRejected("bad filter")))
+        assert failures(made)[1] == (
+            f"  campaigns of acme/EU/1: RequestRejected: bad filter; {in_the_tree} in the tree"
+        )
+        made(PartFinished(job(), exported(parts[at])))
 
 
 def test_a_profile_that_was_refused() -> None:
