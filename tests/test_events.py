@@ -33,7 +33,7 @@ def test_names_are_distinct() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_says_what_has_happened(kind: type[events.Event]) -> None:
     """A name is ``noun.past_participle`` and made of the same two words as the class."""
-    assert re.fullmatch(r"[a-z]+\.[a-z]+ed", kind.name)
+    assert re.fullmatch(r"[a-z]+\.([a-z]+ed|split)", kind.name)
     assert kind.__name__.lower() == kind.name.replace(".", "")
 
 
