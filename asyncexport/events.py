@@ -145,6 +145,37 @@ class CallRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class OutageStarted:
+    """A host has answered nobody for ``seconds``; the next try is ``delay`` seconds away. ``reason`` is what it met."""
+
+    name: ClassVar[str] = "outage.started"
+    host: str
+    seconds: float
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutageContinued:
+    """One more try met no answer; the fields are those of :class:`OutageStarted`."""
+
+    name: ClassVar[str] = "outage.continued"
+    host: str
+    seconds: float
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutageEnded:
+    """The host answers again, after ``seconds``."""
+
+    name: ClassVar[str] = "outage.ended"
+    host: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExportOrphaned:
     """The answer to a POST was lost: the server may be making an export that nobody will collect."""
 
@@ -191,6 +222,9 @@ Event: TypeAlias = (
     | TransferResumed
     | TransferRestarted
     | CallRetried
+    | OutageStarted
+    | OutageContinued
+    | OutageEnded
     | ExportOrphaned
     | OddityNoticed
     | JobFinished

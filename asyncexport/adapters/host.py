@@ -15,7 +15,8 @@ import anyio
 
 from asyncexport.adapters.alarm import Alarm
 from asyncexport.errors import AsyncexportError, ConnectError, ServerError, TlsError, TooManyOpenFiles
-from asyncexport.ports import Clock
+from asyncexport.events import Event, OutageContinued, OutageEnded, OutageStarted
+from asyncexport.ports import Clock, Listener
 from asyncexport.sansio.backoff import Spread
 from asyncexport.sansio.gate import Gate
 from asyncexport.sansio.outage import Interval, Outages, seconds_covered
@@ -23,11 +24,16 @@ from asyncexport.sansio.outage import Interval, Outages, seconds_covered
 _SOON = 1.0
 
 
+def _nobody(event: Event) -> None:
+    """Listen to nothing."""
+
+
 class Host:
     """What is known of one host. ``patience``: how long an outage is waited out, in seconds.
 
     ``crowd`` counts those who wait for the host by way of somebody else: it makes an outage of what a single caller
     meets for all of them. ``needs`` is a host without which this one cannot be used: its outages count here too.
+    ``listener`` is told by ``name`` of the host's own outages: when one begins, of each try that fails, and of the end.
     """
 
     def __init__(
@@ -38,12 +44,16 @@ class Host:
         spread: Spread,
         crowd: Callable[[], int] = lambda: 1,
         needs: Host | None = None,
+        name: str = "",
+        listener: Listener = _nobody,
     ) -> None:
         self._outages = Outages(patience)
         self._gate = Gate(spread)
         self._clock = clock
         self._crowd = crowd
         self._needs = needs
+        self._name = name
+        self._listener = listener
         self._needed_by: list[Host] = []
         self._line = anyio.Lock()
         self._news = anyio.Event()
@@ -123,7 +133,9 @@ class Host:
             return  # the host was not asked
         now = self._clock.now()
         if error is None or not is_silence(error):
+            seconds = self._outages.silent_seconds(now)
             if self._outages.answered(now):
+                self._listener(OutageEnded(self._name, seconds))
                 for host in (self, *self._needed_by):
                     host._reopen(now)  # noqa: SLF001  another host
             return
@@ -131,6 +143,12 @@ class Host:
         if self._outages.failed(now, caller, sent_at=sent_at, waiting=self._crowd()):
             self._gate.close(now)
             self._tell()
+            self._report(OutageStarted, error, now)
+        elif self.is_down:
+            self._report(OutageContinued, error, now)
+
+    def _report(self, kind: type[OutageStarted | OutageContinued], error: AsyncexportError, now: float) -> None:
+        self._listener(kind(self._name, self._outages.silent_seconds(now), type(error).__name__, self.next_in))
 
     def _reopen(self, now: float) -> None:
         """This host is back, or the one that it needs: then it may be asked at once whether it is back too."""

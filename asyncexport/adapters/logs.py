@@ -31,6 +31,8 @@ from asyncexport.events import (
     JobFinished,
     JobSplit,
     OddityNoticed,
+    OutageEnded,
+    OutageStarted,
     PartFinished,
     ProfilesDiscovered,
     RunFinished,
@@ -49,7 +51,7 @@ _DEEPEST = 6
 _SECRET_KEY = re.compile(
     r"authorization|cookie|signature|credential|password|passwd|secret|token$|_token_|^token_|x_amz_security"
 )
-_WARNINGS = (TransferRestarted, ExportOrphaned, OddityNoticed)
+_WARNINGS = (TransferRestarted, ExportOrphaned, OddityNoticed, OutageStarted)
 _NEWS = (
     ProfilesDiscovered,
     RunStarted,
@@ -57,6 +59,7 @@ _NEWS = (
     UrlRenewed,
     TransferResumed,
     CallRetried,
+    OutageEnded,
     JobFinished,
     JobSplit,
     PartFinished,

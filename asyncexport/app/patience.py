@@ -3,14 +3,15 @@
 Contract: :data:`SHORT` is the policy of commands that only look: without a network they end after some 15 seconds at
 most where connections are refused or names not found, and after three connection timeouts where packets vanish. A night
 job has the exporter's own patience. :class:`Waiting` is a listener that says in one line on stderr that a call is made
-again, until a run has begun: from then on its progress is seen.
+again, until a run has begun: from then on its progress is seen. When a host answers nobody, and when it does again, is
+said at any time.
 """
 
 from __future__ import annotations
 
 from asyncexport.app.console import duration
 from asyncexport.app.exits import say
-from asyncexport.events import CallRetried, Event, RunStarted
+from asyncexport.events import CallRetried, Event, OutageContinued, OutageEnded, OutageStarted, RunStarted
 from asyncexport.sansio.backoff import Backoff
 
 SHORT = Backoff(attempts=3, first=3.0, longest=6.0, outage=0.0)
@@ -37,8 +38,23 @@ class Waiting:
             case RunStarted():
                 self._begun = True
             case CallRetried() if not self._begun:
-                why = _WORDS.get(event.reason, event.reason)
+                why = in_words(event.reason)
                 say(f"account {event.account}: {why} ({event.what}); trying again in {duration(event.delay)}")
+            case OutageStarted():
+                say(f"{silence(event)}; it is waited for")
+            case OutageEnded():
+                say(f"host {event.host} answers again after {duration(event.seconds)}")
 
     def __repr__(self) -> str:
         return f"<Waiting {'no more' if self._begun else 'for the run'}>"
+
+
+def in_words(reason: str) -> str:
+    """Return what a person calls the error of this class name."""
+    return _WORDS.get(reason, reason)
+
+
+def silence(outage: OutageStarted | OutageContinued) -> str:
+    """Return for how long a host has answered nobody, as of its last try, and when the next one is."""
+    silent, why = duration(outage.seconds), in_words(outage.reason)
+    return f"host {outage.host} has not answered for {silent} ({why}), next try in {duration(outage.delay)}"

@@ -5,7 +5,8 @@ feeding events. Views draw it: :class:`LiveView` in place, :class:`LineView` as 
 changed since the last. :func:`showing` draws at the view's own pace in the loop itself, without a thread: what stalls
 the loop is seen to stall, and nothing else writes to the terminal at the same time.
 
-Three lines fit any terminal; what is too long for a narrow one is cut, never wrapped, so nothing jumps.
+Three lines fit any terminal, with one more for each host that does not answer; what is too long for a narrow one is
+cut, never wrapped, so nothing jumps.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncexport.app.console import count, duration, size
+from asyncexport.app.patience import silence
 from asyncexport.events import (
     CallRetried,
     Event,
@@ -30,6 +32,9 @@ from asyncexport.events import (
     ExportRequested,
     JobFinished,
     JobSplit,
+    OutageContinued,
+    OutageEnded,
+    OutageStarted,
     RunStarted,
     TransferProgressed,
     TransferRestarted,
@@ -51,6 +56,7 @@ class Board:
         self._transfers: dict[Job, tuple[int, int]] = {}
         self._parts: dict[Job, tuple[Job, ...]] = {}
         self._committed = (0, 0)
+        self._outages: dict[str, OutageStarted | OutageContinued] = {}
         self.jobs = self.exported = self.found = self.failed = 0
         self.throttled = self.retried = 0
 
@@ -73,6 +79,8 @@ class Board:
                 self._retry(throttled=event.throttled)
             case JobFinished():
                 self._finish(event.outcome)
+            case _:
+                self._note_outage(event)
 
     def __repr__(self) -> str:
         return f"<Board {self.done}/{self.jobs} done, {self.running} running>"
@@ -98,6 +106,11 @@ class Board:
         return self._committed[1] + sum(rows for _, rows in self._transfers.values())
 
     @property
+    def outages(self) -> tuple[OutageStarted | OutageContinued, ...]:
+        """The hosts that answer nobody now, as of the last try at each."""
+        return tuple(self._outages.values())
+
+    @property
     def slots(self) -> dict[Entity, tuple[int, int | None]]:
         """Slots in use and slots there are, by endpoint, over all accounts that have asked for something there."""
         busy = list(self._in_progress.values())
@@ -110,6 +123,13 @@ class Board:
     def _request(self, job: Job) -> None:
         self._in_progress[job] = job.entity
         self._lanes.setdefault(job.entity, set()).add((job.profile.account, job.profile.region.value))
+
+    def _note_outage(self, event: Event) -> None:
+        match event:
+            case OutageStarted() | OutageContinued():
+                self._outages[event.host] = event
+            case OutageEnded():
+                self._outages.pop(event.host, None)
 
     def _retry(self, *, throttled: bool) -> None:
         self.throttled += throttled
@@ -166,7 +186,7 @@ class View(Protocol):
 
 
 class LiveView:
-    """Three lines in place; they are gone when the block is left. What others write to stderr appears above them."""
+    """A few lines in place; they are gone when the block is left. What others write to stderr appears above them."""
 
     interval = 0.125
 
@@ -186,7 +206,7 @@ class LiveView:
         width = min(_BAR, max(self._console.width - 1, 1))
         picture = Table.grid()
         picture.add_row(ProgressBar(total=max(board.jobs, 1), completed=board.done, width=width))
-        for line in (headline(board), volume(board, seconds), slots_line(board)):
+        for line in (headline(board), volume(board, seconds), slots_line(board), *map(silence, board.outages)):
             picture.add_row(Text(line, no_wrap=True, overflow="ellipsis"))
         return picture
 
@@ -206,11 +226,12 @@ class LineView:
 
     def draw(self, board: Board, seconds: float) -> None:
         """Write a line unless it would say the same as the one before."""
-        state = f"{headline(board)}, {board.rows:,}"
+        outages = [f"; {silence(each)}" for each in board.outages]
+        state = "".join([headline(board), f", {board.rows:,}", *outages])
         if board.jobs and state != self._last:
             self._last = state
             with suppress(OSError):
-                print(f"{headline(board)}; {volume(board, seconds)}", file=self._stream, flush=True)
+                print(f"{headline(board)}; {volume(board, seconds)}", *outages, sep="", file=self._stream, flush=True)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from asyncexport.accounts import Account, Secret, SecretSource
 from asyncexport.adapters.host import Host
@@ -129,19 +130,28 @@ class Desks:
             return sum(each.host.callers for each in self._api_hosts.values())
 
         if url not in self._token_hosts:
-            self._token_hosts[url] = self._retrying(crowd=crowd)
+            self._token_hosts[url] = self._retrying(url, crowd=crowd)
         return self._token_hosts[url]
 
     def _retrying_calls(self, account: Account) -> Retrying:
         """Return what repeats calls to the account's API host, which is of no use without the token host."""
         key = (account.api_url, account.token_url)
         if key not in self._api_hosts:
-            self._api_hosts[key] = self._retrying(needs=self._retrying_tokens(account.token_url).host)
+            needs = self._retrying_tokens(account.token_url).host
+            self._api_hosts[key] = self._retrying(account.api_url, needs=needs)
         return self._api_hosts[key]
 
-    def _retrying(self, *, crowd: Callable[[], int] = lambda: 1, needs: Host | None = None) -> Retrying:
+    def _retrying(self, url: str, *, crowd: Callable[[], int] = lambda: 1, needs: Host | None = None) -> Retrying:
         around = self._around
-        host = Host(patience=around.backoff.outage, clock=around.clock, spread=around.spread, crowd=crowd, needs=needs)
+        host = Host(
+            patience=around.backoff.outage,
+            clock=around.clock,
+            spread=around.spread,
+            crowd=crowd,
+            needs=needs,
+            name=urlsplit(url).hostname or "",
+            listener=around.listener,
+        )
         return Retrying(around.backoff, clock=around.clock, spread=around.spread, listener=around.listener, host=host)
 
     def _polling_for(self, account: Account, client_id: str) -> Polling:

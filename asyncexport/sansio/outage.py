@@ -71,6 +71,10 @@ class Outages:
         """Tell whether the host has been down for longer than anybody waits."""
         return self._down_since is not None and now - self._down_since > self._patience
 
+    def silent_seconds(self, now: float) -> float:
+        """Return for how long the host has been down; 0.0 if it is not."""
+        return 0.0 if self._down_since is None else now - self._down_since
+
     def intervals(self, since: float, now: float) -> list[Interval]:
         """Return when the host was down after ``since``, up to ``now``."""
         if self._down_since is None and (not self._over or self._over[-1][1] <= since):

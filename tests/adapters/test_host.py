@@ -19,11 +19,32 @@ from asyncexport.errors import (
     TlsError,
     TooManyOpenFiles,
 )
+from asyncexport.events import Event, OutageContinued, OutageEnded, OutageStarted
 from asyncexport.testing import FakeClock
 
 
 def made(patience: float = 3600.0, crowd: int = 1, needs: Host | None = None, clock: FakeClock | None = None) -> Host:
     return Host(patience=patience, clock=clock or FakeClock(), spread=lambda: 0.5, crowd=lambda: crowd, needs=needs)
+
+
+def test_what_a_listener_is_told() -> None:
+    """The beginning of an outage, each try that fails meanwhile, and the end; nothing of other failures."""
+    clock, told = FakeClock(), list[Event]()
+    host = Host(patience=60.0, clock=clock, spread=lambda: 0.5, name="api.example", listener=told.append)
+    fails(host, "one")
+    answers(host)
+    assert told == []
+    take_down(host, clock)
+    clock.advance(1.5)
+    fails(host, "two", error=ServerError("503"))
+    clock.advance(4.0)
+    answers(host)
+    answers(host)
+    assert told == [
+        OutageStarted("api.example", 10.0, "ConnectError", 1.5),
+        OutageContinued("api.example", 11.5, "ServerError", 0.0),
+        OutageEnded("api.example", 15.5),
+    ]
 
 
 def answers(host: Host) -> None:

@@ -32,6 +32,9 @@ from asyncexport.events import (
     JobFinished,
     JobSplit,
     OddityNoticed,
+    OutageContinued,
+    OutageEnded,
+    OutageStarted,
     PartFinished,
     ProfilesDiscovered,
     RunFinished,
@@ -180,6 +183,9 @@ LEVELS: list[tuple[Event, int]] = [
     (JobSplit(job(), (job(), job())), logging.INFO),
     (PartFinished(job(), failed()), logging.INFO),
     (OddityNoticed("a new word"), logging.WARNING),
+    (OutageStarted("api.example", 10.0, "ConnectError", 2.0), logging.WARNING),
+    (OutageContinued("api.example", 12.0, "ConnectError", 4.0), logging.DEBUG),
+    (OutageEnded("api.example", 16.0), logging.INFO),
     (JobFinished(failed()), logging.ERROR),
 ]
 

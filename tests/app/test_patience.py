@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncexport.app.patience import SHORT, Waiting
-from asyncexport.events import CallRetried, RunStarted
+from asyncexport.events import CallRetried, OutageContinued, OutageEnded, OutageStarted, RunStarted
 
 
 def test_a_call_that_is_made_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +24,19 @@ def test_a_call_that_is_made_again(capsys: pytest.CaptureFixture[str]) -> None:
     waiting(CallRetried("acme", "", "access token", "ConnectError", 2.5, throttled=False))
     assert capsys.readouterr().err == ""
     assert repr(waiting) == "<Waiting no more>"
+
+
+def test_a_host_that_answers_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """The beginning and the end of an outage are one line each on stderr, during the run as well; its tries are not."""
+    waiting = Waiting()
+    waiting(RunStarted(1))
+    waiting(OutageStarted("api.example", 10.0, "ConnectError", 2.0))
+    waiting(OutageContinued("api.example", 12.0, "ConnectError", 4.0))
+    waiting(OutageEnded("api.example", 41.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "host api.example has not answered for 10.0 s (cannot connect), next try in 2.0 s; it is waited for",
+        "host api.example answers again after 41.0 s",
+    ]
 
 
 def test_how_long_one_waits_who_only_looks() -> None:

@@ -27,6 +27,9 @@ from asyncexport.events import (
     JobFinished,
     JobSplit,
     OddityNoticed,
+    OutageContinued,
+    OutageEnded,
+    OutageStarted,
     RunStarted,
     TransferProgressed,
     TransferRestarted,
@@ -151,6 +154,27 @@ def test_plain_lines() -> None:
         "0/1 export done, 0 running, 0 failed; 0 rows, 0 B, 0 B/s, 2.0 s",
         "1/1 export done, 0 running, 0 failed; 10 rows, 300 B, 75 B/s, 4.0 s",
     ]
+
+
+def test_a_host_that_answers_nobody() -> None:
+    """Either display says so, as of the last try, until the host answers again."""
+    plain, live = io.StringIO(), io.StringIO()
+    line, view = LineView(plain), LiveView(Console(file=live, width=120, force_terminal=True, color_system=None))
+    made = board(RunStarted(1), OutageStarted("api.example", 10.0, "ConnectError", 2.0))
+    line.draw(made, 10.0)
+    made(OutageContinued("api.example", 24.0, "ServerError", 7.0))
+    line.draw(made, 24.0)
+    now = "host api.example has not answered for 24.0 s (the server cannot answer now), next try in 7.0 s"
+    with view.showing():
+        view.draw(made, 24.0)
+        assert now in live.getvalue()
+    made(OutageEnded("api.example", 41.0))
+    line.draw(made, 41.0)
+    first, second, last = plain.getvalue().splitlines()
+    assert first.endswith("; host api.example has not answered for 10.0 s (cannot connect), next try in 2.0 s")
+    assert second.endswith(f"; {now}")
+    assert "api.example" not in last
+    assert made.outages == ()
 
 
 def test_a_log_that_went_away() -> None:

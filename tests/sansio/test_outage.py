@@ -91,6 +91,15 @@ def test_an_outage_without_end() -> None:
     assert not outages.is_hopeless(5000.0)
 
 
+def test_how_long_a_host_has_been_silent() -> None:
+    """It counts from the first failure of the row, and is nothing once the host has answered."""
+    outages = down()
+    since = outages.silent_seconds(LEAST_SECONDS * 5)
+    assert outages.silent_seconds(LEAST_SECONDS * 6) == since + LEAST_SECONDS
+    outages.answered(LEAST_SECONDS * 6)
+    assert outages.silent_seconds(LEAST_SECONDS * 7) == 0.0
+
+
 def test_no_patience_at_all() -> None:
     """Then nothing is an outage."""
     assert not down(patience=0.0).is_down
