@@ -13,6 +13,7 @@ This is the only module of the package that reads ``os.environ``.
 
 from __future__ import annotations
 
+import json as json_text
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 from asyncexport.accounts import Account, Region
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
-from asyncexport.app.table import Table, suggestion
+from asyncexport.app.table import Table, suggestion, toml_type
 from asyncexport.errors import ConfigError
 from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
@@ -248,8 +249,12 @@ def _limits(table: Table) -> Limits:
 
 
 def _in_progress(table: Table) -> int | Literal["auto"]:
-    if table.get("in_progress") == "auto":
+    value = table.get("in_progress")
+    if value == "auto":
         return "auto"
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        shown = json_text.dumps(value) if isinstance(value, str | float) else toml_type(value)
+        table.refuse(f'in_progress must be a whole number or "auto", not {shown}')
     return table.integer("in_progress", OFFICIAL, within=(1, 1000))
 
 
