@@ -3,9 +3,10 @@
 An export occupies a slot while the API generates it, and a client has a few slots per endpoint; so the exports of one
 (client, region, endpoint) go through them, and all of these queues run side by side. The run takes as long as its
 longest queue. Of exports that were made on earlier nights the journal remembers how long they took: a queue takes the
-sum of that over its slots, and never less than its longest export. Others are taken for like those. Where nothing is
-remembered, a generation is assumed to take its usual time, wave after wave: public clients saw half a second for tiny
-accounts and 10 to 30 s for typical ones. What was assumed must be shown with every estimate.
+sum of that over its slots, and never less than its longest export. Others are taken for like those. A job that was too
+large for one export is begun in the parts that it was taken in, and each of them is an export like any other. Where
+nothing is remembered, a generation is assumed to take its usual time, wave after wave: public clients saw half a second
+for tiny accounts and 10 to 30 s for typical ones. What was assumed must be shown with every estimate.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Queue:
     client: str
     region: str
     endpoint: str
-    jobs: int
+    exports: int
     waves: int
     seconds: float
     known: int = 0
@@ -51,9 +52,9 @@ class Estimate:
         return sum(each.known for each in self.queues)
 
     @property
-    def jobs(self) -> int:
+    def exports(self) -> int:
         """How many exports there are."""
-        return sum(each.jobs for each in self.queues)
+        return sum(each.exports for each in self.queues)
 
     @property
     def seconds(self) -> float:
@@ -64,14 +65,17 @@ class Estimate:
 def estimate(jobs: Sequence[Job], accounts: Sequence[Account], slots: int, learned: Learned | None = None) -> Estimate:
     """Return what ``jobs`` will take; accounts of one client id share its slots and are named together."""
     clients = client_names(accounts)
+    memory = learned or {}
+    exports = [export for job in jobs for export in exports_of(job, memory)]
     expected: dict[tuple[str, str], list[float | None]] = {}
-    for job in jobs:
+    for job in exports:
         where = f"{clients[job.profile.account]}/{job.profile.region.value}"
-        expected.setdefault((where, job.entity.value), []).append(seconds_of(job, learned or {}))
+        usual = memory.get(job.subject, NOTHING_LEARNED).seconds
+        expected.setdefault((where, job.entity.value), []).append(usual)
     remembered = _known(seconds for queue in expected.values() for seconds in queue)
     assumed = fmean(remembered) if remembered else GENERATION
     found = []
-    for (place, endpoint), number in waves(jobs, slots, clients).items():
+    for (place, endpoint), number in waves(exports, slots, clients).items():
         client, _, region = place.rpartition("/")
         seconds = expected[place, endpoint]
         took = _through(seconds, slots, assumed) if remembered else number * GENERATION
@@ -79,13 +83,10 @@ def estimate(jobs: Sequence[Job], accounts: Sequence[Account], slots: int, learn
     return Estimate(tuple(found), assumed)
 
 
-def seconds_of(job: Job, learned: Learned) -> float | None:
-    """Return how many seconds of slot time the job took on earlier nights, all its parts together; None if unknown."""
-    habit = learned.get(job.subject, NOTHING_LEARNED)
-    if not habit.split:
-        return habit.seconds
-    parts = (replace(job, filters=filters).subject for filters in habit.split)
-    return sum(_known(learned.get(part, NOTHING_LEARNED).seconds for part in parts)) or None
+def exports_of(job: Job, learned: Learned) -> list[Job]:
+    """Return what will be asked for to do a job: the parts that it was taken in on earlier nights, or itself."""
+    parts = learned.get(job.subject, NOTHING_LEARNED).split
+    return [replace(job, filters=filters) for filters in parts] or [job]
 
 
 def _known(seconds: Iterable[float | None]) -> list[float]:

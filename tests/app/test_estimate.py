@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from asyncexport.app.estimate import GENERATION, Estimate, Queue, client_names, estimate, seconds_of
+from asyncexport.app.estimate import GENERATION, Estimate, Queue, client_names, estimate, exports_of
 from asyncexport.models import Entity, Job
 from asyncexport.notes import Habit
 from asyncexport.sansio.splitting import split
@@ -27,7 +27,7 @@ def test_queues_of_which_nothing_is_known() -> None:
         Queue("acme", "EU", "campaigns", 11, 3, 3 * GENERATION),
         Queue("acme", "EU", "ads", 1, 1, GENERATION),
     )
-    assert (found.seconds, found.jobs, found.known, found.assumed) == (3 * GENERATION, 12, 0, GENERATION)
+    assert (found.seconds, found.exports, found.known, found.assumed) == (3 * GENERATION, 12, 0, GENERATION)
 
 
 def test_accounts_that_share_a_client() -> None:
@@ -36,8 +36,8 @@ def test_accounts_that_share_a_client() -> None:
     assert client_names(accounts) == {"a": "a+b", "b": "a+b", "c": "c"}
     jobs = [job("1", account="a"), job("2", account="b"), job("3", account="c")]
     first, second = estimate(jobs, accounts, 1).queues
-    assert (first.client, first.jobs, first.waves) == ("a+b", 2, 2)
-    assert (second.client, second.jobs, second.waves) == ("c", 1, 1)
+    assert (first.client, first.exports, first.waves) == ("a+b", 2, 2)
+    assert (second.client, second.exports, second.waves) == ("c", 1, 1)
 
 
 def test_what_earlier_nights_taught() -> None:
@@ -63,14 +63,15 @@ def test_exports_that_are_new() -> None:
 
 
 def test_a_job_in_parts() -> None:
-    """It takes the slots for as long as all its parts do; without any that is known it is unknown."""
+    """Each part is an export of its own; one that is unknown is taken for like the others."""
     whole = job("1")
     parts = split(whole.filters, whole.entity)
     learned: dict[tuple[str, ...], Habit] = {whole.subject: Habit(5.0, 3, parts)}
-    assert seconds_of(whole, learned) is None
-    subjects = [Job(whole.profile, whole.entity, filters).subject for filters in parts]
-    learned |= {subject: Habit(100.0, 3) for subject in subjects[:2]}
-    assert seconds_of(whole, learned) == 200.0
+    exports = exports_of(whole, learned)
+    assert exports == [Job(whole.profile, whole.entity, filters, whole.snapshot) for filters in parts]
+    learned |= {export.subject: Habit(100.0, 3) for export in exports[:2]}
+    (queue,) = estimate([whole, job("2")], [account()], 2, learned).queues
+    assert queue == Queue("acme", "EU", "campaigns", 4, 2, 200.0, 2)
 
 
 def test_nothing_to_do() -> None:

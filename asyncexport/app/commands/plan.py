@@ -50,7 +50,8 @@ def command(
     """Show what run would do; ask for no export.
 
     The profiles are looked up; what is already there under the label, and what Amazon still keeps for it, is counted by
-    its records and not read; then the exports that are left are counted by endpoint, with the rounds they need through
+    its records and not read; then the exports of the jobs that are left, parts of those that were too large for one as
+    exports of their own, are counted by endpoint, with the rounds they need through
     the slots and the time that takes: by how long each took on earlier nights, or if an export is generated in 25 s,
     which is an assumption, as are 5 slots where their number is to be found out.
     """
@@ -79,6 +80,7 @@ def as_json(jobs: Sequence[Job], known: Present, found: Estimate) -> list[str]:
         "jobs": len(jobs),
         "there": len(known.there),
         "to_collect": known.to_collect,
+        "exports": found.exports,
         "known": found.known,
         "waves": max((each.waves for each in found.queues), default=0),
         "seconds": round(found.seconds, 3),
@@ -94,15 +96,16 @@ def as_text(jobs: Sequence[Job], known: Present, found: Estimate, snapshot: str)
     profiles = len({job.profile for job in jobs})
     rows = [["account", "region", "endpoint", "exports", "waves", "expected"]]
     for each in found.queues:
-        numbers = [f"{each.jobs:,}", f"{each.waves:,}", duration(each.seconds)]
+        numbers = [f"{each.exports:,}", f"{each.waves:,}", duration(each.seconds)]
         rows.append([each.client, each.region, each.endpoint, *numbers])
-    head = [f"{count(len(jobs), 'export')} of {count(profiles, 'profile')} under the label {snapshot}"]
+    head = [f"{count(len(jobs), 'job')} of {count(profiles, 'profile')} under the label {snapshot}"]
     if known.there or known.to_collect:
         left = len(jobs) - len(known.there) - known.to_collect
-        head += [f"{len(known.there):,} already there, {known.to_collect:,} to collect, {left:,} to ask for"]
+        collected = f"{known.to_collect:,} with exports to collect"
+        head += [f"{len(known.there):,} already there, {collected}, {left:,} to ask for"]
     if not found.queues:
         return head
-    last = f"about {duration(found.seconds)} in all, {grounds(found)}"
+    last = f"at least about {duration(found.seconds)} in all, {grounds(found)}"
     return [*head, "", *table(rows, right=frozenset({3, 4, 5})), "", last]
 
 
@@ -110,6 +113,6 @@ def grounds(found: Estimate) -> str:
     """Return what the expected time rests on."""
     if not found.known:
         return f"assuming that an export is generated in {found.assumed:g} s (the median)"
-    if found.known == found.jobs:
+    if found.known == found.exports:
         return f"by how long {count(found.known, 'export')} took on earlier nights"
-    return f"by how long {found.known:,} of {count(found.jobs, 'export')} took on earlier nights, the rest alike"
+    return f"by how long {found.known:,} of {count(found.exports, 'export')} took on earlier nights, the rest alike"
