@@ -34,8 +34,7 @@ class Witness(DirectTransport):
 
     ``seen`` holds by export id when the client first heard that it had ended; ``began`` the sending of an endpoint's
     first POST; ``calls`` counts by kind (``post``, ``look``, ``other``) and ``by_second`` by second; ``throttled`` the
-    429s of the scenario by kind (``random``, ``shut out``); ``too_early`` the calls that came before a Retry-After was
-    over.
+    429s of the scenario by kind (``random``, ``shut out``); ``too_early`` the calls sent before a Retry-After was over.
     """
 
     def __init__(self, state: AdsState, clock: Clock, scenario: Scenario, *, seed: int, latency: float = 0.05) -> None:
@@ -62,6 +61,7 @@ class Witness(DirectTransport):
         kind = "look" if "/exports/" in request.url else "post" if request.url.endswith("/export") else "other"
         self.calls[kind] += 1
         self.by_second[int(now)] += 1
+        self.too_early += now - self._paused_until.get(_profile_of(request), 0.0) < -1e-6
         if self._is_away(now):
             await self._time.sleep(TIMEOUT_SECONDS if self._scenario.away_as == "timeout" else 0.05)
             return self._nobody()
@@ -98,8 +98,7 @@ class Witness(DirectTransport):
         return response
 
     def _refusal(self, request: Request, now: float) -> Response | None:
-        profile_id = request.headers.get("Amazon-Advertising-API-Scope", "")
-        self.too_early += now - self._paused_until.get(profile_id, 0.0) < -1e-6
+        profile_id = _profile_of(request)
         if profile_id in self._shut_out and now < self._scenario.shut_out_seconds:
             self._paused_until[profile_id] = now + PAUSE_SECONDS
             self.throttled["shut out"] += 1
@@ -124,3 +123,7 @@ class Witness(DirectTransport):
         client_id = request.headers["Amazon-Advertising-API-ClientId"]
         region = next(grant.region for grant in self.state.world.grants if grant.client_id == client_id)
         self.began.setdefault((client_id, region, entity), now)
+
+
+def _profile_of(request: Request) -> str:
+    return request.headers.get("Amazon-Advertising-API-Scope", "")
