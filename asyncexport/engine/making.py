@@ -170,8 +170,9 @@ class Making:
         delay = self._delay(asking.attempts, stop, by_cap=by_cap)
         if delay is None or self._clock.now() + delay > self._desk_of(job).exports.last_moment(asking.began):
             raise error from None
-        at, reason, throttled = job.profile, type(error).__name__, isinstance(error, Throttled)
-        self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
+        if stop.was_sent:
+            at, reason, throttled = job.profile, type(error).__name__, isinstance(error, Throttled)
+            self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
         if delay:
             self._windows.rest(ticket, delay, rank)
         else:

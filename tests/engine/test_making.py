@@ -13,6 +13,7 @@ from asyncexport.emulator.direct import DirectTransport
 from asyncexport.emulator.laws import Constant, LogNormal
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
+from asyncexport.engine.api import AskLater
 from asyncexport.errors import ConnectionLost, DiskFull, ExportDeadline, Throttled
 from asyncexport.events import CallRetried, Event
 from asyncexport.models import TransferOrder
@@ -329,3 +330,15 @@ async def test_a_retry_is_told_with_what_it_met_and_when_it_comes() -> None:
     assert isinstance(retried, CallRetried)
     assert (retried.what, retried.reason, retried.throttled) == (f"request of {JOB}", "Throttled", True)
     assert retried.delay == pytest.approx(0.5)
+
+
+async def test_a_request_that_the_own_limiter_holds_back() -> None:
+    """It rests without a word: nobody has refused anything."""
+    counter = Counterpart(RUNNING, DONE)
+    api = (await counter.desk()).api
+    api._limiter_of(JOB.profile.profile_id).throttled(90.0)
+    with pytest.raises(AskLater):
+        api.check_permit(JOB)
+    await counter.make()
+    assert counter.clock.now() >= 90.0
+    assert counter.events.of("call.retried") == []
