@@ -27,7 +27,7 @@ from asyncexport.emulator.world import World
 from asyncexport.ports import Clock
 
 SEED = 7
-GENERATION = LogNormal(median=1.0, sigma=0.5)
+GENERATION = LogNormal(median=1.0, sigma=0.5, habit=0.9)
 ROWS_PER_PROFILE = 2_500
 WEATHER = """
     request entity=campaigns nth=3: return-429 retry-after-1

@@ -21,6 +21,8 @@ from asyncexport.emulator.world import World
 from asyncexport.errors import ConfigError
 
 MOST_PORTS = 2
+HABIT = 0.9
+"""The share of an export's time that is its profile's own: a night is much like the one before."""
 
 
 def _weather(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Weather:
@@ -88,10 +90,10 @@ def command(
 ) -> None:
     """Serve an Amazon Ads of our own on this machine.
 
-    Prints a configuration to paste, and serves until Ctrl-C.
+    Prints a configuration to paste, and serves until Ctrl-C. An export takes about as long each time it is asked for.
     """
     world = World.generate(seed=seed, accounts=accounts, profiles=profiles, rows=rows)
-    law = LogNormal(median=generation)
+    law = LogNormal(median=generation, habit=HABIT)
     state = AdsState(world, generation=law, times_out_above=times_out_above, weather=weather, epoch=time.time())
     asyncio.run(serve(EmulatorServer(state, api_port=port[0], store_port=port[1])))
 
