@@ -170,7 +170,7 @@ async def test_a_run_that_is_stopped_says_what_is_under_way_and_is_resumed(
             assert line, "the signal was not answered"
     _, err = await process.communicate()
     assert process.returncode == status, err
-    assert f"{QUICK} of {JOBS} exports committed, {SLOTS} exports under way on Amazon's side." in err.decode()
+    assert f"{QUICK} of {JOBS} exports committed, {SLOTS} jobs with exports under way on Amazon's side." in err.decode()
     ended = await night.completed()
     assert [ended.events[-1][name] for name in ("exported", "skipped")] == [JOBS - QUICK, QUICK]
     assert night.asked_again() == set()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from asyncexport.adapters.folders import make_private
 from asyncexport.errors import LockHeld, StateError
+
+_HELD = re.compile(r"FLOCK +ADVISORY +WRITE +\S+ +[0-9a-f]+:[0-9a-f]+:([0-9]+) ")
 
 
 class StateLock:
@@ -57,6 +60,19 @@ class StateLock:
 
     def __repr__(self) -> str:
         return f"<StateLock {self._path} {'held' if self._fd is not None else 'free'}>"
+
+
+def is_held(state_dir: str | os.PathLike[str], locks: str | os.PathLike[str] = "/proc/locks") -> bool:
+    """Tell whether a run, of this process or another, has the lock of ``state_dir`` now; False where nobody can say.
+
+    The kernel's list is read, because to try the lock would refuse it to a run that begins in that moment.
+    """
+    try:
+        inode = os.lstat(Path(state_dir) / "lock").st_ino
+        held = Path(locks).read_text("ascii")
+    except (OSError, ValueError):
+        return False
+    return any(int(found[1]) == inode for found in _HELD.finditer(held))
 
 
 def _sign(fd: int) -> None:

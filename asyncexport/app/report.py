@@ -273,7 +273,7 @@ def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0) -> str:
     if summary.skipped:
         parts.append(f"{summary.skipped:,} already there")
     for number, word in (
-        (adopted, "taken up from an earlier run"),
+        (adopted, f"{'export' if adopted == 1 else 'exports'} taken up from an earlier run"),
         (summary.failed, "failed"),
         (unfinished, "not done"),
     ):
@@ -289,7 +289,7 @@ def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0) -> str:
 def advice(record: RunRecord, collectable: int = 0) -> str:
     """Return how to go on after a run that left something which another one can do; empty when there is none.
 
-    ``collectable`` exports of the run were asked for and are not committed, and Amazon keeps them.
+    Of ``collectable`` jobs exports were asked for that are not committed and that Amazon keeps.
     """
     left = len(record.unfinished)
     temporary = sum(error.temporary for error in record.errors)
@@ -299,6 +299,6 @@ def advice(record: RunRecord, collectable: int = 0) -> str:
     state = f"{done:,} of {count(len(record.jobs), 'export')} committed" if record.jobs else ""
     again = f"Run the same command again with --snapshot {record.snapshot}"
     if collectable:
-        under_way = f"{count(collectable, 'export')} under way on Amazon's side"
+        under_way = f"{count(collectable, 'job')} with exports under way on Amazon's side"
         return f"{state}, {under_way}. {again} to collect these and to ask only for the rest."
     return f"{state}{'. ' if state else ''}{again} to do only what is missing."

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncexport.adapters import journal
+from asyncexport.adapters.lock import is_held
 from asyncexport.app.manifest import history
 from asyncexport.models import Job
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
@@ -56,7 +57,8 @@ class Gap:
 class Standing:
     """What a person wants to know.
 
-    ``earlier`` are failures under labels before the last one, ``slowest`` what takes longest of all.
+    ``earlier`` are failures under labels before the last one, ``slowest`` what takes longest of all; ``is_going_on``
+    while a run holds the lock.
     """
 
     path: Path | None
@@ -65,6 +67,7 @@ class Standing:
     missing: tuple[Gap, ...]
     earlier: tuple[Gap, ...]
     slowest: tuple[journal.Slow, ...] = ()
+    is_going_on: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -90,7 +93,8 @@ def standing(out: Path, state_dir: Path, *, now: float) -> Standing:
     failed = journal.read(state_dir, state="failed")
     earlier = tuple(_noted(row, None, now) for row in failed if row["snapshot"] not in current)
     slowest = tuple(journal.slowest(state_dir, _SLOWEST))
-    return Standing(path, manifest, labels, tuple(_refused(manifests)) + tuple(gaps.values()), earlier, slowest)
+    missing = tuple(_refused(manifests)) + tuple(gaps.values())
+    return Standing(path, manifest, labels, missing, earlier, slowest, is_held(state_dir))
 
 
 def collectable(state_dir: Path, jobs: Iterable[Job], *, now: float) -> int:

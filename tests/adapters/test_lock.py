@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport.adapters.lock import StateLock
+from asyncexport.adapters.lock import StateLock, is_held
 from asyncexport.errors import LockHeld, StateError
 
 HOLDER = """
@@ -162,3 +162,14 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LockHeld, match=r"\(process unknown\)"):
         StateLock(tmp_path).acquire()
     lock.release()
+
+
+def test_whether_a_run_is_going_on(tmp_path: Path) -> None:
+    """It is told without trying the lock; where there is none, or no list of locks, nothing is going on."""
+    lock = StateLock(tmp_path)
+    assert not is_held(tmp_path)
+    lock.acquire()
+    assert is_held(tmp_path)
+    assert not is_held(tmp_path, locks=tmp_path / "no-such-list")
+    lock.release()
+    assert not is_held(tmp_path)

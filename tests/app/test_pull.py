@@ -240,7 +240,7 @@ async def test_what_can_be_collected_is_told(tmp_path: Path, capsys: pytest.Capt
         await journal.note(job, Requested("export-2"))
     stopped = FakeExporter(TWO, lambda _: os.kill(os.getpid(), signal.SIGINT), hang=asyncio.Event().wait)
     assert await run(wish(tmp_path, grace=0.0), stopped, []) == 130
-    assert "0 of 2 exports committed, 1 export under way on Amazon's side. Run the" in capsys.readouterr().err
+    assert "0 of 2 exports committed, 1 job with exports under way on Amazon's side. Run the" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("spoilt", [False, True])

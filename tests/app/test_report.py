@@ -264,7 +264,7 @@ def test_a_conclusion() -> None:
         "40 requests (4 throttled), 1 possibly orphaned"
     )
     assert conclusion(Summary(exported=5), 1, 4).startswith(
-        "5 exports committed, 4 taken up from an earlier run, 1 not done"
+        "5 exports committed, 4 exports taken up from an earlier run, 1 not done"
     )
 
 
@@ -289,7 +289,7 @@ def test_a_text_report_of_a_run_that_went_on() -> None:
     made.add(exported())
     lines: list[str] = []
     TextReport(lines.append, brief=True).finish(made, Summary(exported=1, rows=10))
-    assert lines == ["1 export committed, 1 taken up from an earlier run, 10 rows in 0.0 s, 0 requests"]
+    assert lines == ["1 export committed, 1 export taken up from an earlier run, 10 rows in 0.0 s, 0 requests"]
 
 
 def test_a_brief_text_report() -> None:
@@ -321,7 +321,7 @@ def test_advice() -> None:
     again = "Run the same command again with --snapshot 2026-11-23 to do only what is missing."
     assert advice(left) == f"1 of 3 exports committed. {again}"
     assert advice(left, 2) == (
-        "1 of 3 exports committed, 2 exports under way on Amazon's side. "
+        "1 of 3 exports committed, 2 jobs with exports under way on Amazon's side. "
         "Run the same command again with --snapshot 2026-11-23 to collect these and to ask only for the rest."
     )
     assert advice(record(discovery=Discovery((), refused=(refused(ExportDeadline("x")),)))) == again

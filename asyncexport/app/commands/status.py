@@ -22,7 +22,7 @@ from asyncexport.app.standing import Gap, Standing, standing
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.redact import safe_line
 
-_HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "to collect", "oldest"]
+_HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "exports to collect", "oldest"]
 
 
 @click.command("status", context_settings=options.CONTEXT)
@@ -63,19 +63,22 @@ def as_json(found: Standing, now: float) -> Iterator[str]:
         yield line({"event": "slow", **asdict(slow), "seconds": round(slow.seconds, 3)})
     path = None if found.path is None else str(found.path)
     run = {name: found.manifest.get(name) for name in ("run", "snapshot", "exit_status")}
-    yield line({"event": "status", **run, "manifest": path, "missing": len(found.missing)})
+    yield line(
+        {"event": "status", **run, "manifest": path, "going_on": found.is_going_on, "missing": len(found.missing)}
+    )
 
 
 def as_text(found: Standing, journal: Path, now: float) -> list[str]:
     """Return where things stand for people; what is missing one by one."""
-    lines = describe(found) if found.path is not None else ["no run has left a manifest"]
+    lines = ["a run is going on"] if found.is_going_on else []
+    lines += describe(found) if found.path is not None else ["no run has left a manifest"]
     lines += notes(found.labels, journal, now) if found.labels else [f"no journal at {journal}"]
-    lines += ["slowest on the nights before:"] if found.slowest else []
+    lines += ["longest so far:"] if found.slowest else []
     lines += [f"  {slow_one(each)}" for each in found.slowest]
     for heading, gaps in (("missing:", found.missing), ("failed under earlier labels:", found.earlier)):
         lines += [heading] if gaps else []
         several = gaps is found.earlier or len({gap.snapshot for gap in gaps}) > 1
-        lines += [f"  {name(gap)}{f' under {gap.snapshot}' if several else ''}: {reason(gap)}" for gap in gaps]
+        lines += [f"  {name(gap)}{f' under {gap.snapshot}' if several else ''}: {_reason(gap, found)}" for gap in gaps]
     return [safe_line(each) for each in lines]
 
 
@@ -93,7 +96,7 @@ def describe(found: Standing) -> list[str]:
         + (f"exit status {ended}" if ended is not None else "ended by an error"),
         ", ".join(parts),
         f"manifest: {found.path}",
-        *(["a later run left no manifest: it is going on, or was killed"] if newer else []),
+        *(["a later run left no manifest: it is going on, or was killed"] if newer and not found.is_going_on else []),
     ]
 
 
@@ -106,7 +109,7 @@ def _is_newer(noted_at: float, manifest: Mapping[str, Any]) -> bool:
 
 
 def notes(labels: tuple[LabelCount, ...], journal: Path, now: float) -> list[str]:
-    """Return the journal as a table: a line a label, numbers of exports."""
+    """Return the journal as a table: a line a label, numbers of jobs, and of exports where that is said."""
     rows = [_HEADING]
     for each in labels:
         numbers = (each.committed, each.failed, each.requested + each.in_parts, each.intended, each.collectable)
@@ -134,8 +137,15 @@ def name(gap: Gap) -> str:
     return f"{gap.entity} of {where}"
 
 
-def reason(gap: Gap) -> str:
-    """Return why something is missing, and what becomes of its export."""
+def _reason(gap: Gap, found: Standing) -> str:
+    is_its_run = found.is_going_on and bool(found.labels) and gap.snapshot == found.labels[-1].snapshot
+    return reason(gap, is_going_on=is_its_run)
+
+
+def reason(gap: Gap, *, is_going_on: bool = False) -> str:
+    """Return why something is missing, and what becomes of its export unless the run that sees to it is going on."""
+    if is_going_on and gap.state in {"requested", "split"}:
+        return f"under way, asked for {_ago(gap.age)}" if gap.state == "requested" else f"in parts, {gap.message}"
     run = f"a run with --snapshot {gap.snapshot}"
     kept = f"{run} collects it" if gap.collectable else f"no longer kept by Amazon, {run} asks again"
     match gap.state:

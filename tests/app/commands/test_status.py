@@ -26,7 +26,7 @@ from asyncexport.sansio.splitting import split
 from tests.app.support import STARTED, exported, failed, job, refused
 
 RECEIPT = Receipt("e-1", rows=10, bytes=500, sha256="ab" * 32, location="x")
-HEADING = "label       committed  failed  under way  perhaps asked for  to collect  oldest"
+HEADING = "label       committed  failed  under way  perhaps asked for  exports to collect  oldest"
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_nothing_is_missing() -> None:
         f"manifest: {path}",
         f"journal: state/{FILE}",
         HEADING,
-        "2026-11-23          2       0          0                  0           0  -",
+        "2026-11-23          2       0          0                  0                   0  -",
     ]
 
 
@@ -115,7 +115,15 @@ def test_no_run_yet() -> None:
     nothing = f"no run has left a manifest under exports or a journal at state/{FILE}\n"
     assert (result.exit_code, result.stdout) == (1, nothing)
     assert facts() == [
-        {"event": "status", "run": None, "snapshot": None, "exit_status": None, "manifest": None, "missing": 0}
+        {
+            "event": "status",
+            "run": None,
+            "snapshot": None,
+            "exit_status": None,
+            "manifest": None,
+            "going_on": False,
+            "missing": 0,
+        }
     ]
 
 
@@ -135,8 +143,11 @@ def test_a_run_that_was_killed() -> None:
     assert result.stdout.splitlines() == [
         "no run has left a manifest",
         f"journal: state/{FILE}",
-        "label       committed  failed  under way  perhaps asked for  to collect  oldest",
-        "2026-11-23          1       2          1                  1           2  2 h 0 min ago, kept by Amazon",
+        "label       committed  failed  under way  perhaps asked for  exports to collect  oldest",
+        (
+            "2026-11-23          1       2          1                  1                   2"
+            "  2 h 0 min ago, kept by Amazon"
+        ),
         "missing:",
         "  campaigns of acme/EU/2: under way, asked for 2 h 0 min ago; a run with --snapshot 2026-11-23 collects it",
         "  campaigns of acme/EU/3: perhaps asked for: the answer was not noted",
@@ -166,7 +177,10 @@ def test_a_job_in_parts() -> None:
     result = called()
     assert result.exit_code == 1
     assert result.stdout.splitlines()[3:] == [
-        "2026-11-23          0       0          1                  0           1  2 h 0 min ago, kept by Amazon",
+        (
+            "2026-11-23          0       0          1                  0                   1"
+            "  2 h 0 min ago, kept by Amazon"
+        ),
         "missing:",
         (
             "  campaigns of acme/EU/2: taken in parts, 1 of 3 parts are committed; "
@@ -196,7 +210,7 @@ def test_what_takes_longest() -> None:
     """The three slowest exports of the nights before are named, slowest first."""
     noted(*((job(str(each)), Committed(RECEIPT, 10.0**each)) for each in range(1, 5)))
     assert called().stdout.splitlines()[-4:] == [
-        "slowest on the nights before:",
+        "longest so far:",
         "  campaigns of acme/EU/4: 2 h 46 min",
         "  campaigns of acme/EU/3: 16 min 40 s",
         "  campaigns of acme/EU/2: 1 min 40 s",
@@ -313,6 +327,7 @@ def test_as_json() -> None:
         "snapshot": "2026-11-23",
         "exit_status": 130,
         "manifest": str(path),
+        "going_on": False,
         "missing": 2,
     }
 
@@ -322,8 +337,29 @@ def test_while_a_run_is_going_on() -> None:
     noted((job("1"), Intended()))
     lock = StateLock("state")
     lock.acquire()
-    assert called().exit_code == 1
+    result = called()
+    assert facts()[-1]["going_on"]
     lock.release()
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (1, "a run is going on")
+    assert called().stdout.splitlines()[0] == "no run has left a manifest"
+
+
+def test_what_the_run_that_is_going_on_sees_to() -> None:
+    """Nothing is advised about it; what another label lacks is told as ever."""
+    whole = job("2")
+    parts = [replace(whole, filters=filters) for filters in split(whole.filters, whole.entity)]
+    noted(
+        (whole, Split(tuple(part.filters for part in parts))),
+        (parts[0], Committed(RECEIPT)),
+        (job("1"), Requested("e-1")),
+    )
+    lock = StateLock("state")
+    lock.acquire()
+    told = called().stdout.splitlines()
+    lock.release()
+    assert any(line.startswith("  campaigns of acme/EU/1: under way, asked for 0") for line in told)
+    assert any(line == "  campaigns of acme/EU/2: in parts, 1 of 3 parts are committed" for line in told)
+    assert not any("--snapshot" in line for line in told)
 
 
 def test_a_journal_that_cannot_be_used() -> None:
