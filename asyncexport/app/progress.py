@@ -35,6 +35,7 @@ from asyncexport.events import (
     OutageContinued,
     OutageEnded,
     OutageStarted,
+    PartFinished,
     RunStarted,
     TransferProgressed,
     TransferRestarted,
@@ -71,6 +72,9 @@ class Board:
                 self._in_progress.pop(event.job, None)
             case JobSplit():
                 self._parts[event.job] = event.parts
+            case PartFinished():
+                self._leave(event.outcome.job)
+                self._commit(event.outcome)
             case TransferStarted() | TransferRestarted():
                 self._transfers[event.job] = (0, 0)
             case TransferProgressed():
@@ -136,17 +140,27 @@ class Board:
         self.retried += not throttled
 
     def _finish(self, outcome: Outcome) -> None:
-        for job in (outcome.job, *self._parts.pop(outcome.job, ())):
-            self._in_progress.pop(job, None)
-            self._transfers.pop(job, None)
+        parts = self._parts.pop(outcome.job, None)
+        for job in (outcome.job, *(parts or ())):
+            self._leave(job)
         if not isinstance(outcome, Exported):
             self.failed += 1
             return
         self.found += outcome.found
         self.exported += not outcome.found
-        taken, rows = self._committed
-        new = 0 if outcome.found else outcome.receipt.source_bytes
-        self._committed = (taken + new, rows + outcome.receipt.rows)
+        if parts is None:
+            self._commit(outcome)
+
+    def _leave(self, job: Job) -> None:
+        self._in_progress.pop(job, None)
+        self._transfers.pop(job, None)
+
+    def _commit(self, outcome: Outcome) -> None:
+        """Count what is committed: of a job in parts each part by itself, which stays when the job fails."""
+        if isinstance(outcome, Exported):
+            taken, rows = self._committed
+            new = 0 if outcome.found else outcome.receipt.source_bytes
+            self._committed = (taken + new, rows + outcome.receipt.rows)
 
 
 def headline(board: Board) -> str:

@@ -30,12 +30,13 @@ from asyncexport.events import (
     OutageContinued,
     OutageEnded,
     OutageStarted,
+    PartFinished,
     RunStarted,
     TransferProgressed,
     TransferRestarted,
     TransferStarted,
 )
-from asyncexport.models import Entity
+from asyncexport.models import Entity, Exported
 from asyncexport.sansio.splitting import split
 from asyncexport.testing import FakeClock
 from tests.app.support import exported, failed, in_parts, job
@@ -83,8 +84,25 @@ def test_a_job_in_parts() -> None:
     made(TransferStarted(parts[0]))
     made(TransferProgressed(parts[0], 30, 5))
     assert (made.running, made.rows) == (3, 5)
+    receipts = in_parts().receipt.parts
+    made(PartFinished(job(), Exported(parts[0], receipts[0])))
+    assert (made.running, made.rows, made.source_bytes) == (2, 5, 30)
+    for part, receipt in zip(parts[1:], receipts[1:], strict=True):
+        made(PartFinished(job(), Exported(part, receipt)))
+    assert (made.running, made.rows) == (0, 15)
     made(JobFinished(in_parts()))
     assert (made.running, made.done, made.rows, made.source_bytes) == (0, 1, 15, 90)
+
+
+def test_a_job_in_parts_that_fails() -> None:
+    """The rows of its committed parts stay counted; a part that failed runs no more, were the job not at its end."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, Entity.CAMPAIGNS))
+    made = board(RunStarted(1), JobSplit(job(), parts), *(ExportRequested(part, "p") for part in parts))
+    made(PartFinished(job(), Exported(parts[0], in_parts().receipt.parts[0])))
+    made(PartFinished(job(), failed(parts[1])))
+    assert (made.running, made.slots, made.rows) == (1, {Entity.CAMPAIGNS: (1, 5)}, 5)
+    made(JobFinished(failed()))
+    assert (made.running, made.failed, made.rows, made.source_bytes) == (0, 1, 5, 30)
 
 
 def test_a_job_that_is_taken_up() -> None:
