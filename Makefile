@@ -60,7 +60,7 @@ constraints:     ## pin all dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	    --group dev pyproject.toml -o constraints.txt
 
-night: $(READY)  ## simulate small nights at the cap: steady, remembered, and with trouble (under a minute)
+night: $(READY)  ## simulate small nights at the cap: steady, remembered, and with trouble (a minute or two)
 	$(BIN)/python -m benchmarks.night --profiles 300 $(foreach name,$(NIGHTS),--scenario $(name))
 
 night-full: $(READY) ## simulate large nights and lay our policy beside others, into NIGHT (an hour)

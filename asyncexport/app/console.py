@@ -84,8 +84,11 @@ def clipped(line: str, width: int | None) -> str:
 
 
 def terminal_width() -> int | None:
-    """Return how many cells a line of standard output may have, None where it is no terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Return how many cells a line of standard output may have, None where it is no terminal.
+
+    Two are left free: terminals differ over how wide the letters of some scripts are.
+    """
+    return max(shutil.get_terminal_size().columns - 2, 1) if sys.stdout.isatty() else None
 
 
 def _fit(text: str, widest: int) -> str:

@@ -65,7 +65,10 @@ _STORAGE_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 _FIXES: tuple[tuple[type[AsyncexportError], str], ...] = (
     (ProfileAccessDenied, "check that the account's user may still see this profile, in this region"),
-    (ExportFailed, "narrow the export with ad_products or states, or ask Amazon's support with the export id"),
+    (
+        ExportFailed,
+        "narrow the export with ad_products or states, or ask Amazon's support with its export id, in the manifest",
+    ),
     (RequestRejected, "check ad_products and states of the configuration, and the region of the account"),
 )
 _CONSENT = {

@@ -77,7 +77,7 @@ def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", io.StringIO())
     assert terminal_width() is None
     monkeypatch.setattr("sys.stdout", Terminal())
-    assert terminal_width() == 72
+    assert terminal_width() == 70
 
 
 def test_a_line_that_is_too_wide() -> None:
