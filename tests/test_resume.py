@@ -121,10 +121,10 @@ async def test_a_killed_run_is_resumed_and_nothing_is_asked_for_twice(night: Nig
     process = await night.started_and_at_rest()
     under_way = {"committed": QUICK, "requested": SLOTS, "intended": 0, "failed": 0, "collectable": SLOTS}
     status, counts, last = await night.status()
-    assert (status, counts, last["missing"], last["run"]) == (1, under_way, SLOTS, None)
+    assert (status, counts, last["missing"], last["run"], last["going_on"]) == (1, under_way, SLOTS, None, True)
     process.kill()
     await process.communicate()
-    assert await night.status() == (status, counts, last)
+    assert await night.status() == (status, counts, last | {"going_on": False})
     ended = await night.completed()
     summary = ended.events[-1]
     assert [summary[name] for name in ("exported", "skipped", "possibly_orphaned")] == [JOBS - QUICK, QUICK, 0]
