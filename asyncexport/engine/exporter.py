@@ -11,12 +11,13 @@ import asyncio
 import math
 import os
 import random as _random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from asyncexport.accounts import Account
 from asyncexport.adapters.clock import SystemClock
@@ -109,7 +110,7 @@ class Exporter:
         self._resources = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run: Run | None = None
-        self._running: list[Run] = []
+        self._running: WeakSet[Run] = WeakSet()
         self._counted = Tally()
         self._chances: Chances = Chances(Chance)
         self._windows: Windows[Pursuit] = Windows(self._limits, self._clock, self._chances)
@@ -166,8 +167,9 @@ class Exporter:
         guard = self._guard(self._limits.sink_timeout)
         run = self._run = self._new_run(jobs, sink, guard, self._journal, again=again)
 
-        async def work(send: MemoryObjectSendStream[Outcome]) -> None:
-            await self._supervised(run, send.send_nowait)
+        def work(send: MemoryObjectSendStream[Outcome]) -> Coroutine[Any, Any, None]:
+            self._running.add(run)
+            return self._supervised(run, send.send_nowait)
 
         return Supervised(work, buffer=math.inf)
 
@@ -189,8 +191,11 @@ class Exporter:
         return Supervised(work, buffer=0)
 
     def drain(self) -> None:
-        """Start no further job; what has been started goes on and gets its outcome."""
-        for run in self._running:
+        """Start no further job; what is in progress goes on and gets its outcome.
+
+        Jobs that wait get none, nor do those that were asked for in vain and wait for their next try.
+        """
+        for run in list(self._running):
             run.drain()
 
     @property
@@ -199,11 +204,11 @@ class Exporter:
         return self._run.summary if self._run is not None else Summary(requests=self._tally.requests)
 
     async def _supervised(self, run: Run, deliver: Callable[[Outcome], None]) -> None:
-        self._running.append(run)
+        self._running.add(run)
         try:
             await run.supervise(deliver)
         finally:
-            self._running.remove(run)
+            self._running.discard(run)
             self._counted = replace(self._tally)
 
     def _new_run(self, jobs: Iterable[Job], sink: Sink, guard: Guard, journal: Journal, *, again: bool) -> Run:

@@ -7,7 +7,7 @@ orphan that may be running, and the job rests as well. Its tries are counted and
 by the deadline that began with the first; what our own limiter held back counts for no try. Neither does a bare 429
 while others are in progress, which may be the cap's: the deadline begins with the next try, for they may take long.
 Worst case: the job waits for as long as they go on. An export that failed inside the server is asked for again twice,
-with the slot that it had.
+with the slot that it had. One that is given up while it is in progress keeps that slot.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import REREQUESTS, Ready, can_be_taken_up, failure_of, has_failed_inside
 from asyncexport.engine.family import Member
 from asyncexport.engine.windows import Ticket, Windows, where
-from asyncexport.errors import AsyncexportError, Throttled
+from asyncexport.errors import AsyncexportError, ExportDeadline, ExportExpired, Throttled
 from asyncexport.events import CallRetried, ExportOrphaned, ExportRequested
 from asyncexport.models import Job
 from asyncexport.notes import NOTHING_LEARNED, Habit, Intended, Known, Requested
@@ -87,9 +87,10 @@ class Making:
 
     def enter(self, owner: object, pursuit: Pursuit, start: Callable[[Ticket[Pursuit]], object]) -> None:
         """Let the job wait for a slot; ``start`` is called with its ticket each time it has one."""
-        job = pursuit.job
+        job, known = pursuit.job, pursuit.known
         client_id = self._desk_of(job).api.client_id
-        self._windows.enter(Ticket(owner, pursuit, start, client_id, job), self._rank(pursuit))
+        export_id = known.export_id if known is not None and can_be_taken_up(known) else ""
+        self._windows.enter(Ticket(owner, pursuit, start, client_id, job, export_id), self._rank(pursuit))
 
     def expects(self, job: Job, habit: Habit) -> float:
         """Return how many seconds the job's export is thought to take."""
@@ -105,7 +106,8 @@ class Making:
     async def made(self, ticket: Ticket[Pursuit]) -> Ready | None:
         """Return the completed export of a ticket that has a slot; None if it was put back and will be started again.
 
-        The slot is given back in any case, when the terminal status is seen. Raises :class:`ExportFailed`,
+        The slot is given back when the terminal status is seen, or left to the export that nobody watches any more,
+        until that must have ended. Raises :class:`ExportFailed`,
         :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a call for good.
         """
         pursuit = ticket.waiting
@@ -116,8 +118,14 @@ class Making:
         except AskLater as stop:
             self._put_back(ticket, stop)
             return None
-        except AsyncexportError:
+        except ExportExpired:
             self._windows.leave(ticket)
+            raise
+        except ExportDeadline:  # it was seen to be slow, and may take as long again
+            self._windows.forsake(ticket, self._desk_of(ticket.job).exports.deadline)
+            raise
+        except AsyncexportError:
+            self._windows.forsake(ticket)
             raise
         self._windows.leave(ticket, ready.ended_at)
         if (failure := failure_of(ticket.job, ready.export)) is not None:
@@ -130,8 +138,9 @@ class Making:
         known, pursuit.known = pursuit.known, None
         if known is None or not can_be_taken_up(known):
             return None
-        self._windows.adopted(ticket)
-        return await self._desk_of(job).exports.take_up(job, known, remembered=pursuit.habit.seconds)
+        desk = self._desk_of(job)
+        self._windows.adopted(ticket, known.export_id, self._over_in(desk, job) - known.age_seconds)
+        return await desk.exports.take_up(job, known, remembered=pursuit.habit.seconds)
 
     def _is_asked_again(self, pursuit: Pursuit, ready: Ready) -> bool:
         if not has_failed_inside(ready.export) or pursuit.rerequests == REREQUESTS:
@@ -143,6 +152,7 @@ class Making:
     async def _asked(self, ticket: Ticket[Pursuit]) -> Ready:
         """Ask once, with the intent in the journal before and the export id right after; watch what comes of it."""
         pursuit, job, desk = ticket.waiting, ticket.job, self._desk_of(ticket.job)
+        self._windows.ended(ticket)
         asking = pursuit.asking = pursuit.asking or Asking(self._clock.now(), Attempts(self._backoff, self._spread))
         if asking.is_excused:
             asking.began = self._clock.now()
@@ -151,7 +161,7 @@ class Making:
         self._windows.asks(ticket)
         export = await desk.api.request_export(job, deadline=desk.exports.last_moment(asking.began))
         asked_at = self._clock.now()
-        self._windows.accepted(ticket)
+        self._windows.accepted(ticket, export.export_id, self._over_in(desk, job))
         pursuit.asking = None
         await self._journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
@@ -206,7 +216,10 @@ class Making:
         return attempts.excused() if by_cap is None else attempts.failed(stop.error)
 
     def _orphan_seconds(self, desk: Desk, job: Job) -> float:
-        return min(desk.polling.surely_over(job.entity.value), desk.exports.deadline)
+        return min(self._over_in(desk, job), desk.exports.deadline)
+
+    def _over_in(self, desk: Desk, job: Job) -> float:
+        return desk.polling.surely_over(job.entity.value)
 
     def _rank(self, pursuit: Pursuit) -> Rank:
         now, known = self._clock.now(), pursuit.known

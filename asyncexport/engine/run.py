@@ -88,7 +88,7 @@ class Run:
         return self._score.summary
 
     def drain(self) -> None:
-        """Start no further job; what has been started goes on. Jobs that were not started get no outcome."""
+        """Start no further job; what is in progress goes on. Jobs that wait, a second time too, get no outcome."""
         self._open = False
         self._call_back()
 
@@ -122,15 +122,18 @@ class Run:
 
     async def _start_all(self) -> None:
         async with anyio.create_task_group() as tasks:
-            for jobs in self._in_order():
-                async with anyio.create_task_group() as lookups:
-                    for job in jobs:
-                        await self._lookups.acquire()
-                        self._unsettled += 1
-                        lookups.start_soon(self._enter, tasks, job)
-            while self._unsettled:  # other runs may hold the slots that ours wait for
-                self._all_settled = anyio.Event()
-                await self._all_settled.wait()
+            try:
+                for jobs in self._in_order():
+                    async with anyio.create_task_group() as lookups:
+                        for job in jobs:
+                            await self._lookups.acquire()
+                            self._unsettled += 1
+                            lookups.start_soon(self._enter, tasks, job)
+                while self._unsettled:  # other runs may hold the slots that ours wait for
+                    self._all_settled = anyio.Event()
+                    await self._all_settled.wait()
+            finally:
+                self._windows.close(self)  # the other runs' slots start nothing in a group that is closing
 
     def _in_order(self) -> Iterator[Iterator[Job]]:
         """Yield the jobs whose exports may be running on the server already, and when all those wait, the others.

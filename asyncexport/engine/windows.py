@@ -2,7 +2,9 @@
 
 The API counts a client's exports, not a program's runs, so the windows belong to the exporter. Whoever wants a slot
 leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. What
-was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. The object store says when
+was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. An export that is in
+progress when nobody watches it any more, since its run was left, its time was up or its looks are refused, keeps its
+slot until it must have ended; a ticket that comes for that very export takes the slot over. The object store says when
 it is busy, and the system when it has no descriptor left; then fewer transfers run at once, one for each time it is
 said. Places come back slowly, one after as many successes as there are places, so that few run into the limit again.
 """
@@ -37,7 +39,8 @@ Where: TypeAlias = tuple[str, str, str]
 class Ticket(Generic[Waiting]):
     """Something of ``owner`` that waits for a slot at one endpoint, and then has it.
 
-    ``start`` is called with the ticket when it has a slot, and must return at once.
+    ``start`` is called with the ticket when it has a slot, and must return at once. ``export_id`` is that of the export
+    it comes for, if it was asked for before.
     """
 
     owner: object
@@ -45,11 +48,20 @@ class Ticket(Generic[Waiting]):
     start: Callable[[Ticket[Waiting]], object]
     client_id: str
     job: Job
+    export_id: str = ""
 
     @property
     def window(self) -> Where:
         """The slots it is for."""
         return where(self.client_id, self.job)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An export in progress; by ``over_at`` nearly every one like it has ended."""
+
+    export_id: str
+    over_at: float
 
 
 def where(client_id: str, job: Job) -> Where:
@@ -66,8 +78,9 @@ class Windows(Generic[Waiting]):
         self._chances = chances
         self._reminders = Reminders(clock)
         self._slots: dict[Where, Slots[Ticket[Waiting]]] = {}
-        self._held: set[Ticket[Waiting]] = set()
+        self._held: dict[Ticket[Waiting], _Running | None] = {}
         self._resting: dict[Ticket[Waiting], None] = {}
+        self._leaving: set[object] = set()
         self._due: dict[Where, float] = {}
         self._places = float(limits.downloads)
         self.transfers = anyio.CapacityLimiter(limits.downloads)
@@ -77,8 +90,17 @@ class Windows(Generic[Waiting]):
         await self._reminders.ring()
 
     def enter(self, ticket: Ticket[Waiting], rank: Rank) -> None:
-        """Let the ticket wait for a slot in its account's lane, where ``rank`` puts it."""
-        self._slots_at(ticket.window).offer(ticket, ticket.job.profile.account, rank)
+        """Let the ticket wait for a slot in its account's lane, where ``rank`` puts it.
+
+        One whose export has kept its slot has that, now. One whose owner is leaving is dropped.
+        """
+        if ticket.owner in self._leaving:
+            return
+        slots = self._slots_at(ticket.window)
+        if slots.take_over(ticket, ticket.export_id, self._clock.now()):
+            self._start(ticket)
+            return
+        slots.offer(ticket, ticket.job.profile.account, rank)
         self._admit(ticket.window)
 
     def rest(self, ticket: Ticket[Waiting], seconds: float, rank: Rank) -> None:
@@ -96,26 +118,28 @@ class Windows(Generic[Waiting]):
         """The request of the ticket's job goes out now."""
         self._slots[ticket.window].asks(ticket, self._clock.now())
 
-    def adopted(self, ticket: Ticket[Waiting]) -> None:
-        """The export of the ticket's job has been running before."""
+    def adopted(self, ticket: Ticket[Waiting], export_id: str, over_in: float) -> None:
+        """The export of the ticket's job has been running before; nearly every one is over in so many seconds."""
+        self._watch(ticket, export_id, over_in)
         self._slots[ticket.window].adopted(ticket)
         self._admit(ticket.window)
 
-    def accepted(self, ticket: Ticket[Waiting]) -> None:
-        """The request was accepted: an export is in progress."""
+    def accepted(self, ticket: Ticket[Waiting], export_id: str, over_in: float) -> None:
+        """The request was accepted: an export is in progress; nearly every one is over in so many seconds."""
+        self._watch(ticket, export_id, over_in)
         self._slots[ticket.window].accepted(ticket)
         self._admit(ticket.window)
 
     def refused(self, ticket: Ticket[Waiting]) -> bool | None:
         """The request met a 429 and the slot is given back: tell why, as :meth:`Window.refused` does."""
-        self._held.remove(ticket)
+        del self._held[ticket]
         by_cap = self._slots[ticket.window].refused(ticket, ticket.job.profile.profile_id, self._clock.now())
         self._admit(ticket.window)
         return by_cap
 
     def lost(self, ticket: Ticket[Waiting], seconds: float) -> None:
         """The answer to the request was lost: for so many seconds the slot is the orphan's."""
-        self._held.remove(ticket)
+        del self._held[ticket]
         self._slots[ticket.window].lost(ticket, self._clock.now() + seconds)
         self._admit(ticket.window)
 
@@ -125,8 +149,26 @@ class Windows(Generic[Waiting]):
 
     def leave(self, ticket: Ticket[Waiting], ended_at: float = float("inf")) -> None:
         """Give the ticket's slot back, whose export ended at ``ended_at`` if that is known: the next ticket has it."""
-        self._held.remove(ticket)
+        del self._held[ticket]
         self._slots[ticket.window].release(ticket, ended_at)
+        self._admit(ticket.window)
+
+    def ended(self, ticket: Ticket[Waiting]) -> None:
+        """The ticket's export is over; the slot is kept for the next request."""
+        self._held[ticket] = None
+
+    def forsake(self, ticket: Ticket[Waiting], seconds: float = 0.0) -> None:
+        """Nobody watches the ticket's export any more: the slot is free if none is in progress, or else its own.
+
+        It is thought to run for ``seconds`` more at least.
+        """
+        running = self._held[ticket]
+        if running is None:
+            self.leave(ticket)
+            return
+        del self._held[ticket]
+        until = max(running.over_at, self._clock.now() + seconds)
+        self._slots[ticket.window].forsake(ticket, running.export_id, until)
         self._admit(ticket.window)
 
     def withdraw(self, owner: object) -> list[Waiting]:
@@ -137,11 +179,17 @@ class Windows(Generic[Waiting]):
             del self._resting[ticket]
         return [ticket.waiting for tickets in (*found, rested) for ticket in tickets]
 
-    def abandon(self, owner: object) -> None:
-        """Take back everything of ``owner``: what waits for a slot, and what has one and will not give it back."""
+    def close(self, owner: object) -> None:
+        """Take back everything of ``owner`` that waits or rests, and let nothing of it wait any more: it is leaving."""
+        self._leaving.add(owner)
         self.withdraw(owner)
+
+    def abandon(self, owner: object) -> None:
+        """Take back everything of ``owner``, which is gone: also what has a slot and will not give it back."""
+        self.withdraw(owner)
+        self._leaving.discard(owner)
         for ticket in [ticket for ticket in self._held if ticket.owner is owner]:
-            self.leave(ticket)
+            self.forsake(ticket)
 
     def store_is_busy(self) -> None:
         """The object store, or the system, asked for less."""
@@ -166,16 +214,24 @@ class Windows(Generic[Waiting]):
     def _admit(self, window: Where) -> None:
         slots, now = self._slots[window], self._clock.now()
         for ticket in slots.admit(now):
-            self._held.add(ticket)
-            ticket.start(ticket)
+            self._start(ticket)
         moment = slots.next_moment(now)
         if moment is not None and moment < self._due.get(window, float("inf")):
             self._due[window] = moment
-            self._reminders.set(moment, lambda: self._look(window))
+            self._reminders.set(moment, lambda: self._look(window, moment))
 
-    def _look(self, window: Where) -> None:
-        self._due.pop(window, None)
-        self._admit(window)
+    def _start(self, ticket: Ticket[Waiting]) -> None:
+        self._held[ticket] = None
+        ticket.start(ticket)
+
+    def _watch(self, ticket: Ticket[Waiting], export_id: str, over_in: float) -> None:
+        self._held[ticket] = _Running(export_id, self._clock.now() + over_in)
+
+    def _look(self, window: Where, moment: float) -> None:
+        """The moment has come, unless an earlier one has taken its place since."""
+        if self._due.get(window) == moment:
+            del self._due[window]
+            self._admit(window)
 
     def __repr__(self) -> str:
         return f"<Windows {', '.join(map(repr, self._slots.values())) or 'no slots yet'}>"

@@ -3,9 +3,10 @@
 The API lets a client have a few exports in progress per endpoint (5 by default, officially) and counts them over all
 profiles. A slot is taken before the POST and given back when the terminal status is seen, or when the request was
 refused. If its answer was lost the server may be making the export all the same: then the *orphan* keeps the slot until
-it must have ended, but orphans never keep the last one. How many slots there are is the :class:`Window`'s affair, who
-is next that of :class:`Lanes`. All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller
-starts them.
+it must have ended, but orphans never keep the last one. An export that was accepted and that nobody watches any more
+is *forsaken*: it is in progress for certain, so it keeps its slot, the last one too, until it must have ended or
+somebody takes it over. How many slots there are is the :class:`Window`'s affair, who is next that of :class:`Lanes`.
+All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller starts them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Slots(Generic[Waiting]):
         self._window = window
         self._held: dict[Waiting, _Slot] = {}
         self._orphans: list[float] = []
+        self._forsaken: dict[str, float] = {}
         self._lanes: Lanes[Waiting] = Lanes()
 
     @property
@@ -47,7 +49,7 @@ class Slots(Generic[Waiting]):
     @property
     def busy(self) -> int:
         """How many slots are taken; orphans take all but one at most."""
-        return len(self._held) + self._haunting
+        return len(self._held) + self._unwatched
 
     @property
     def waiting(self) -> int:
@@ -62,6 +64,7 @@ class Slots(Generic[Waiting]):
         """Give every free slot to a waiting job and return those jobs, in the order in which they are to start."""
         while self._orphans and self._orphans[0] <= now:
             heapq.heappop(self._orphans)
+        self._forsaken = {export_id: until for export_id, until in self._forsaken.items() if until > now}
         admitted: list[Waiting] = []
         while self._lanes and self._window.has_room(self.busy, now, asking=len(self._held) - self._running):
             job = self._lanes.take()
@@ -82,13 +85,13 @@ class Slots(Generic[Waiting]):
         """The request of the job was accepted: its export is in progress."""
         slot = self._held[job]
         slot.runs = True
-        self._window.accepted(self._running + self._haunting, slot.asked_at)
+        self._window.accepted(self._running + self._unwatched, slot.asked_at)
 
     def refused(self, job: Waiting, whose: Hashable, now: float) -> bool | None:
         """The request was refused and the slot is free again: tell why, as :meth:`Window.refused` does."""
         slot = self._held.pop(job)
         asking = sum(not other.runs and other.asked_at < now for other in self._held.values())
-        others = self._running + self._haunting + asking
+        others = self._running + self._unwatched + asking
         return self._window.refused(others, whose, sent_at=slot.asked_at, now=now)
 
     def lost(self, job: Waiting, until: float) -> None:
@@ -99,6 +102,18 @@ class Slots(Generic[Waiting]):
     def orphaned(self, until: float) -> None:
         """Nobody of ours has asked, but an export may be in progress ``until`` then."""
         heapq.heappush(self._orphans, until)
+
+    def forsake(self, job: Waiting, export_id: str, until: float) -> None:
+        """Nobody watches the job's export any more, which is in progress: it keeps the slot ``until`` then."""
+        del self._held[job]
+        self._forsaken[export_id] = until
+
+    def take_over(self, job: Waiting, export_id: str, now: float) -> bool:
+        """Give the job the slot that its export has kept, if it has kept one."""
+        if self._forsaken.pop(export_id, None) is None:
+            return False
+        self._held[job] = _Slot(now, runs=True)
+        return True
 
     def release(self, job: Waiting, ended_at: float = float("inf")) -> None:
         """The job's slot is free again: its export ended at ``ended_at``, or never came to be."""
@@ -115,8 +130,8 @@ class Slots(Generic[Waiting]):
         """Return when somebody who waits may be admitted although nothing has happened; None if nobody or never."""
         if not self._lanes:
             return None
-        moments = [moment for moment in (self._window.next_moment(now), *self._orphans[:1]) if moment is not None]
-        return min(moments, default=None)
+        moments = (self._window.next_moment(now), *self._orphans[:1], *self._forsaken.values())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     @property
     def _running(self) -> int:
@@ -125,6 +140,10 @@ class Slots(Generic[Waiting]):
     @property
     def _haunting(self) -> int:
         return min(len(self._orphans), self._window.limit - 1)
+
+    @property
+    def _unwatched(self) -> int:
+        return self._haunting + len(self._forsaken)
 
     def __repr__(self) -> str:
         return f"<Slots {self._name} {self.busy}/{self.capacity} busy, {self.waiting} waiting>"

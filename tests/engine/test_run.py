@@ -84,7 +84,7 @@ async def test_runs_and_streams_at_the_same_time_share_the_slots(emulator: Emula
 
 @pytest.mark.emulator(profiles=8, accounts=1, generation=Constant(0.05), cap=None)
 async def test_a_run_that_was_left_gives_its_slots_back(emulator: EmulatorServer) -> None:
-    """The next run of the same exporter has them all."""
+    """The next run of the same exporter has them when the exports that nobody watches must be over."""
     async with exporter(emulator) as pulling:
         jobs = await planned(pulling, [Entity.ADS])
         for _ in range(3):

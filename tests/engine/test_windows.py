@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from asyncexport.accounts import Region
@@ -23,9 +24,9 @@ class Runs:
         self.windows: Windows[str] = Windows(Limits(in_progress=1), self.clock, Chances(Chance))
         self.started: list[str] = []
 
-    def ask(self, owner: str, name: str, job: Job = JOB, rank: Rank = (1, 0.0)) -> Ticket[str]:
+    def ask(self, owner: str, name: str, job: Job = JOB, rank: Rank = (1, 0.0), *, export_id: str = "") -> Ticket[str]:
         """Let a ticket wait."""
-        ticket = Ticket(owner, name, lambda ticket: self.started.append(ticket.waiting), "client", job)
+        ticket = Ticket(owner, name, lambda ticket: self.started.append(ticket.waiting), "client", job, export_id)
         self.windows.enter(ticket, rank)
         return ticket
 
@@ -48,14 +49,100 @@ async def test_endpoints_have_slots_of_their_own() -> None:
     assert runs.started == ["a1", "a2"]
 
 
-async def test_a_run_that_ends_takes_its_tickets_back_and_gives_its_slots() -> None:
-    """Nothing of an abandoned run starts, and what it held goes to the others."""
+async def test_a_run_that_ends_takes_its_tickets_back_and_gives_the_slots_it_did_not_use() -> None:
+    """Nothing of an abandoned run starts, and what it held without an export in progress goes to the others."""
     runs = Runs()
     runs.ask("a", "a1")
     runs.ask("a", "a2")
     runs.ask("b", "b1")
     runs.windows.abandon("a")
     assert runs.started == ["a1", "b1"]
+
+
+def left_running() -> Runs:
+    """Return two runs of which the first was left while its export was in progress; the second waits."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.ask("b", "b1")
+    runs.windows.asks(mine)
+    runs.windows.accepted(mine, "e-1", 60.0)
+    runs.clock.advance(5.0)
+    runs.windows.abandon("a")
+    return runs
+
+
+async def until(runs: Runs, moment: float) -> None:
+    """Let the time pass."""
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(runs.windows.keep_time)
+        await runs.clock.sleep(moment - runs.clock.now())
+        await anyio.lowlevel.checkpoint()
+        beside.cancel_scope.cancel()
+
+
+async def test_an_export_of_a_run_that_was_left_keeps_its_slot() -> None:
+    """It is in progress on the server until nearly every export has ended."""
+    runs = left_running()
+    began = runs.clock.now() - 5.0
+    await until(runs, began + 59.0)
+    assert runs.started == ["a1"]
+    await until(runs, began + 61.0)
+    assert runs.started == ["a1", "b1"]
+
+
+async def test_an_export_that_is_thought_to_run_for_longer_keeps_its_slot_for_longer() -> None:
+    """Whoever gives it up may know that it is slow."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.ask("b", "b1")
+    runs.windows.asks(mine)
+    runs.windows.accepted(mine, "e-1", 60.0)
+    left = runs.clock.now()
+    runs.windows.forsake(mine, 100.0)
+    await until(runs, left + 99.0)
+    assert runs.started == ["a1"]
+    await until(runs, left + 101.0)
+    assert runs.started == ["a1", "b1"]
+
+
+async def test_a_ticket_that_comes_for_an_export_has_the_slot_that_this_kept() -> None:
+    """It is one export, so it counts once, and nobody waits for what is there."""
+    runs = left_running()
+    heir = runs.ask("c", "c1", export_id="e-1")
+    assert runs.started == ["a1", "c1"]
+    runs.windows.adopted(heir, "e-1", 55.0)
+    runs.windows.leave(heir)
+    assert runs.started == ["a1", "c1", "b1"]
+
+
+async def test_a_slot_whose_export_has_ended_is_nobodys_when_its_run_is_left() -> None:
+    """The next request for the job had not gone out."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.ask("b", "b1")
+    runs.windows.asks(mine)
+    runs.windows.accepted(mine, "e-1", 60.0)
+    runs.windows.ended(mine)
+    runs.windows.abandon("a")
+    assert runs.started == ["a1", "b1"]
+
+
+async def test_a_run_that_is_leaving() -> None:
+    """Nothing of it starts any more, neither what waits nor what would come later, until it is gone."""
+    runs = Runs()
+    held = runs.ask("b", "b1")
+    runs.ask("a", "a1")
+    runs.windows.close("a")
+    runs.ask("a", "a2")
+    runs.windows.rest(
+        Ticket("a", "a3", lambda ticket: runs.started.append(ticket.waiting), "client", JOB), 1.0, (1, 0.0)
+    )
+    runs.windows.leave(held)
+    await until(runs, runs.clock.now() + 2.0)
+    assert runs.started == ["b1"]
+    runs.windows.abandon("a")
+    runs.ask("a", "a4")
+    assert runs.started == ["b1", "a4"]
 
 
 async def test_withdrawn_tickets_are_returned_and_never_start() -> None:

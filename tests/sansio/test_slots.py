@@ -66,6 +66,12 @@ class SlotsInAnyOrder(RuleBasedStateMachine):
         self.slots.release(self.running.pop(), self.now - ago)
 
     @precondition(lambda self: self.running)
+    @rule(seconds=st.sampled_from([0.0, 50.0]))
+    def forsake(self, seconds: float) -> None:
+        job = self.running.pop()
+        self.slots.forsake(job, str(job), self.now + seconds)
+
+    @precondition(lambda self: self.running)
     @rule()
     def ask_again(self) -> None:
         job = self.running.pop()
@@ -138,6 +144,33 @@ def test_an_orphan_keeps_the_slot_until_it_must_have_ended() -> None:
     assert (slots.admit(199.0), slots.busy, slots.next_moment(199.0)) == ([], 2, 200.0)
     assert slots.admit(200.0) == ["c"]
     assert slots.next_moment(200.0) is None
+
+
+def test_an_export_that_nobody_watches_keeps_its_slot() -> None:
+    """Also the last one: it is in progress for certain, and one more would be refused."""
+    slots = told(1)
+    for job in "ab":
+        slots.offer(job, "lane", ANY)
+    slots.admit(0.0)
+    slots.accepted("a")
+    slots.forsake("a", "e-1", until=200.0)
+
+    assert (slots.admit(199.0), slots.busy, slots.next_moment(199.0)) == ([], 1, 200.0)
+    assert slots.admit(200.0) == ["b"]
+
+
+def test_a_job_takes_the_slot_of_its_export_over() -> None:
+    """Once, and only the one of that export."""
+    slots = told(2)
+    slots.offer("a", "lane", ANY)
+    slots.admit(0.0)
+    slots.accepted("a")
+    slots.forsake("a", "e-1", until=200.0)
+
+    assert [slots.take_over("b", export_id, 10.0) for export_id in ("e-2", "e-1", "e-1")] == [False, True, False]
+    assert slots.busy == 1
+    slots.release("b")
+    assert slots.busy == 0
 
 
 def test_orphans_leave_one_slot() -> None:
