@@ -122,7 +122,10 @@ class KeepsParts(Protocol):
     """A sink where each part of a split job stands by itself, so that parts can be left over."""
 
     async def settle(self, job: Job, parts: int) -> None:
-        """Remove what an earlier run left of the job beyond its first ``parts`` parts, which are committed."""
+        """Let the job's first ``parts`` parts, which are committed, be all there is of it.
+
+        What an earlier run left goes; before this call it may stay what readers meet.
+        """
         ...
 
 

@@ -17,9 +17,10 @@ from asyncexport.sansio.scarcity import no_descriptor
 from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.disk import Files, is_regular
 from asyncexport.sinks.files import open_path, remove_dead
-from asyncexport.sinks.leftovers import remove_beyond
+from asyncexport.sinks.leftovers import remove_beyond, remove_staged
 from asyncexport.sinks.places import Place, record_of
 from asyncexport.sinks.records import Record, read_record
+from asyncexport.sinks.staging import finish
 
 PlaceOf = Callable[[TransferOrder], Place]
 
@@ -38,8 +39,9 @@ def find(files: Files, place_of: PlaceOf, order: TransferOrder) -> Receipt | Non
         _raise_scarcity(error, place)
         return None
     try:
+        finish(files, folder, order)
         if order.is_part:
-            return _find_one(files, folder, place, order)
+            return _find_part(files, folder, place, order)
         return _find_whole(files, folder, place_of, order)
     except OSError as error:
         _raise_scarcity(error, place)
@@ -83,20 +85,34 @@ def _records(files: Files, folder: int, order: TransferOrder) -> Iterator[Record
         number += 1
 
 
-def _find_one(files: Files, folder: int, place: Place, order: TransferOrder) -> Receipt | None:
+def _find_part(files: Files, folder: int, place: Place, order: TransferOrder) -> Receipt | None:
+    """Find one part by itself: the staged one comes before the one that stands, for it is the newer."""
+    receipt = _find_one(files, folder, place, order, at=place.staged)
+    if receipt is None and (receipt := _find_one(files, folder, place, order)) is not None:
+        remove_staged(files, folder, order)
+    return receipt
+
+
+def _find_one(
+    files: Files, folder: int, named: Place, order: TransferOrder, *, at: Place | None = None
+) -> Receipt | None:
+    place = at or named
     record = read_record(files, folder, place.record)
-    if record is None or record.file != place.file or not record.answers(order):
+    if record is None or record.file != named.file or not record.answers(order):
         return None
     rivals = any(files.look(folder, name) for name in place.rivals)
-    if rivals or not _is_whole(files, folder, record):
+    if rivals or not _is_whole(files, folder, place.file, record):
         return None
     for name in (place.file, place.record):
         remove_dead(files, folder, name)
-    return record.receipt(place.location)
+    return record.receipt(named.location)
 
 
-def _is_whole(files: Files, folder: int, record: Record) -> bool:
-    file = files.open_file(folder, record.file)
+def _is_whole(files: Files, folder: int, name: str, record: Record) -> bool:
+    try:
+        file = files.open_file(folder, name)
+    except FileNotFoundError:
+        return False
     try:
         found = files.look_at(file)
         return is_regular(found) and found.st_size == record.bytes and files.digest(file) == record.sha256

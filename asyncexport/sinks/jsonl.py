@@ -13,7 +13,8 @@ Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
 3. the data file is renamed to its final name, over an older one of the same job;
 4. an older file of the same part under another compression is removed, and the folder fsynced;
 5. if the job is not one of several parts, the parts that an earlier run left of it are removed
-   (:mod:`asyncexport.sinks.leftovers`).
+   (:mod:`asyncexport.sinks.leftovers`). A part whose rows stand already waits under another name until all parts are
+   there (:mod:`asyncexport.sinks.staging`).
 
 The record comes first, so that a data file under its final name always has one that describes it, or is somebody
 else's; the fsync between the two renames holds that for a power loss too, which may otherwise keep the second without
@@ -45,12 +46,13 @@ from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.codecs import Compression, check_compression, encoder
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import NewFile, make_path, sweep, write_whole
+from asyncexport.sinks.files import NewFile, make_path, open_path, sweep, write_whole
 from asyncexport.sinks.found import find
 from asyncexport.sinks.labels import check_label
-from asyncexport.sinks.leftovers import remove_beyond, settle
+from asyncexport.sinks.leftovers import remove_beyond, remove_staged
 from asyncexport.sinks.places import Place
 from asyncexport.sinks.records import Record, read_record, record_text
+from asyncexport.sinks.staging import finish, must_wait, publish
 
 MANIFESTS = "_runs"
 _PROBE = "_probe-"
@@ -96,10 +98,13 @@ class JsonLines:
         return await in_thread(lambda: find(self.files, self._place, order))
 
     async def settle(self, job: Job, parts: int) -> None:
-        """Remove what an earlier run left of the job beyond its first ``parts`` parts. Raises :class:`SinkError`."""
+        """Give new parts the place of what an earlier run left of the job, and remove what is beyond them.
+
+        Raises :class:`SinkError`.
+        """
         order = TransferOrder(job, "", SignedUrl(""))
         place = self._place(order)
-        await in_thread(lambda: settle(self.files, place, order, parts))
+        await in_thread(lambda: _settle(self.files, place, order, parts))
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
@@ -130,6 +135,7 @@ class JsonLinesWriter(Writer):
         self._sink = sink
         self._files = sink.files
         self._place = place
+        self._goal = place
         self._encoder = encoder(sink.compression, sink.level)
         self._size = 0
         self._sha256 = hashlib.sha256()
@@ -157,14 +163,22 @@ class JsonLinesWriter(Writer):
     def _open(self) -> None:
         with self._failing("opening"):
             self._folder = make_path(self._files, self._place.root, self._place.parts)
-            self._data = NewFile(self._files, self._folder, self._place.file)
+            if self._order.is_part:
+                self._choose_goal(self._folder)
+            self._data = NewFile(self._files, self._folder, self._goal.file)
             self._data.create()
             if not self._sink.overwrite:
-                self._refuse_what_is_not_ours(self._folder)
+                for place in {self._place, self._goal}:
+                    self._refuse_what_is_not_ours(self._folder, place)
 
-    def _refuse_what_is_not_ours(self, folder: int) -> None:
-        record = read_record(self._files, folder, self._place.record)
-        for name in (self._place.file, *self._place.rivals):
+    def _choose_goal(self, folder: int) -> None:
+        finish(self._files, folder, self._order)
+        if must_wait(self._files, folder, self._place, self._order):
+            self._goal = self._place.staged
+
+    def _refuse_what_is_not_ours(self, folder: int, place: Place) -> None:
+        record = read_record(self._files, folder, place.record)
+        for name in (place.file, *place.rivals):
             found = self._files.look(folder, name)
             if found is not None and (reason := _why_not_ours(found, record, self._order)):
                 raise SinkRejected(
@@ -188,18 +202,20 @@ class JsonLinesWriter(Writer):
                 evidence, size=self._size, sha256=self._sha256.hexdigest(), location=self._place.location
             )
             record = Record.of(self._order, receipt, self._place.file)
-            write_whole(self._files, self._folder, self._place.record, record_text(record))
+            write_whole(self._files, self._folder, self._goal.record, record_text(record))
             self._files.sync(self._folder)
             self._data.publish()
             self._remove_rivals(self._folder)
             self._files.sync(self._folder)
             if not self._order.is_part:
                 remove_beyond(self._files, self._folder, self._order, 1)
+            elif self._goal is self._place:
+                remove_staged(self._files, self._folder, self._order)
         self._discard()
         return receipt
 
     def _remove_rivals(self, folder: int) -> None:
-        for name in self._place.rivals:
+        for name in self._goal.rivals:
             if self._files.look(folder, name) is not None:
                 self._files.unlink(folder, name)
 
@@ -215,6 +231,16 @@ def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferO
     if not record.is_about(order):
         return f"holds {record.entity} of account {record.account!r} ({record.region}), profile {record.profile_id}"
     return ""
+
+
+def _settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None:
+    with failing_as_sink_error(place.folder, "removing left-over parts"), suppress(FileNotFoundError):
+        folder = open_path(files, place.root, place.parts)
+        try:
+            publish(files, folder, order, parts)
+            remove_beyond(files, folder, order, parts)
+        finally:
+            files.close(folder)
 
 
 def _keep(files: Files, path: Path, manifest: bytes) -> None:

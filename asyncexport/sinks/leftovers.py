@@ -5,37 +5,25 @@ whole job, nothing of it stands beyond. Removed is only what its record calls ou
 next run removes, because it asks for the same again.
 
 Plan: the data files go first, then their records, with an fsync of the folder between: a file whose record has gone
-would be nobody's and stay. A dead ``.part`` of such a name goes as well.
+would be nobody's and stay. A dead ``.part`` of such a name goes as well,
+and so does what is staged (:mod:`asyncexport.sinks.staging`); the mark of an unfinished settling goes before all.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import replace
 
 from asyncexport.models import TransferOrder
 from asyncexport.sansio.splitting import share_rows
 from asyncexport.sinks.codecs import SUFFIXES
-from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import open_path, sweep
-from asyncexport.sinks.places import Place, record_of, stem_of
+from asyncexport.sinks.disk import Files, is_regular
+from asyncexport.sinks.files import remove_dead, sweep
+from asyncexport.sinks.places import MARK, STAGED, record_of, staged, stem_of
 from asyncexport.sinks.records import read_record
 
+_DEAD = (f"{MARK}.part",)
 _NAME = re.compile(r"_?part-(0|[1-9][0-9]{0,5})\.")
-
-
-def settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None:
-    """Remove what stands beyond the first ``parts`` parts of the order's job, which is at ``place``.
-
-    Raises :class:`SinkError`.
-    """
-    with failing_as_sink_error(place.folder, "removing left-over parts"), suppress(FileNotFoundError):
-        folder = open_path(files, place.root, place.parts)
-        try:
-            remove_beyond(files, folder, order, parts)
-        finally:
-            files.close(folder)
 
 
 def remove_beyond(
@@ -46,24 +34,50 @@ def remove_beyond(
     Unless ``whatever_the_filters`` only what may share rows with the order goes: who finds that part 0 of a larger job
     is all they ask for leaves the others be.
     """
-    found = {int(match[1]) for name in files.names(folder) if (match := _NAME.match(name)) is not None}
+    names = files.names(folder)
+    for name in names:
+        if name in _DEAD or name.endswith(f"{STAGED}.part"):
+            remove_dead(files, folder, name.removesuffix(".part"))
+    if MARK in names:
+        _remove(files, folder, [MARK])
+
+    def ours(number: int, record: str) -> bool:
+        return _is_ours(files, folder, order, number, record, whatever_the_filters=whatever_the_filters)
+
+    found = {int(match[1]) for name in names if (match := _NAME.match(name)) is not None}
     beyond = sorted(number for number in found if number >= parts)
     for stem in map(stem_of, beyond):
         sweep(files, folder, f"{stem}.")
         sweep(files, folder, f"_{stem}.")
-    ours = [
-        number for number in beyond if _is_ours(files, folder, order, number, whatever_the_filters=whatever_the_filters)
-    ]
-    if ours:
-        _remove(files, folder, [stem_of(number) + suffix for number in ours for suffix in SUFFIXES.values()])
-        _remove(files, folder, [record_of(number) for number in ours])
+    stems = [stem_of(number) for number in beyond if ours(number, record_of(number))]
+    records = [record_of(number) for number in beyond if ours(number, record_of(number))]
+    data = [stem + suffix for stem in stems for suffix in SUFFIXES.values()]
+    waiting = [number for number in found if staged(record_of(number)) in names]
+    waiting = [number for number in waiting if ours(number, staged(record_of(number)))]
+    data += [staged(stem_of(number) + suffix) for number in waiting for suffix in SUFFIXES.values()]
+    records += [staged(record_of(number)) for number in waiting]
+    if records:
+        _remove(files, folder, data)
+        _remove(files, folder, records)
 
 
-def _is_ours(files: Files, folder: int, order: TransferOrder, number: int, *, whatever_the_filters: bool) -> bool:
-    record = read_record(files, folder, record_of(number))
+def _is_ours(
+    files: Files, folder: int, order: TransferOrder, number: int, name: str, *, whatever_the_filters: bool
+) -> bool:
+    record = read_record(files, folder, name)
     if record is None or not record.is_about(replace(order, part=number)):
         return False
     return whatever_the_filters or share_rows(record.filters, order.job.filters, order.job.entity)
+
+
+def remove_staged(files: Files, folder: int, order: TransferOrder) -> None:
+    """Remove what is staged of one part of the order's job. Raises ``OSError``."""
+    name = staged(record_of(order.part))
+    if files.look(folder, name) is not None and _is_ours(
+        files, folder, order, order.part, name, whatever_the_filters=True
+    ):
+        _remove(files, folder, [staged(stem_of(order.part) + suffix) for suffix in SUFFIXES.values()])
+        _remove(files, folder, [name])
 
 
 def _remove(files: Files, folder: int, names: list[str]) -> None:

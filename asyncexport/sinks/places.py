@@ -5,12 +5,23 @@ Contract: labels and ids are held to what may be part of a path; the same order 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from asyncexport.models import TransferOrder
 from asyncexport.sinks.codecs import SUFFIXES, Compression
 from asyncexport.sinks.labels import check_label
+
+MARK: Final = "_settling.json"
+"""Says that staged parts are getting their names."""
+
+STAGED: Final = ".staged"
+
+
+def staged(name: str) -> str:
+    """Return the name that a file or a record has as long as no reader may see it."""
+    return f"_{name.removeprefix('_')}{STAGED}"
 
 
 def stem_of(part: int) -> str:
@@ -48,6 +59,11 @@ class Place:
         stem, suffix = stem_of(order.part), SUFFIXES[compression]
         rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
         return cls(root, parts, stem + suffix, record_of(order.part), rivals)
+
+    @property
+    def staged(self) -> Place:
+        """The same part out of every reader's sight."""
+        return replace(self, file=staged(self.file), record=staged(self.record), rivals=tuple(map(staged, self.rivals)))
 
     @property
     def folder(self) -> Path:

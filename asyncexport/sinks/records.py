@@ -119,6 +119,12 @@ def parse_record(text: bytes) -> Record | None:
 
 def read_record(files: Files, folder: int, name: str) -> Record | None:
     """Return the record that stands in an open folder, None for nothing and for what is none; raise ``OSError``."""
+    text = read_small(files, folder, name)
+    return None if text is None else parse_record(text)
+
+
+def read_small(files: Files, folder: int, name: str) -> bytes | None:
+    """Return the content of a plain file of at most :data:`LARGEST` bytes, None for anything else."""
     try:
         file = files.open_file(folder, name)
     except OSError as error:
@@ -128,7 +134,7 @@ def read_record(files: Files, folder: int, name: str) -> Record | None:
     try:
         found = files.look_at(file)
         plain = is_regular(found) and found.st_size <= LARGEST
-        return parse_record(files.read(file, LARGEST)) if plain else None
+        return files.read(file, LARGEST) if plain else None
     finally:
         files.close(file)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from asyncexport.notes import Note, Split
 from asyncexport.ports import SinkWriter
 from asyncexport.pytest_plugin import emulated
 from asyncexport.sinks import JsonLines, Memory
+from asyncexport.sinks.jsonl import JsonLinesWriter
 from asyncexport.sinks.memory import MemoryWriter
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
@@ -347,6 +348,43 @@ async def test_a_job_that_times_out_when_storage_has_run_out(emulator: EmulatorS
     assert [type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)] == [DiskFull, DiskFull]
     assert [outcome.job.profile.profile_id for outcome in outcomes][1] == large.profile_id
     assert len(asked(emulator)) == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Without(JsonLines):
+    """A sink that cannot store one part."""
+
+    part: int = 0
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[JsonLinesWriter]:
+        """Fail for that part."""
+        if order.part == self.part:
+            raise SinkError("no")
+        return JsonLines.open(self, order)
+
+
+@pytest.mark.emulator(profiles=1, accounts=1, rows=3000)
+@pytest.mark.parametrize(("before", "after", "part"), [(None, 330, 0), (330, 200, 3)])
+async def test_what_stands_stays_when_its_replacement_fails(
+    emulator: EmulatorServer, tmp_path: Path, before: int | None, after: int, part: int
+) -> None:
+    """A job that stands and is pulled anew in other parts, of which one fails, stands as it was, each row once."""
+    sink = JsonLines(tmp_path, compression="none")
+    await emulator.become(emulated(profiles=1, accounts=1, rows=3000, times_out_above=before))
+    async with exporter(emulator) as pulling:
+        job = await job_of(pulling)
+        only(await pulled(pulling, [job], sink))
+    stood = {file: file.read_bytes() for file in files_in(tmp_path)}
+    await emulator.become(emulated(profiles=1, accounts=1, rows=3000, times_out_above=after))
+    async with exporter(emulator) as pulling:
+        failing = Without(tmp_path, compression="none", part=part)
+        (outcome,) = await pulled(pulling, [job], failing, again=True)
+        assert isinstance(outcome, Failed)
+        assert {file: file.read_bytes() for file in files_in(tmp_path)} == stood
+        only(await pulled(pulling, [job], sink, again=True))
+
+    found = Counter(line for file in files_in(tmp_path) for line in file.read_bytes().splitlines())
+    assert found == Counter(truth(emulator, job))
 
 
 class Unsettled(Memory):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from asyncexport.batch import Batch
 from asyncexport.errors import SinkError
-from asyncexport.models import Entity, Filters, Receipt
+from asyncexport.models import Entity, Filters, Job, Receipt
 from asyncexport.ports import KeepsParts
 from asyncexport.sansio.splitting import split
 from asyncexport.sinks import JsonLines
@@ -111,20 +112,109 @@ async def test_fewer_parts_than_before(tmp_path: Path) -> None:
 
 async def test_left_over_parts_are_removed_where_the_job_is_found(tmp_path: Path) -> None:
     """A kill before settling leaves what the next run removes when it finds the job."""
-    for wanted, parts in ((part_of(0), 1), (part_of(0), 3)):
-        root = tmp_path / str(parts)
-        await stored(root, range(5), FIVE)
-        for number in range(parts):
-            await store(JsonLines(root), part_of(number) if parts > 1 else wanted)
-        if parts == 1:
-            older = tree(root)
-            await store(JsonLines(root))
-            for path, content in older.items():
-                if "part-0" not in path:
-                    (root / path).write_bytes(content)
-        assert len(data(root)) == 5
+    await stored(tmp_path, range(5), FIVE)
+    older = tree(tmp_path)
+    await store(JsonLines(tmp_path))
+    for path, content in older.items():
+        if "part-0" not in path:
+            (tmp_path / path).write_bytes(content)
+    assert len(data(tmp_path)) == 5
+    assert await JsonLines(tmp_path).find(order()) is not None
+    assert len(data(tmp_path)) == 1
+
+
+async def test_new_parts_wait_beside_what_stands(tmp_path: Path) -> None:
+    """No reader meets them until the job is settled, under any compression; then they are all there is."""
+    for before in ("zstd", "gzip"):
+        root = tmp_path / before
+        await store(JsonLines(root, compression=before))
+        older = tree(root)
+        receipts = await stored(root, range(3))
+        new = {path: content for path, content in tree(root).items() if path not in older}
+
+        assert {path: content for path, content in tree(root).items() if path in older} == older
+        assert len(new) == 6
+        assert all(Path(path).name.startswith("_") and path.endswith(".staged") for path in new)
+        assert [await JsonLines(root).find(part_of(number)) for number in range(3)] == receipts
+        await JsonLines(root).settle(order().job, 3)
+        assert await JsonLines(root).find(order()) == Receipt.of_parts(receipts)
+        assert len(tree(root)) == 6
+
+
+async def test_the_old_rows_are_the_answer_while_new_parts_are_missing(tmp_path: Path) -> None:
+    """Who looks for the job finds what stands, and removes what waits beside it."""
+    receipt = await store(JsonLines(tmp_path))
+    older = tree(tmp_path)
+    await stored(tmp_path, range(1, 3))
+
+    assert await JsonLines(tmp_path).find(order()) == receipt
+    assert tree(tmp_path) == older
+
+
+async def test_new_parts_that_another_run_has_removed(tmp_path: Path) -> None:
+    """What would not be the whole job is not settled: the old rows stay alone."""
+    await store(JsonLines(tmp_path))
+    older = tree(tmp_path)
+    await stored(tmp_path, range(1, 3))
+    with pytest.raises(SinkError, match="have gone"):
+        await JsonLines(tmp_path).settle(order().job, 3)
+
+    assert {path: content for path, content in tree(tmp_path).items() if path in older} == older
+    assert len(data(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("mark", [b"", b"{", b"[]", b'{"job": []}'])
+async def test_a_mark_of_somebody_else(mark: bytes, tmp_path: Path) -> None:
+    """A mark that does not name this job moves nothing."""
+    receipt = await store(JsonLines(tmp_path))
+    await stored(tmp_path, range(3))
+    (tmp_path / FOLDER / "_settling.json").write_bytes(mark)
+
+    assert await JsonLines(tmp_path).find(order()) == receipt
+    assert data(tmp_path) == ["part-0.jsonl.zst"]
+
+
+async def test_a_part_that_stands_is_older_than_one_that_waits(tmp_path: Path) -> None:
+    """One that waits and is damaged gives way to the one that stands, and is removed."""
+    (receipt,) = await stored(tmp_path, range(1))
+    await stored(tmp_path, range(1))
+    (tmp_path / FOLDER / "_part-0.jsonl.zst.staged").write_bytes(b"damaged")
+
+    assert await JsonLines(tmp_path).find(part_of(0)) == receipt
+    assert len(tree(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("before", [(), PARTS, FIVE])
+async def test_killed_at_any_operation_of_again(before: tuple[Job, ...], tmp_path: Path) -> None:
+    """For every N: the process ends before operation N. The old rows are found, all and alone, or the new ones are."""
+    new = (Batch(b'{"campaignId":"9"}\n', 1),)
+
+    async def scene(name: str) -> Path:
+        root = tmp_path / name
+        await (stored(root, range(len(before)), before) if before else store(JsonLines(root)))
+        return root
+
+    async def act(root: Path, files: FaultyFiles) -> None:
+        for number in range(3):
+            await store(JsonLines(root, files=files), part_of(number), new)
+        await JsonLines(root, files=files).settle(order().job, 3)
+
+    undisturbed, goal = FaultyFiles(), await scene("goal")
+    older = tree(goal)
+    await act(goal, undisturbed)
+    marked = undisturbed.log.index(("rename", "_settling.json.part"))
+    for at in range(len(undisturbed.log)):
+        root = await scene(f"{at}")
+        files = FaultyFiles(at=at, failure=Died)
+        with pytest.raises(Died):
+            await act(root, files)
+        files.end()
+        if at <= marked:
+            assert {path: content for path, content in tree(root).items() if "/part-" in path} == {
+                path: content for path, content in older.items() if "/part-" in path
+            }
         assert await JsonLines(root).find(order()) is not None
-        assert len(data(root)) == parts
+        assert tree(root) == (older if at <= marked else tree(goal))
 
 
 async def test_a_part_that_is_all_that_is_asked_for(tmp_path: Path) -> None:
@@ -192,19 +282,19 @@ async def test_killed_at_any_operation_nothing_is_left_over_for_good(whole: bool
         sink = JsonLines(root, files=files)
         await (store(sink) if whole else sink.settle(order().job, 3))
 
-    async def scene(name: str) -> Path:
+    async def scene(name: str) -> tuple[Path, dict[str, bytes]]:
         root = tmp_path / name
         await stored(root, range(5), FIVE)
+        older = tree(root)
         if not whole:
             await stored(root, range(3))
-        return root
+        return root, older
 
     undisturbed = FaultyFiles()
-    goal = await scene("goal")
+    goal, _ = await scene("goal")
     await act(goal, undisturbed)
     for at in range(len(undisturbed.log)):
-        root = await scene(f"{at}")
-        older = tree(root) if whole else tree(goal)
+        root, older = await scene(f"{at}")
         files = FaultyFiles(at=at, failure=Died)
         with pytest.raises(Died):
             await act(root, files)
@@ -227,22 +317,23 @@ async def test_what_cannot_be_removed(tmp_path: Path) -> None:
         with pytest.raises(SinkError, match="removing left-over parts") if fails else nullcontext():
             await sink.settle(order().job, 3)
         assert not files.opened
-        await JsonLines(root).settle(order().job, 3)
-        assert len(tree(root)) == 6
+        await JsonLines(root).find(order())
+        assert len(tree(root)) in {6, 10}
 
 
 async def test_an_error_while_removing_finds_nothing(tmp_path: Path) -> None:
     """Where left-over parts cannot be removed the job is not called found: its rows would stand twice."""
-    await store(JsonLines(tmp_path))
-    record = tree(tmp_path)
     await stored(tmp_path, range(3))
-    for path, content in record.items():
+    parts = tree(tmp_path)
+    await store(JsonLines(tmp_path))
+    beside = {path: content for path, content in parts.items() if "part-0" not in path}
+    for path, content in beside.items():
         (tmp_path / path).write_bytes(content)
     undisturbed = FaultyFiles()
     assert await JsonLines(tmp_path, files=undisturbed).find(order()) is not None
     unlinked = next(at for at, (name, _) in enumerate(undisturbed.log) if name == "unlink")
-    for number in (1, 2):
-        await store(JsonLines(tmp_path), part_of(number))
+    for path, content in beside.items():
+        (tmp_path / path).write_bytes(content)
     files = FaultyFiles(at=unlinked)
 
     assert await JsonLines(tmp_path, files=files).find(order()) is None

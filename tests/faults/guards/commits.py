@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.guards.mutant import Mutant
 
 _FILES = ("tests/sinks/test_files.py", "tests/sinks/test_jsonl.py", "tests/sinks/test_jsonl_faults.py")
-_RECORD = "write_whole(self._files, self._folder, self._place.record, record_text(record))\n"
+_RECORD = "write_whole(self._files, self._folder, self._goal.record, record_text(record))\n"
 
 _SYNC = "            self._files.sync(self._folder)\n"
 

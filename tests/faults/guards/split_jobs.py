@@ -5,9 +5,8 @@ from __future__ import annotations
 from tests.faults.guards.mutant import Mutant
 
 _PARTS = ("tests/sinks/test_parts.py",)
-_CALL = "        _remove(files, folder, "
-_DATA = _CALL + "[stem_of(number) + suffix for number in ours for suffix in SUFFIXES.values()])\n"
-_RECORDS = _CALL + "[record_of(number) for number in ours])\n"
+_DATA = "        _remove(files, folder, data)\n"
+_RECORDS = "        _remove(files, folder, records)\n"
 _ENGINE = ("tests/engine/test_split_jobs.py",)
 
 SPLIT_JOBS = (
@@ -59,6 +58,34 @@ SPLIT_JOBS = (
         "            await self._scarcity.endured(lambda: self._guard(self._sink).settle(family.job, parts))\n",
         "",
         _ENGINE,
+    ),
+    Mutant(
+        "new parts stand beside the old rows at once",
+        "sinks/jsonl.py",
+        "            self._goal = self._place.staged\n",
+        "            pass\n",
+        (*_PARTS, *_ENGINE),
+    ),
+    Mutant(
+        "new parts get their names without a mark",
+        "sinks/staging.py",
+        "        write_whole(files, folder, MARK, _mark_of(order, parts))\n",
+        "",
+        _PARTS,
+    ),
+    Mutant(
+        "new parts of which some have gone are settled",
+        "sinks/staging.py",
+        "        _refuse_what_is_not_whole(files, folder, order, parts)\n",
+        "",
+        _PARTS,
+    ),
+    Mutant(
+        "a settling that was killed is not finished",
+        "sinks/found.py",
+        "        finish(files, folder, order)\n",
+        "",
+        _PARTS,
     ),
     Mutant(
         "a split is not noted",
