@@ -245,12 +245,14 @@ def test_a_line_beside_a_live_display(tell: Callable[[str], None], monkeypatch: 
 
 @contextmanager
 def logged_on_stderr() -> Iterator[None]:
-    handler = StderrHandler()
-    logging.getLogger().addHandler(handler)
+    handler, logger = StderrHandler(), logging.getLogger("asyncexport.test")
+    logger.addHandler(handler)
+    logger.propagate = False
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        logger.propagate = True
+        logger.removeHandler(handler)
 
 
 def all_from(reader: int) -> str:

@@ -206,6 +206,7 @@ def _right_scope(seen: Observed, doom: Doom, doomed: tuple[str, Any]) -> Iterato
     of_account = {job.key for job in seen.first.jobs if job.profile.account in accounts}
     right = {
         Scope.JOB: not refused and subjects == {doomed},
+        Scope.JOB_IF_ANY: not refused and subjects <= {doomed},
         Scope.PROFILE: not refused and doomed in subjects and {each[0] for each in subjects} == {doomed[0]},
         Scope.ANY_JOB: not refused and len(subjects) >= 1,
         Scope.DISCOVERY: len(refused) == 1 and not seen.first.jobs,

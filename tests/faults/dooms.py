@@ -42,6 +42,7 @@ class Scope(Enum):
     """What a doom takes with it."""
 
     JOB = "the job it is aimed at"
+    JOB_IF_ANY = "the job it is aimed at, unless what is in progress beside it excuses the refusals"
     PROFILE = "that job, and perhaps the other jobs of its profile"
     ACCOUNT = "all jobs of one account"
     ANY_JOB = "the jobs that waited for it, one at least"
@@ -107,7 +108,7 @@ DOOMS = (
     *(_doom("T9", f"{stage} times=2: return-401", ProfileAccessDenied) for stage in ("request", "poll")),
     *(_doom("Q6", f"{stage}: return-403", ProfileAccessDenied) for stage in ("request", "poll")),
     _doom("Q1", "request: return-429 retry-after-1000000000", Throttled, Scope.PROFILE),
-    _doom("Q1", f"request times={ATTEMPTS}: return-429 no-retry-after", Throttled),
+    _doom("Q1", f"request times={ATTEMPTS}: return-429 no-retry-after", Throttled, Scope.JOB_IF_ANY),
     *(_doom("Q2", f"request times={ATTEMPTS}: return-{status}", ServerError) for status in (500, 502, 503, 504)),
     _doom("Q4", f"request times={ATTEMPTS}: lost-answer", ConnectionLost),
     _doom("Q4", f"request times={ATTEMPTS}: broken-after-20%", ConnectionLost),

@@ -204,7 +204,7 @@ def _spared(subject: tuple[str, Entity], doomed: tuple[str, Entity], doom: Doom)
     """Whether weather over this job is sure to be met whatever the doom takes with it."""
     if doom.scope is Scope.PROFILE:
         return subject[0] != doomed[0]
-    return doom.scope is Scope.JOB and subject != doomed
+    return doom.scope in {Scope.JOB, Scope.JOB_IF_ANY} and subject != doomed
 
 
 def _troubled(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
