@@ -38,7 +38,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class ExportRequested:
-    """The API took the job: the slot is in use from now until :class:`ExportFinished`."""
+    """The API took the job: the slot is in use until :class:`ExportFinished`, or as :class:`ExportAbandoned` says."""
 
     name: ClassVar[str] = "export.requested"
     job: Job
@@ -63,6 +63,21 @@ class ExportFinished:
     export_id: str
     seconds: float
     file_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAbandoned:
+    """An export that was in progress is watched no more: it has vanished, took too long, or cannot be looked at.
+
+    It may run on at Amazon: then it keeps its slot for ``seconds`` more, by which nearly every export like it has
+    ended, or until :class:`ExportFinished` tells that it has. 0: it is in nobody's way, and the slot is free for the
+    next request. The job goes on, with a new export, or comes to its end.
+    """
+
+    name: ClassVar[str] = "export.abandoned"
+    job: Job
+    export_id: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +229,7 @@ Event: TypeAlias = (
     | ExportRequested
     | ExportAdopted
     | ExportFinished
+    | ExportAbandoned
     | JobSplit
     | PartFinished
     | UrlRenewed

@@ -26,6 +26,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAbandoned,
     ExportAdopted,
     ExportOrphaned,
     JobFinished,
@@ -56,6 +57,7 @@ _NEWS = (
     ProfilesDiscovered,
     RunStarted,
     ExportAdopted,
+    ExportAbandoned,
     UrlRenewed,
     TransferResumed,
     CallRetried,

@@ -21,7 +21,15 @@ from typing import Any
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
 from asyncexport.errors import AsyncexportError, StateCorrupt, StateError
-from asyncexport.events import Event, ExportAdopted, ExportFinished, ExportRequested, JobSplit, PartFinished
+from asyncexport.events import (
+    Event,
+    ExportAbandoned,
+    ExportAdopted,
+    ExportFinished,
+    ExportRequested,
+    JobSplit,
+    PartFinished,
+)
 from asyncexport.models import Discovery, Exported, Failed, Job, Outcome, Profile, Receipt, Refused, Summary
 from asyncexport.sansio.redact import scrub
 
@@ -63,6 +71,8 @@ class RunRecord:
                 self._times[event.job] = {"export_id": event.export_id, "adopted": True}
             case ExportFinished():
                 self._finish(event)
+            case ExportAbandoned(job=job, seconds=0.0) if "adopted" in self._times.get(job, {}):
+                del self._times[job]
             case JobSplit():
                 self._times.pop(event.job, None)
                 self._parts[event.job] = event.parts

@@ -1,9 +1,9 @@
 """Progress on stderr: a live display for a terminal, a line now and then for a log.
 
-Contract: :class:`Board` is the state, a listener without clock or terminal, so that every number can be tested by
-feeding events. Views draw it: :class:`LiveView` in place, :class:`LineView` as plain lines, one whenever something has
-changed since the last. :func:`showing` draws at the view's own pace in the loop itself, without a thread: what stalls
-the loop is seen to stall, and nothing else writes to the terminal at the same time.
+Contract: :class:`Board` is the state, a listener that is given the time and knows no terminal, so that every number can
+be tested by feeding events. Views draw it: :class:`LiveView` in place, :class:`LineView` as plain lines, one whenever
+something has changed since the last. :func:`showing` draws at the view's own pace in the loop itself, without a thread:
+what stalls the loop is seen to stall, and nothing else writes to the terminal at the same time.
 
 Three lines fit any terminal, with one more for each host that does not answer; what is too long for a narrow one is
 cut, never wrapped, so nothing jumps.
@@ -12,7 +12,8 @@ cut, never wrapped, so nothing jumps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Protocol, TextIO
 
@@ -27,6 +28,7 @@ from asyncexport.app.patience import silence
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAbandoned,
     ExportAdopted,
     ExportFinished,
     ExportRequested,
@@ -48,14 +50,21 @@ _BAR = 60
 
 
 class Board:
-    """A run in numbers while it is under way. ``slots``: how many exports a client may have in progress, if known."""
+    """A run in numbers while it is under way. ``slots``: how many exports a client may have in progress, if known.
 
-    def __init__(self, slots: int | None) -> None:
+    ``now`` returns seconds, as a clock does. An export that is given up while Amazon goes on making it is no longer
+    ``running``, and takes its slot until it must have ended.
+    """
+
+    def __init__(self, slots: int | None, now: Callable[[], float]) -> None:
         self._slots = slots
-        self._in_progress: dict[Job, Entity] = {}
+        self._now = now
+        self._in_progress: dict[Job, str] = {}
+        self._abandoned: dict[str, tuple[Entity, float]] = {}
         self._lanes: dict[Entity, set[tuple[str, str]]] = {}
         self._transfers: dict[Job, tuple[int, int]] = {}
         self._parts: dict[Job, tuple[Job, ...]] = {}
+        self._ended: Counter[Job] = Counter()
         self._committed = (0, 0)
         self._outages: dict[str, OutageStarted | OutageContinued] = {}
         self.jobs = self.exported = self.found = self.failed = 0
@@ -67,12 +76,13 @@ class Board:
             case RunStarted():
                 self.jobs += event.jobs
             case ExportRequested() | ExportAdopted():
-                self._request(event.job)
-            case ExportFinished():
-                self._in_progress.pop(event.job, None)
+                self._request(event.job, event.export_id)
+            case ExportFinished() | ExportAbandoned():
+                self._end(event)
             case JobSplit():
                 self._parts[event.job] = event.parts
             case PartFinished():
+                self._ended[event.job] += 1
                 self._leave(event.outcome.job)
                 self._commit(event.outcome)
             case TransferStarted() | TransferRestarted():
@@ -117,16 +127,32 @@ class Board:
     @property
     def slots(self) -> dict[Entity, tuple[int, int | None]]:
         """Slots in use and slots there are, by endpoint, over all accounts that have asked for something there."""
-        busy = list(self._in_progress.values())
+        now = self._now()
+        busy = [job.entity for job in self._in_progress]
+        busy += [entity for entity, until in self._abandoned.values() if until > now]
         return {
             each: (busy.count(each), None if self._slots is None else self._slots * len(self._lanes[each]))
             for each in Entity
             if each in self._lanes
         }
 
-    def _request(self, job: Job) -> None:
-        self._in_progress[job] = job.entity
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        """Jobs that are under way in parts, how many parts that makes, and how many of these have ended."""
+        there = sum(map(len, self._parts.values()))
+        return len(self._parts), there, sum(self._ended[job] for job in self._parts)
+
+    def _request(self, job: Job, export_id: str) -> None:
+        self._abandoned.pop(export_id, None)
+        self._in_progress[job] = export_id
         self._lanes.setdefault(job.entity, set()).add((job.profile.account, job.profile.region.value))
+
+    def _end(self, event: ExportFinished | ExportAbandoned) -> None:
+        self._abandoned.pop(event.export_id, None)
+        if self._in_progress.get(event.job) == event.export_id:
+            del self._in_progress[event.job]
+        if isinstance(event, ExportAbandoned) and event.seconds:
+            self._abandoned[event.export_id] = (event.job.entity, self._now() + event.seconds)
 
     def _note_outage(self, event: Event) -> None:
         match event:
@@ -141,6 +167,7 @@ class Board:
 
     def _finish(self, outcome: Outcome) -> None:
         parts = self._parts.pop(outcome.job, None)
+        del self._ended[outcome.job]
         for job in (outcome.job, *(parts or ())):
             self._leave(job)
         if not isinstance(outcome, Exported):
@@ -168,7 +195,11 @@ def headline(board: Board) -> str:
     parts = [f"{board.done:,}/{count(board.jobs, 'export')} done", f"{board.running:,} running"]
     if board.found:
         parts.append(f"{board.found:,} already there")
-    return ", ".join([*parts, f"{board.failed:,} failed"])
+    parts.append(f"{board.failed:,} failed")
+    in_parts, there, ended = board.parts
+    if in_parts:
+        parts.append(f"{in_parts:,} in {count(there, 'part')} ({ended:,} done)")
+    return ", ".join(parts)
 
 
 def volume(board: Board, seconds: float) -> str:

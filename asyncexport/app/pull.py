@@ -186,7 +186,7 @@ async def pull(
     sink = sink_of(wish.settings.sink)
     await sink.prepare()
     record = RunRecord(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
-    run = Pull(wish, sink, record, Board(wish.settings.limits.told), report, now)
+    run = Pull(wish, sink, record, Board(wish.settings.limits.told, clock.now), report, now)
     try:
         async with showing(run.board, view, clock):
             await run.work(make_exporter, log or EventLog(failures=logging.INFO))

@@ -21,7 +21,7 @@ from asyncexport.engine.export import REREQUESTS, Ready, can_be_taken_up, failur
 from asyncexport.engine.family import Member
 from asyncexport.engine.windows import Ticket, Windows, where
 from asyncexport.errors import AsyncexportError, ExportDeadline, ExportExpired, Throttled
-from asyncexport.events import CallRetried, ExportOrphaned, ExportRequested
+from asyncexport.events import CallRetried, ExportAbandoned, ExportOrphaned, ExportRequested
 from asyncexport.models import Job
 from asyncexport.notes import NOTHING_LEARNED, Habit, Intended, Known, Requested
 from asyncexport.ports import Clock, Journal, Listener
@@ -118,14 +118,15 @@ class Making:
         except AskLater as stop:
             self._put_back(ticket, stop)
             return None
-        except ExportExpired:
+        except ExportExpired as error:
             self._windows.leave(ticket)
+            self._listener(ExportAbandoned(ticket.job, error.export_id, 0.0))
             raise
         except ExportDeadline:  # it was seen to be slow, and may take as long again
-            self._windows.forsake(ticket, self._desk_of(ticket.job).exports.deadline)
+            self._forsake(ticket, self._desk_of(ticket.job).exports.deadline)
             raise
         except AsyncexportError:
-            self._windows.forsake(ticket)
+            self._forsake(ticket)
             raise
         self._windows.leave(ticket, ready.ended_at)
         if (failure := failure_of(ticket.job, ready.export)) is not None:
@@ -140,7 +141,15 @@ class Making:
             return None
         desk = self._desk_of(job)
         self._windows.adopted(ticket, known.export_id, self._over_in(desk, job) - known.age_seconds)
-        return await desk.exports.take_up(job, known, remembered=pursuit.habit.seconds)
+        ready = await desk.exports.take_up(job, known, remembered=pursuit.habit.seconds)
+        if ready is None:
+            self._listener(ExportAbandoned(job, known.export_id, 0.0))
+        return ready
+
+    def _forsake(self, ticket: Ticket[Pursuit], seconds: float = 0.0) -> None:
+        kept = self._windows.forsake(ticket, seconds)
+        if kept is not None:
+            self._listener(ExportAbandoned(ticket.job, *kept))
 
     def _is_asked_again(self, pursuit: Pursuit, ready: Ready) -> bool:
         if not has_failed_inside(ready.export) or pursuit.rerequests == REREQUESTS:

@@ -157,19 +157,21 @@ class Windows(Generic[Waiting]):
         """The ticket's export is over; the slot is kept for the next request."""
         self._held[ticket] = None
 
-    def forsake(self, ticket: Ticket[Waiting], seconds: float = 0.0) -> None:
+    def forsake(self, ticket: Ticket[Waiting], seconds: float = 0.0) -> tuple[str, float] | None:
         """Nobody watches the ticket's export any more: the slot is free if none is in progress, or else its own.
 
-        It is thought to run for ``seconds`` more at least.
+        It is thought to run for ``seconds`` more at least. Return its id and for how many seconds it keeps the slot.
         """
         running = self._held[ticket]
         if running is None:
             self.leave(ticket)
-            return
+            return None
         del self._held[ticket]
-        until = max(running.over_at, self._clock.now() + seconds)
-        self._slots[ticket.window].forsake(ticket, running.export_id, until)
+        now = self._clock.now()
+        kept = max(seconds, running.over_at - now)
+        self._slots[ticket.window].forsake(ticket, running.export_id, now + kept)
         self._admit(ticket.window)
+        return running.export_id, kept
 
     def withdraw(self, owner: object) -> list[Waiting]:
         """Take back and return everything of ``owner`` that still waits or rests."""

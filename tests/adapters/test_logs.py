@@ -27,6 +27,7 @@ from asyncexport.errors import ServerError
 from asyncexport.events import (
     CallRetried,
     Event,
+    ExportAbandoned,
     ExportAdopted,
     ExportRequested,
     JobFinished,
@@ -178,6 +179,7 @@ LEVELS: list[tuple[Event, int]] = [
     (TokenRefreshed("acme", 3600), logging.DEBUG),
     (ExportRequested(job(), "e-1"), logging.DEBUG),
     (ExportAdopted(job(), "e-1"), logging.INFO),
+    (ExportAbandoned(job(), "e-1", 0.0), logging.INFO),
     (CallRetried("acme", "1", "POST", "429", 2.0, throttled=True), logging.INFO),
     (JobFinished(exported()), logging.INFO),
     (JobSplit(job(), (job(), job())), logging.INFO),

@@ -14,7 +14,15 @@ import pytest
 from asyncexport.app.exits import Exit
 from asyncexport.app.manifest import FORMAT, RunRecord, history, read
 from asyncexport.errors import AuthError, ExportFailed, StateCorrupt, StateError
-from asyncexport.events import ExportAdopted, ExportFinished, ExportRequested, JobSplit, PartFinished, RunStarted
+from asyncexport.events import (
+    ExportAbandoned,
+    ExportAdopted,
+    ExportFinished,
+    ExportRequested,
+    JobSplit,
+    PartFinished,
+    RunStarted,
+)
 from asyncexport.models import Discovery, Entity, Job, Summary
 from asyncexport.sansio.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
@@ -159,6 +167,17 @@ def test_a_job_that_was_taken_up() -> None:
     made(ExportRequested(job("2"), "export-3"))
     assert made.adopted == 1
     assert "adopted" not in told(made)["jobs"][1]
+
+
+def test_a_job_whose_earlier_export_vanished() -> None:
+    """It was not taken up, and its id leads nowhere; one that is given up while it runs can still be collected."""
+    made = record(job("1"), job("2"))
+    made(ExportAdopted(job("1"), "export-1"))
+    made(ExportAbandoned(job("1"), "export-1", 0.0))
+    made(ExportAdopted(job("2"), "export-2"))
+    made(ExportAbandoned(job("2"), "export-2", 60.0))
+    assert made.adopted == 1
+    assert [each.get("export_id") for each in told(made)["jobs"]] == [None, "export-2"]
 
 
 def test_jobs_that_ended_otherwise() -> None:

@@ -21,6 +21,7 @@ from asyncexport.app.exits import say
 from asyncexport.app.progress import Board, LineView, LiveView, headline, showing, slots_line, volume
 from asyncexport.events import (
     CallRetried,
+    ExportAbandoned,
     ExportAdopted,
     ExportFinished,
     ExportRequested,
@@ -45,8 +46,8 @@ RETRIED = CallRetried("acme", "1", "POST", "503", 1.0, throttled=False)
 THROTTLED = CallRetried("acme", "1", "POST", "429", 1.0, throttled=True)
 
 
-def board(*events: object) -> Board:
-    made = Board(slots=5)
+def board(*events: object, slots: int | None = 5, clock: FakeClock | None = None) -> Board:
+    made = Board(slots, (clock or FakeClock()).now)
     for event in events:
         made(event)  # type: ignore[arg-type]
     return made
@@ -80,6 +81,7 @@ def test_a_job_in_parts() -> None:
     for part in parts:
         made(ExportRequested(part, "p"))
     assert (made.running, made.slots) == (3, {Entity.CAMPAIGNS: (3, 5)})
+    assert headline(made) == "0/1 export done, 3 running, 0 failed, 1 in 3 parts (0 done)"
     made(ExportFinished(parts[0], "p", 1.0, 300))
     made(TransferStarted(parts[0]))
     made(TransferProgressed(parts[0], 30, 5))
@@ -90,7 +92,9 @@ def test_a_job_in_parts() -> None:
     for part, receipt in zip(parts[1:], receipts[1:], strict=True):
         made(PartFinished(job(), Exported(part, receipt)))
     assert (made.running, made.rows) == (0, 15)
+    assert headline(made) == "0/1 export done, 0 running, 0 failed, 1 in 3 parts (3 done)"
     made(JobFinished(in_parts()))
+    assert headline(made) == "1/1 export done, 0 running, 0 failed"
     assert (made.running, made.done, made.rows, made.source_bytes) == (0, 1, 15, 90)
 
 
@@ -113,10 +117,39 @@ def test_a_job_that_is_taken_up() -> None:
     assert (made.running, made.slots) == (0, {Entity.CAMPAIGNS: (0, 5)})
 
 
+def test_an_export_that_is_given_up_and_runs_on() -> None:
+    """Its job runs no more; its slot is taken until it must have ended, or is seen to have."""
+    clock = FakeClock()
+    made = board(RunStarted(2), clock=clock)
+    for number in ("1", "2"):
+        made(ExportRequested(job(number), f"e-{number}"))
+        made(ExportAbandoned(job(number), f"e-{number}", 60.0))
+        made(JobFinished(failed(job(number))))
+    assert (made.running, made.failed, made.slots) == (0, 2, {Entity.CAMPAIGNS: (2, 5)})
+    made(ExportFinished(job("1"), "e-1", 100.0, None))
+    assert made.slots == {Entity.CAMPAIGNS: (1, 5)}
+    clock.advance(60.0)
+    assert made.slots == {Entity.CAMPAIGNS: (0, 5)}
+
+
+def test_an_export_that_vanished() -> None:
+    """Its slot is free; the job has one again with its next export, whatever is told of the first."""
+    made = board(RunStarted(1), ExportAdopted(job(), "e-1"), ExportAbandoned(job(), "e-1", 0.0))
+    assert (made.running, made.slots) == (0, {Entity.CAMPAIGNS: (0, 5)})
+    made(ExportRequested(job(), "e-2"))
+    made(ExportFinished(job(), "e-1", 1.0, None))
+    assert (made.running, made.slots) == (1, {Entity.CAMPAIGNS: (1, 5)})
+
+
+def test_an_export_that_is_taken_up_after_it_was_given_up() -> None:
+    """It has one slot, not two."""
+    made = board(ExportRequested(job(), "e"), ExportAbandoned(job(), "e", 60.0), ExportAdopted(job(), "e"))
+    assert (made.running, made.slots) == (1, {Entity.CAMPAIGNS: (1, 5)})
+
+
 def test_slots_of_a_number_to_be_found_out() -> None:
     """Only those in use are told."""
-    made = Board(slots=None)
-    made(ExportRequested(job(), "export-1"))
+    made = board(ExportRequested(job(), "export-1"), slots=None)
     assert made.slots == {Entity.CAMPAIGNS: (1, None)}
     assert slots_line(made) == "slots  campaigns 1"
 

@@ -10,10 +10,12 @@ from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.world import World
 from asyncexport.errors import ExportDeadline, ProfileAccessDenied, StateError
-from asyncexport.notes import Note, Requested
-from asyncexport.ports import Request, Response
+from asyncexport.events import Event, ExportAbandoned, ExportAdopted, ExportRequested
+from asyncexport.notes import Intended, Note, Requested
+from asyncexport.ports import Listener, Request, Response
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock, MemoryJournal, json_response
+from tests.engine.support import Events
 
 
 class Server(DirectTransport):
@@ -24,16 +26,21 @@ class Server(DirectTransport):
         self.world = World.generate(profiles=profiles, accounts=1, rows=0, seed=1)
         self.state = AdsState(self.world, generation=Constant(seconds), cap=5, rate=10.0)
         self.shut: Sequence[str] = ()
+        self.gone: Sequence[str] = ()
         super().__init__(self.state, self.clock)
 
     async def send(self, request: Request) -> Response:
-        """Answer, unless it is a look that is refused."""
+        """Answer, unless it is a look that is refused, or one at an export that is gone."""
         is_look = request.method == "GET" and "/exports/" in request.url
         if is_look and request.headers["Amazon-Advertising-API-Scope"] in self.shut:
             return json_response('{"message": "no access"}', 403)
+        if is_look and request.url.rpartition("/")[2] in self.gone:
+            return json_response('{"message": "not found"}', 404)
         return await super().send(request)
 
-    def exporter(self, deadline: float = 1800.0, journal: MemoryJournal | None = None) -> Exporter:
+    def exporter(
+        self, deadline: float = 1800.0, journal: MemoryJournal | None = None, listener: Listener | None = None
+    ) -> Exporter:
         """Return an exporter that looks every five seconds."""
         schedule = Schedule(first=5.0, growth=1.0)
         return Exporter(
@@ -44,6 +51,7 @@ class Server(DirectTransport):
             schedule=schedule,
             deadline=deadline,
             journal=journal,
+            listener=listener,
         )
 
     @property
@@ -76,6 +84,49 @@ async def test_exports_that_are_given_up_at_their_deadline() -> None:
     assert len(outcomes) == 12
     assert errors(outcomes) == {ExportDeadline}
     assert server.cap_429s == 0
+
+
+async def test_whoever_listens_is_told_of_exports_that_are_given_up() -> None:
+    """Each is told with the time for which it keeps its slot: for as long again as it was waited for."""
+    server, events = Server(3000.0, profiles=3), Events()
+    async with server.exporter(deadline=1800.0, listener=events) as exporter:
+        await pulled(exporter, await ads(exporter))
+    requested = {event.export_id for event in events if isinstance(event, ExportRequested)}
+    abandoned = {event.export_id: event.seconds for event in events if isinstance(event, ExportAbandoned)}
+    assert len(requested) == 3
+    assert abandoned == dict.fromkeys(requested, 1800.0)
+
+
+async def test_an_export_that_vanished_is_told_of_before_its_successor() -> None:
+    """Its slot is free; the job is asked for again."""
+    server, events = Server(120.0, profiles=1), Events()
+
+    def listen(event: Event) -> None:
+        events(event)
+        if isinstance(event, ExportRequested):
+            server.gone = server.gone or [event.export_id]
+
+    async with server.exporter(listener=listen) as exporter:
+        (outcome,) = await pulled(exporter, await ads(exporter))
+    assert isinstance(outcome, Exported)
+    (lost,) = server.gone
+    first, second, third = [event for event in events if isinstance(event, ExportRequested | ExportAbandoned)]
+    assert first == ExportRequested(outcome.job, lost)
+    assert second == ExportAbandoned(outcome.job, lost, 0.0)
+    assert third.export_id == outcome.receipt.export_id != lost
+
+
+async def test_an_export_of_an_earlier_run_that_vanished_is_told_of() -> None:
+    """It was adopted, and is given up before the job is asked for anew."""
+    server, events, journal = Server(60.0, profiles=1), Events(), MemoryJournal()
+    async with server.exporter(journal=journal, listener=events) as exporter:
+        (job,) = await ads(exporter)
+        await journal.note(job, Intended())
+        await journal.note(job, Requested("e-gone"))
+        (outcome,) = await pulled(exporter, [job])
+    assert isinstance(outcome, Exported)
+    assert events.of("export.adopted") == [ExportAdopted(job, "e-gone")]
+    assert events.of("export.abandoned") == [ExportAbandoned(job, "e-gone", 0.0)]
 
 
 async def test_exports_whose_looks_are_refused() -> None:

@@ -98,7 +98,7 @@ async def test_an_export_that_is_thought_to_run_for_longer_keeps_its_slot_for_lo
     runs.windows.asks(mine)
     runs.windows.accepted(mine, "e-1", 60.0)
     left = runs.clock.now()
-    runs.windows.forsake(mine, 100.0)
+    assert runs.windows.forsake(mine, 100.0) == ("e-1", 100.0)
     await until(runs, left + 99.0)
     assert runs.started == ["a1"]
     await until(runs, left + 101.0)

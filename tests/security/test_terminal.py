@@ -23,6 +23,7 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.events import ExportRequested, RunStarted
 from asyncexport.models import Entity, Job, Profile
+from asyncexport.testing import FakeClock
 from tests.app.conftest import in_thread
 from tests.security.support import named
 
@@ -104,7 +105,7 @@ def test_names_are_shown_in_full(config: str) -> None:
 
 def test_the_live_display_shows_no_names() -> None:
     """Progress is numbers and our own words: its texts are made from counts alone, so no name can get there."""
-    board = Board(5)
+    board = Board(5, FakeClock().now)
     board(RunStarted(1))
     board(ExportRequested(Job(Profile(HOSTILE[0], Region.NA, "1", name=HOSTILE[0]), Entity.ADS), HOSTILE[0]))
     drawn = headline(board) + volume(board, 1.0) + slots_line(board)
