@@ -14,7 +14,7 @@ from asyncexport.app.exits import say
 from asyncexport.events import CallRetried, Event, OutageContinued, OutageEnded, OutageStarted, RunStarted
 from asyncexport.sansio.backoff import Backoff
 
-SHORT = Backoff(attempts=3, first=3.0, longest=6.0, outage=0.0)
+SHORT = Backoff(attempts=3, first=3.0, longest=6.0, outage=0.0, refusals=3)
 
 _WORDS = {
     "ConnectError": "cannot connect",

@@ -172,7 +172,7 @@ async def test_an_outage() -> None:
 
 async def test_429s_that_are_many() -> None:
     """They cost nothing of the retry budget: limiters slow the calls that meet them."""
-    desk = Desk(backoff=Backoff(attempts=2))
+    desk = Desk(backoff=Backoff(attempts=2, refusals=2))
 
     for _ in range(30):
         with pytest.raises(Throttled):

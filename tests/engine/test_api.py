@@ -108,8 +108,8 @@ async def test_a_token_host_that_is_down_for_several() -> None:
 
 
 async def test_a_token_host_that_throttles_a_request() -> None:
-    """The token source has tried ten times: that is final for the request, and no passing failure of it."""
-    counter = Counterpart(*[json_response("{}", 429)] * 9, token=json_response("{}", 429))
+    """The token source has tried twenty times: that is final for the request, and no passing failure of it."""
+    counter = Counterpart(*[json_response("{}", 429)] * 19, token=json_response("{}", 429))
     api = (await counter.desk()).api
     with pytest.raises(Throttled):
         await api.request_export(JOB, deadline=1800.0)

@@ -296,20 +296,20 @@ async def _answered(habits: dict[tuple[str, ...], Habit]) -> dict[tuple[str, ...
 
 
 async def test_a_request_that_is_throttled_again_and_again() -> None:
-    """Ten tries are enough; each rests longer than the one before at most."""
-    counter = Counterpart(*[BUSY] * 10)
+    """Twenty tries are enough; each rests longer than the one before at most."""
+    counter = Counterpart(*[BUSY] * 20)
     assert isinstance(await fails(counter), Throttled)
-    assert sum("POST api" in line for line in counter.sent) == 10
+    assert sum("POST api" in line for line in counter.sent) == 20
     assert repr(counter.windows) == "<Windows <Slots campaigns@EU 0/5 busy, 0 waiting>>"
 
 
 async def test_an_export_that_failed_inside_whose_next_request_is_throttled() -> None:
     """It gives its slot back as well; the tries are counted from there."""
     failed = export_response("FAILED", error="INTERNAL_ERROR")
-    counter = Counterpart(RUNNING, failed, BUSY, RUNNING, failed, *[BUSY] * 9, RUNNING, DONE)
+    counter = Counterpart(RUNNING, failed, BUSY, RUNNING, failed, *[BUSY] * 19, RUNNING, DONE)
     ready = await counter.make()
     assert ready.export.url is not None
-    assert Counter(counter.notebook.kinds) == {"Intended": 13, "Requested": 3}
+    assert Counter(counter.notebook.kinds) == {"Intended": 23, "Requested": 3}
 
 
 async def test_tries_that_last_longer_than_the_deadline() -> None:

@@ -36,7 +36,7 @@ from asyncexport.models import Entity, Filters, Job, Limits, Outcome, Profile, R
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 from asyncexport.sinks import Memory
-from tests.faults.dooms import ATTEMPTS
+from tests.faults.dooms import ATTEMPTS, REFUSALS
 from tests.faults.plans import Plan, Shape, Way
 from tests.faults.shims import CallSeen, HurriedClock, Tripwire, WatchedTransport, sinks
 
@@ -44,7 +44,7 @@ LABEL = "night"
 ALL = Filters()
 """What every job of a schedule asks for."""
 
-_BACKOFF = Backoff(first=0.5, longest=4.0, attempts=ATTEMPTS)
+_BACKOFF = Backoff(first=0.5, longest=4.0, attempts=ATTEMPTS, refusals=REFUSALS)
 _PATIENT = 1e6
 _SETTLING_SECONDS = 10.0
 _DESCRIPTORS = "/proc/self/fd"

@@ -37,6 +37,9 @@ from asyncexport.models import Entity
 ATTEMPTS = 10
 """How often a call that fails in passing is made."""
 
+REFUSALS = 20
+"""How often a call is made that meets nothing but 429s without a ``Retry-After``: these have a bound of their own."""
+
 
 class Scope(Enum):
     """What a doom takes with it."""
@@ -100,15 +103,15 @@ DOOMS = (
     _doom("T5", "token times=2: no-access-token", ProtocolError, Scope.ANY_JOB),
     _doom("T1", f"token times={ATTEMPTS}: lost-answer", ConnectionLost, Scope.ANY_JOB),
     _doom("T2", f"token times={ATTEMPTS}: return-503", ServerError, Scope.ANY_JOB),
-    _doom("T2", f"token times={ATTEMPTS}: return-429", Throttled, Scope.ANY_JOB),
+    _doom("T2", f"token times={REFUSALS}: return-429", Throttled, Scope.ANY_JOB),
     _doom("P1", f"profiles times={ATTEMPTS}: return-500", ServerError, Scope.DISCOVERY),
-    _doom("P1", f"profiles times={ATTEMPTS}: return-429 retry-after-0", Throttled, Scope.DISCOVERY),
+    _doom("P1", f"profiles times={REFUSALS}: return-429 retry-after-0", Throttled, Scope.DISCOVERY),
     *(_doom("P2", f"profiles times=2: {words}", ProtocolError, Scope.DISCOVERY) for words in _UNUSABLE),
     *(_doom(row, f"{stage}: deny-scope", ProfileAccessDenied) for row, stage in (("P6", "request"), ("P6", "poll"))),
     *(_doom("T9", f"{stage} times=2: return-401", ProfileAccessDenied) for stage in ("request", "poll")),
     *(_doom("Q6", f"{stage}: return-403", ProfileAccessDenied) for stage in ("request", "poll")),
     _doom("Q1", "request: return-429 retry-after-1000000000", Throttled, Scope.PROFILE),
-    _doom("Q1", f"request times={ATTEMPTS}: return-429 no-retry-after", Throttled, Scope.JOB_IF_ANY),
+    _doom("Q1", f"request times={REFUSALS}: return-429 no-retry-after", Throttled, Scope.JOB_IF_ANY),
     *(_doom("Q2", f"request times={ATTEMPTS}: return-{status}", ServerError) for status in (500, 502, 503, 504)),
     _doom("Q4", f"request times={ATTEMPTS}: lost-answer", ConnectionLost),
     _doom("Q4", f"request times={ATTEMPTS}: broken-after-20%", ConnectionLost),

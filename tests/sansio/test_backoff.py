@@ -41,13 +41,11 @@ def test_what_was_never_sent() -> None:
 def test_delays(policy: Backoff, data: st.DataObject) -> None:
     """There is a delay between any two attempts, evenly from nothing to a ceiling that doubles up to the longest."""
     fractions = [data.draw(FRACTIONS) for _ in range(policy.attempts - 1)]
-    delays = list(policy.delays(iter(fractions).__next__))
+    attempts = Attempts(policy, iter(fractions).__next__)
 
-    assert len(delays) == policy.attempts - 1
-    for tried, (delay, fraction) in enumerate(zip(delays, fractions, strict=True)):
-        ceiling = policy.ceiling(tried)
-        assert delay == fraction * ceiling
-        assert ceiling == min(policy.longest, policy.first * 2.0**tried)
+    for tried, fraction in enumerate(fractions):
+        assert attempts.failed(ServerError("m")) == fraction * min(policy.longest, policy.first * 2.0**tried)
+    assert attempts.failed(ServerError("m")) is None
 
 
 def test_delays_by_default() -> None:
@@ -55,7 +53,7 @@ def test_delays_by_default() -> None:
     policy = Backoff()
 
     assert [policy.ceiling(tried) for tried in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert len(list(policy.delays(lambda: 0.5))) == 9
+    assert policy.attempts == 10
 
 
 def test_the_ceiling_after_very_many_failures() -> None:
@@ -66,9 +64,9 @@ def test_the_ceiling_after_very_many_failures() -> None:
 @pytest.mark.parametrize(
     ("error", "tried", "garbled", "over"),
     [
-        (Throttled("m"), 1, 0, False),
-        (Throttled("m"), 9, 1, False),
-        (Throttled("m"), 10, 0, True),
+        (ServerError("m"), 1, 0, False),
+        (ServerError("m"), 9, 1, False),
+        (ServerError("m"), 10, 0, True),
         (ConnectError("m"), 9, 0, False),
         (RequestRejected("m"), 1, 0, True),
         (errors.TlsError("m"), 1, 0, True),
@@ -81,6 +79,13 @@ def test_the_ceiling_after_very_many_failures() -> None:
 def test_when_a_call_is_given_up(error: AsyncexportError, tried: int, garbled: int, over: bool) -> None:
     """A call ends with the last attempt, with what does not pass, and with the second garbled answer."""
     assert Backoff().gives_up(error, tried=tried, garbled=garbled) is over
+
+
+def test_when_refusals_end_a_call() -> None:
+    """They have a bound of their own, twenty by default, besides that of the attempts."""
+    assert not Backoff().gives_up(Throttled("m"), tried=9, refused=19)
+    assert Backoff().gives_up(Throttled("m"), tried=0, refused=20)
+    assert Backoff(refusals=3).gives_up(Throttled("m"), tried=0, refused=3)
 
 
 def test_a_policy_that_takes_garbled_answers_never_again() -> None:
@@ -137,11 +142,29 @@ def test_a_budget_that_is_spent() -> None:
 
 def test_the_attempts_of_a_call() -> None:
     """Between them lie the delays of the policy, a Retry-After at least; after the last there is none."""
-    attempts = Attempts(Backoff(attempts=4), lambda: 0.5)
+    attempts = Attempts(Backoff(attempts=3), lambda: 0.5)
 
     assert attempts.failed(ServerError("m")) == 0.5
     assert attempts.failed(ServerError("m", retry_after=7.0)) == 7.35
-    assert attempts.failed(Throttled("m", retry_after=0.5)) == 2.025
+    assert attempts.failed(ServerError("m")) is None
+
+
+def test_429s_that_do_not_say_when_to_come_back() -> None:
+    """They use up no attempt and have a bound of their own; the delays grow with all failures together."""
+    attempts = Attempts(Backoff(attempts=2, refusals=4), lambda: 0.5)
+
+    assert [attempts.failed(Throttled("m")) for _ in range(2)] == [0.5, 1.0]
+    assert attempts.failed(ServerError("m")) == 2.0
+    assert attempts.failed(Throttled("m", retry_after=0.5)) == 4.025
+    assert attempts.failed(Throttled("m")) is None
+
+
+def test_attempts_among_429s() -> None:
+    """However many 429s came between, the last attempt is the last."""
+    attempts = Attempts(Backoff(attempts=2), lambda: 0.5)
+
+    assert attempts.failed(ServerError("m")) is not None
+    assert [attempts.failed(Throttled("m")) is None for _ in range(19)] == [False] * 19
     assert attempts.failed(ServerError("m")) is None
 
 

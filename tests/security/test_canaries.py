@@ -26,7 +26,7 @@ from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.security.support import CANARY, allowing, chain, contents, everything_said, leaked, living, spying
 from tests.test_end_to_end import ROUGH, Desk, text
 
-ONCE_MORE = Backoff(first=0.001, longest=0.002, attempts=2, garbled=1)
+ONCE_MORE = Backoff(first=0.001, longest=0.002, attempts=2, garbled=1, refusals=2)
 
 FATAL = [
     *(f"{stage} times=99: {word}" for stage in ("token", "profiles", "request", "poll", "download") for word in (

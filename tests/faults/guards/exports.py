@@ -72,6 +72,13 @@ EXPORTS = (
         ("tests/sansio/test_backoff.py",),
     ),
     Mutant(
+        "a few 429s in a row end a call",
+        "sansio/backoff.py",
+        "self._refused += 1",
+        "self._tried += 1",
+        ("tests/sansio/test_backoff.py",),
+    ),
+    Mutant(
         "everybody refreshes",
         "adapters/tokens.py",
         "return self._fresh() or await self._refreshed(",
