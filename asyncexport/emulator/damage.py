@@ -56,7 +56,7 @@ class Damage:
 
     def length(self, total: int) -> int:
         """Return how many bytes go out when all of ``total`` would, a cut not counted."""
-        kept = (total + 1) // 2 if self.half else total
+        kept = total // 2 if self.half else total
         return kept - (1 if self.drop is not None and kept else 0) + self.extra
 
 
@@ -65,7 +65,7 @@ def damaged(chunks: Iterable[bytes], total: int, damage: Damage) -> Iterator[byt
     if damage.flip is None and damage.drop is None and not damage.extra and not damage.half:
         yield from chunks
         return
-    kept = (total + 1) // 2 if damage.half else total
+    kept = total // 2 if damage.half else total
     flip = damage.flip.of(kept * 8) if damage.flip is not None else -1
     drop = damage.drop.of(kept) if damage.drop is not None else -1
     at = 0

@@ -53,6 +53,12 @@ def test_half_of_the_body_is_left_out() -> None:
     assert after(Damage(half=True)) == BODY[:50]
 
 
+def test_half_of_one_byte_is_none() -> None:
+    """The fault never lets the whole body through, however little of it is left."""
+    assert b"".join(damaged([b"x"], 1, Damage(half=True))) == b""
+    assert Damage(half=True).length(1) == 0
+
+
 @given(
     chunks=st.lists(st.binary(max_size=20)),
     flip=st.none() | st.integers(0, 500),

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from asyncexport.emulator.faults import Fault
 from asyncexport.emulator.objects import ObjectKey
 from asyncexport.events import ExportRequested
-from asyncexport.models import Entity
+from asyncexport.models import Entity, Failed
 from asyncexport.sansio.splitting import TIMED_OUT
 from tests.faults.bench import ALL, Observed
 from tests.faults.plans import splits
@@ -107,7 +107,12 @@ def _may_orphan(seen: Observed) -> bool:
     """Whether the server may be making exports that the client does not know of, or still thinks of as running."""
     faults = [fault for fault in (*seen.plan.faults, *seen.plan.later) if not splits(fault)]
     words = {name for fault in faults if fault.stage in {"request", "poll"} for name in _names(fault)}
-    return bool(words & (_REPEATED | {"not-found"})) or seen.plan.leaving is not None
+    left = seen.plan.leaving is not None or (not seen.plan.journal and _has_failed(seen))
+    return left or bool(words & (_REPEATED | {"not-found"}))
+
+
+def _has_failed(seen: Observed) -> bool:
+    return any(isinstance(outcome, Failed) for outcome in seen.first.outcomes)
 
 
 def _is_within(part: ObjectKey, whole: ObjectKey) -> bool:
