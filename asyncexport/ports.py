@@ -130,6 +130,17 @@ class KeepsParts(Protocol):
 
 
 @runtime_checkable
+class Travels(Protocol):
+    """A sink that says whether it can be sent to another process, pickled, and store there what it would store here.
+
+    Transfers into a sink that ``travels`` may run in worker processes; into any other they run in the caller's.
+    """
+
+    @property
+    def travels(self) -> bool: ...
+
+
+@runtime_checkable
 class KeepsManifests(Protocol):
     """A sink that also keeps a record of whole runs."""
 

@@ -35,6 +35,7 @@ from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
 from asyncexport.engine.tally import Tally
+from asyncexport.engine.turns import Turns
 from asyncexport.engine.windows import Chances, Windows
 from asyncexport.errors import ConfigError
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
@@ -105,6 +106,7 @@ class Exporter:
         self._transport = transport
         self._clock: Clock = clock or SystemClock()
         self._spread: Spread = random or _random.random
+        self._turns = Turns(self._clock)
         self._tally = Tally()
         self._desks: dict[tuple[str, str], Desk] = {}
         self._resources = AsyncExitStack()
@@ -279,6 +281,7 @@ class Exporter:
             listener=self._listener,
             renew=renew,
             store_is_busy=self._windows.store_is_busy,
+            turns=self._turns,
             backoff=self._backoff,
             guard=guard,
         )

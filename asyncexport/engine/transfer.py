@@ -1,7 +1,8 @@
 """One export's bytes, from its URL to a committed sink.
 
 Download, unpack, split into rows, write, commit: each step holds a piece of at most some 64 KiB, so memory is flat
-whatever the size, and awaiting the sink is what slows the socket down. One *pass* is one transaction of the sink;
+whatever the size, and awaiting the sink is what slows the socket down. Decoding and writing is work for the loop's
+thread, which transfers do in turns (:mod:`asyncexport.engine.turns`). One *pass* is one transaction of the sink;
 within a pass a broken download goes on where it stopped, with the same decoder and the same transaction. When that is
 not possible the pass is discarded and another begins at byte 0. What comes after each fault is decided in
 :mod:`asyncexport.sansio.recovery`; here it is only done.
@@ -9,16 +10,16 @@ not possible the pass is discarded and another begins at byte 0. What comes afte
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
-from anyio.lowlevel import checkpoint
-
+from asyncexport.batch import Batch
 from asyncexport.engine.border import GuardedSink
+from asyncexport.engine.turns import Turns
 from asyncexport.errors import AsyncexportError, DecodeError, NotAnExport, ServerError, Throttled
 from asyncexport.events import TransferProgressed, TransferRestarted, TransferResumed, TransferStarted, UrlRenewed
 from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
-from asyncexport.ports import Clock, Download, Listener, Response, Transport
+from asyncexport.ports import Clock, Download, Listener, Response, SinkWriter, Transport
 from asyncexport.sansio.backoff import Backoff, Spread, stretched
 from asyncexport.sansio.decode import Decoder
 from asyncexport.sansio.downloads import FloorRate, Piecewise, is_end, refusal
@@ -36,8 +37,8 @@ _ERROR_BODY = 64 * 1024
 class Transfer:
     """One order on its way.
 
-    ``backoff`` gives the delays between connections; ``store_is_busy`` is told when the store asks for less;
-    ``patience``, in seconds, bounds how long faults are recovered from.
+    ``backoff`` gives the delays between connections; ``store_is_busy`` is told when the store asks for less; ``turns``
+    are those of the loop; ``patience``, in seconds, bounds how long faults are recovered from.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Transfer:
         renew: Renew,
         backoff: Backoff,
         store_is_busy: Callable[[], None],
+        turns: Turns,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._order = order
@@ -63,6 +65,7 @@ class Transfer:
         self._renew = renew
         self._backoff = backoff
         self._store_is_busy = store_is_busy
+        self._turns = turns
         self._url = order.url
         self._recovery = Recovery()
         self._delay = 0.0
@@ -92,14 +95,16 @@ class Transfer:
         async with self._sink.open(self._order) as writer:
             async with aclosing(self._pieces(state)) as pieces:
                 async for piece in pieces:
-                    for batch in decoder.feed(piece):
-                        await writer.write(batch)
-                        await checkpoint()
+                    await self._write(writer, decoder.feed(piece))
                     self._listener(TransferProgressed(self._order.job, state.offset, decoder.rows))
-            for batch in decoder.close():
-                await writer.write(batch)
+            await self._write(writer, decoder.close())
             writer.seal(Evidence(state.offset, decoder.integrity, self._notes(state)))
         return writer.receipt
+
+    async def _write(self, writer: SinkWriter, batches: Iterable[Batch]) -> None:
+        async with self._turns.turn() as turn:
+            for batch in batches:
+                await turn.doing(writer.write(batch))
 
     async def _pieces(self, state: Piecewise) -> AsyncGenerator[bytes]:
         """Yield the object's bytes in order, over as many connections as it takes."""

@@ -38,6 +38,7 @@ import os
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
@@ -72,6 +73,8 @@ class JsonLines:
     level: int | None = None
     overwrite: bool = False
     files: Files = field(default=Files(), repr=False, compare=False)
+
+    travels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         path: object = os.fspath(self.path)

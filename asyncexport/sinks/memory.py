@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from asyncexport.batch import Batch
 from asyncexport.models import Evidence, Filters, Job, Receipt, TransferOrder
@@ -107,6 +107,8 @@ class MemoryWriter(Writer):
 @dataclass(frozen=True, slots=True)
 class Null:
     """A :class:`~asyncexport.ports.Sink` that counts and hashes the rows and stores nothing."""
+
+    travels: ClassVar[bool] = True
 
     def open(self, order: TransferOrder) -> AbstractAsyncContextManager[NullWriter]:
         """Begin the transaction for one export."""

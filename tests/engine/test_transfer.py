@@ -11,6 +11,7 @@ import pytest
 
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.transfer import Transfer
+from asyncexport.engine.turns import Turns
 from asyncexport.errors import (
     AsyncexportError,
     BombLimit,
@@ -67,6 +68,7 @@ class Bench:
             renew=self._renew,
             backoff=Backoff(),
             store_is_busy=lambda: self.complaints.append("busy"),
+            turns=Turns(self.clock),
         )
         return await transfer.run()
 

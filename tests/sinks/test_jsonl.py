@@ -23,7 +23,7 @@ from asyncexport.accounts import Region
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkLocked, SinkRejected, TooManyOpenFiles
 from asyncexport.models import Entity, Evidence, Filters, Job, Profile, SignedUrl, TransferOrder
-from asyncexport.ports import KeepsManifests
+from asyncexport.ports import KeepsManifests, Travels
 from asyncexport.sinks import JsonLines
 from asyncexport.sinks.codecs import SUFFIXES, Compression, zstd
 from asyncexport.sinks.disk import Files
@@ -449,6 +449,8 @@ def test_it_is_a_small_picklable_description(tmp_path: Path) -> None:
     """It travels to workers, compares by value, and opens nothing by itself."""
     sink = JsonLines(tmp_path / "exports", compression="gzip", level=9, overwrite=True)
     assert pickle.loads(pickle.dumps(sink)) == sink  # noqa: S301 - our own bytes
+    assert isinstance(sink, Travels)
+    assert sink.travels
     assert repr(sink) == f"JsonLines(path='{tmp_path}/exports', compression='gzip', level=9, overwrite=True)"
     assert not (tmp_path / "exports").exists()
 

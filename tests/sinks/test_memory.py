@@ -10,7 +10,7 @@ import pytest
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError
 from asyncexport.models import Filters, Receipt
-from asyncexport.ports import KeepsManifests, KeepsParts
+from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import Memory, Null
 from tests.sinks.support import BATCHES, TEXT, order, part_of, store
 
@@ -94,6 +94,8 @@ async def test_manifests_are_kept() -> None:
 def test_it_can_be_pickled() -> None:
     """A copy starts from what was stored and is its own from then on."""
     assert pickle.loads(pickle.dumps(Memory())) == Memory()  # noqa: S301 - our own bytes
+    assert not isinstance(Memory(), Travels)
+    assert Null().travels
     assert repr(Memory()) == "Memory()"
 
 

@@ -1,4 +1,4 @@
-"""Where transfers run. One implementation of a transfer, run in the caller's own event loop."""
+"""Transfers in the event loop that asks for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from asyncexport.engine.border import Guard
 from asyncexport.engine.transfer import Renew, Transfer
+from asyncexport.engine.turns import Turns
 from asyncexport.models import Receipt, TransferOrder
 from asyncexport.ports import Clock, Listener, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
@@ -24,6 +25,7 @@ class InProcess:
         guard: Guard,
         renew: Renew,
         store_is_busy: Callable[[], None],
+        turns: Turns,
         backoff: Backoff | None = None,
     ) -> None:
         self._transport = transport
@@ -33,6 +35,7 @@ class InProcess:
         self._guard = guard
         self._renew = renew
         self._store_is_busy = store_is_busy
+        self._turns = turns
         self._backoff = backoff or Backoff()
 
     async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
@@ -47,5 +50,6 @@ class InProcess:
             renew=self._renew,
             backoff=self._backoff,
             store_is_busy=self._store_is_busy,
+            turns=self._turns,
         )
         return await transfer.run()
