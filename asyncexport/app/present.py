@@ -15,9 +15,8 @@ from pathlib import Path
 from asyncexport.app.standing import collectable
 from asyncexport.models import Job, SignedUrl, TransferOrder
 from asyncexport.sansio.splitting import leading_whole
-from asyncexport.sinks import JsonLines
-from asyncexport.sinks.places import Place
 from asyncexport.sinks.records import LARGEST, Record, parse_record
+from asyncexport.sinks.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Present:
     to_collect: int = 0
 
 
-def present(jobs: Sequence[Job], sink: JsonLines, state_dir: Path | None, *, now: float) -> Present:
+def present(jobs: Sequence[Job], sink: Tree, state_dir: Path | None, *, now: float) -> Present:
     """Look for ``jobs`` in the output folder and in the journal. ``now`` is in seconds since 1970.
 
     Raises :class:`StateError` for a journal that cannot be read.
@@ -38,7 +37,7 @@ def present(jobs: Sequence[Job], sink: JsonLines, state_dir: Path | None, *, now
     return Present(there, collectable(state_dir, rest, now=now) if state_dir is not None else 0)
 
 
-def _is_there(job: Job, sink: JsonLines) -> bool:
+def _is_there(job: Job, sink: Tree) -> bool:
     """Tell whether the job's file is there, or the files of all parts that it was split into."""
     order = TransferOrder(job, "", SignedUrl(""))
     found = list(_records(order, sink))
@@ -47,7 +46,7 @@ def _is_there(job: Job, sink: JsonLines) -> bool:
     return leading_whole(job.filters, job.entity, [record.filters for record in found]) is not None
 
 
-def _records(order: TransferOrder, sink: JsonLines) -> Iterator[Record]:
+def _records(order: TransferOrder, sink: Tree) -> Iterator[Record]:
     """Yield the records of part 0 and, as far as that is none of the whole job, of those after it, if they hold."""
     for part in count():
         record = _record_of(replace(order, part=part), sink)
@@ -58,8 +57,8 @@ def _records(order: TransferOrder, sink: JsonLines) -> Iterator[Record]:
             return
 
 
-def _record_of(order: TransferOrder, sink: JsonLines) -> Record | None:
-    place = Place.of(str(sink.path), sink.compression, order)
+def _record_of(order: TransferOrder, sink: Tree) -> Record | None:
+    place = sink.place(order)
     try:
         record = _record(place.folder / place.record)
         size = Path(place.location).stat().st_size

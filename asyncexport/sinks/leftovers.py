@@ -16,10 +16,9 @@ from dataclasses import replace
 
 from asyncexport.models import TransferOrder
 from asyncexport.sansio.splitting import share_rows
-from asyncexport.sinks.codecs import SUFFIXES
 from asyncexport.sinks.disk import Files, is_regular
 from asyncexport.sinks.files import remove_dead, sweep
-from asyncexport.sinks.places import MARK, STAGED, record_of, staged, stem_of
+from asyncexport.sinks.places import MARK, STAGED, SUFFIXES, record_of, staged, stem_of
 from asyncexport.sinks.records import read_record
 
 _DEAD = (f"{MARK}.part",)
@@ -51,10 +50,10 @@ def remove_beyond(
         sweep(files, folder, f"_{stem}.")
     stems = [stem_of(number) for number in beyond if ours(number, record_of(number))]
     records = [record_of(number) for number in beyond if ours(number, record_of(number))]
-    data = [stem + suffix for stem in stems for suffix in SUFFIXES.values()]
+    data = [stem + suffix for stem in stems for suffix in SUFFIXES]
     waiting = [number for number in found if staged(record_of(number)) in names]
     waiting = [number for number in waiting if ours(number, staged(record_of(number)))]
-    data += [staged(stem_of(number) + suffix) for number in waiting for suffix in SUFFIXES.values()]
+    data += [staged(stem_of(number) + suffix) for number in waiting for suffix in SUFFIXES]
     records += [staged(record_of(number)) for number in waiting]
     if records:
         _remove(files, folder, data)
@@ -76,7 +75,7 @@ def remove_staged(files: Files, folder: int, order: TransferOrder) -> None:
     if files.look(folder, name) is not None and _is_ours(
         files, folder, order, order.part, name, whatever_the_filters=True
     ):
-        _remove(files, folder, [staged(stem_of(order.part) + suffix) for suffix in SUFFIXES.values()])
+        _remove(files, folder, [staged(stem_of(order.part) + suffix) for suffix in SUFFIXES])
         _remove(files, folder, [name])
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from asyncexport.models import TransferOrder
-from asyncexport.sinks.codecs import SUFFIXES, Compression
+from asyncexport.sinks import codecs
 from asyncexport.sinks.labels import check_label
 
 MARK: Final = "_settling.json"
 """Says that staged parts are getting their names."""
 
 STAGED: Final = ".staged"
+
+SUFFIXES: Final = (*codecs.SUFFIXES.values(), ".parquet")
+"""How the name of a data file may end, whichever sink wrote it."""
 
 
 def staged(name: str) -> str:
@@ -38,7 +41,7 @@ def record_of(part: int) -> str:
 class Place:
     """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
 
-    Rivals are the names the same part has under another compression: one part never has two files.
+    Rivals are the names the same part has in another format or compression: one part never has two files.
     """
 
     root: str
@@ -48,7 +51,7 @@ class Place:
     rivals: tuple[str, ...]
 
     @classmethod
-    def of(cls, root: str, compression: Compression, order: TransferOrder) -> Place:
+    def of(cls, root: str, suffix: str, order: TransferOrder) -> Place:
         """Return the place; raise :class:`ConfigError` for texts that cannot be part of a path."""
         job = order.job
         parts = (
@@ -56,8 +59,8 @@ class Place:
             f"snapshot={check_label(job.snapshot, what='snapshot label')}",
             f"profile_id={check_label(job.profile.profile_id, what='profile id')}",
         )
-        stem, suffix = stem_of(order.part), SUFFIXES[compression]
-        rivals = tuple(stem + other for other in SUFFIXES.values() if other != suffix)
+        stem = stem_of(order.part)
+        rivals = tuple(stem + other for other in SUFFIXES if other != suffix)
         return cls(root, parts, stem + suffix, record_of(order.part), rivals)
 
     @property

@@ -21,11 +21,10 @@ import orjson
 from asyncexport.errors import SinkError
 from asyncexport.models import TransferOrder
 from asyncexport.sansio.splitting import leading_whole, share_rows
-from asyncexport.sinks.codecs import SUFFIXES
 from asyncexport.sinks.disk import Files
 from asyncexport.sinks.files import write_whole
 from asyncexport.sinks.leftovers import remove_beyond
-from asyncexport.sinks.places import MARK, Place, record_of, staged, stem_of
+from asyncexport.sinks.places import MARK, SUFFIXES, Place, record_of, staged, stem_of
 from asyncexport.sinks.records import Record, read_record, read_small
 
 
@@ -91,7 +90,7 @@ def _give_names(files: Files, folder: int, parts: int) -> None:
             files.rename(folder, staged(record), record)
     files.sync(folder)
     for stem in map(stem_of, range(parts)):
-        own = [stem + suffix for suffix in SUFFIXES.values()]
+        own = [stem + suffix for suffix in SUFFIXES]
         for file in own:
             if staged(file) in names:
                 for rival in own:

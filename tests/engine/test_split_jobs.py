@@ -22,8 +22,8 @@ from asyncexport.notes import Note, Split
 from asyncexport.ports import SinkWriter
 from asyncexport.pytest_plugin import emulated
 from asyncexport.sinks import JsonLines, Memory
-from asyncexport.sinks.jsonl import JsonLinesWriter
 from asyncexport.sinks.memory import MemoryWriter
+from asyncexport.sinks.tree import TreeWriter
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
 from tests.engine.support import Events
@@ -356,7 +356,7 @@ class Without(JsonLines):
 
     part: int = 0
 
-    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[JsonLinesWriter]:
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[TreeWriter]:
         """Fail for that part."""
         if order.part == self.part:
             raise SinkError("no")

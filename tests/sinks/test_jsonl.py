@@ -28,7 +28,6 @@ from asyncexport.sinks import JsonLines
 from asyncexport.sinks.codecs import SUFFIXES, Compression, zstd
 from asyncexport.sinks.disk import Files
 from asyncexport.sinks.jsonl import JsonLinesWriter
-from asyncexport.sinks.places import Place
 from tests.sinks.support import BATCHES, FOLDER, TEXT, FaultyFiles, order, store, tree
 
 RECORD = f"{FOLDER}/_part-0.receipt.json"
@@ -162,7 +161,7 @@ async def test_what_a_killed_replacement_left_is_removed_where_the_older_file_is
     assert tree(tmp_path) == expected
 
 
-@pytest.mark.parametrize("at", [13, 14])
+@pytest.mark.parametrize("at", [14, 15])
 async def test_an_error_while_tidying_changes_no_answer(at: int, tmp_path: Path) -> None:
     """What a killed run left is in nobody's way."""
     receipt = await store(JsonLines(tmp_path))
@@ -184,7 +183,7 @@ async def test_probes_and_manifests_of_killed_runs_are_removed(tmp_path: Path) -
     assert set(tree(tmp_path)) == {"mine.part", "_runs/new.json", "_runs/used.json.part"}
 
 
-@pytest.mark.parametrize("at", range(1, 13))
+@pytest.mark.parametrize("at", range(1, 14))
 async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> None:
     """What cannot be read is pulled anew; no descriptor is lost."""
     receipt = await store(JsonLines(tmp_path))
@@ -415,7 +414,7 @@ async def test_a_writer_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None
 async def test_a_writer_that_was_never_opened_commits_nothing(tmp_path: Path) -> None:
     """Steps out of order are a typed error."""
     sink = JsonLines(tmp_path)
-    writer = JsonLinesWriter(sink, Place.of(str(tmp_path), "zstd", order()), order())
+    writer = JsonLinesWriter(sink, order())
     writer.seal(Evidence(0, "gzip"))
     with pytest.raises(SinkError, match="not open"):
         await writer.finish()
@@ -451,7 +450,7 @@ def test_it_is_a_small_picklable_description(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(sink)) == sink  # noqa: S301 - our own bytes
     assert isinstance(sink, Travels)
     assert sink.travels
-    assert repr(sink) == f"JsonLines(path='{tmp_path}/exports', compression='gzip', level=9, overwrite=True)"
+    assert repr(sink) == f"JsonLines(path='{tmp_path}/exports', overwrite=True, compression='gzip', level=9)"
     assert not (tmp_path / "exports").exists()
 
 

@@ -26,7 +26,7 @@ SPLIT_JOBS = (
     ),
     Mutant(
         "a whole commit leaves the parts of an earlier split",
-        "sinks/jsonl.py",
+        "sinks/tree.py",
         "            if not self._order.is_part:\n",
         "            if False:\n",
         _PARTS,
@@ -61,7 +61,7 @@ SPLIT_JOBS = (
     ),
     Mutant(
         "new parts stand beside the old rows at once",
-        "sinks/jsonl.py",
+        "sinks/tree.py",
         "            self._goal = self._place.staged\n",
         "            pass\n",
         (*_PARTS, *_ENGINE),

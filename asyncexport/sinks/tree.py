@@ -1,0 +1,279 @@
+"""A tree of files: one for each part of an export, there only when whole, found again by the next run.
+
+Contract: what every sink of files has in common; each adds how rows become bytes. The tree is what DuckDB, Spark and
+others read as partitions; where a row is from stands in the path::
+
+    exports/entity=campaigns/snapshot=2026-11-23/profile_id=1234567890/part-0.jsonl.zst
+    exports/entity=campaigns/snapshot=2026-11-23/profile_id=1234567890/_part-0.receipt.json
+
+Plan of a commit (:mod:`asyncexport.sinks.files` for the single file):
+
+1. the rows are in ``part-0.jsonl.zst.part``, and on the disk (fsync);
+2. the record ``_part-0.receipt.json`` is written the same way and renamed, over an older one, and the folder fsynced;
+3. the data file is renamed to its final name, over an older one of the same job;
+4. an older file of the same part in another format or compression is removed, and the folder fsynced;
+5. if the job is not one of several parts, the parts that an earlier run left of it are removed
+   (:mod:`asyncexport.sinks.leftovers`). A part whose rows stand already waits under another name until all parts are
+   there (:mod:`asyncexport.sinks.staging`).
+
+The record comes first, so that a data file under its final name always has one that describes it, or is somebody
+else's; the fsync between the two renames holds that for a power loss too, which may otherwise keep the second without
+the first. A kill between 2 and 3 of a replacement leaves the old file with the new record: :meth:`Tree.find` compares
+the file's SHA-256, finds nothing, and the next run replaces the file, which its record still says is ours. A kill
+before 2 leaves a ``.part``: the next writer of the same part removes it, and so does :meth:`Tree.find` where an older
+file is still the answer.
+
+Somebody else's file is never replaced unless ``overwrite`` says so: no record, a record of another job (two accounts
+that see the same profile), a link, a folder, a pipe. Our own is: ``open()`` replaces, because the engine asks
+``find()`` before it downloads.
+
+Worst case: what a writer does with a batch is its own affair; opening, fsync, renaming and hashing happen in a thread
+that is waited for even when cancelled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from asyncexport.adapters.threads import in_thread
+from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
+from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
+from asyncexport.sinks.base import Writer, transaction
+from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
+from asyncexport.sinks.files import NewFile, make_path, open_path, sweep, write_whole
+from asyncexport.sinks.found import find
+from asyncexport.sinks.labels import check_label
+from asyncexport.sinks.leftovers import remove_beyond, remove_staged
+from asyncexport.sinks.places import Place
+from asyncexport.sinks.records import Record, read_record, record_text
+from asyncexport.sinks.staging import finish, must_wait, publish
+
+MANIFESTS = "_runs"
+_PROBE = "_probe-"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree(ABC):
+    """A :class:`~asyncexport.ports.Sink` of files below ``path``; also keeps manifests.
+
+    ``overwrite`` lets it replace files that are not its own. Raises :class:`ConfigError` for what cannot work.
+    """
+
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    overwrite: bool = False
+    files: Files = field(default=Files(), repr=False, compare=False)
+
+    travels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        path: object = os.fspath(self.path)
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise ConfigError("a sink of files needs the path of a folder, as text")
+        object.__setattr__(self, "path", path)
+
+    @property
+    @abstractmethod
+    def suffix(self) -> str:
+        """How the names of its data files end: one of :data:`asyncexport.sinks.places.SUFFIXES`."""
+
+    @abstractmethod
+    def _writer(self, order: TransferOrder) -> TreeWriter: ...
+
+    def open(self, order: TransferOrder) -> AbstractAsyncContextManager[TreeWriter]:
+        """Begin the transaction for one export.
+
+        Entering raises :class:`SinkRejected`, :class:`SinkLocked`, :class:`DiskFull` or :class:`SinkError`; this call
+        :class:`ConfigError` for a label or a profile id that cannot be part of a path.
+        """
+        return transaction(self._writer(order))
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Return the receipt of what answers this job and part, if it is there and whole to the last bit.
+
+        Of a job that is no part itself this may be several files: the parts that its split left. Then and when one file
+        answers, what stands beyond is removed: it is left over.
+        """
+        self.place(order)
+        return await in_thread(lambda: find(self.files, self.place, order))
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Give new parts the place of what an earlier run left of the job, and remove what is beyond them.
+
+        Raises :class:`SinkError`.
+        """
+        order = TransferOrder(job, "", SignedUrl(""))
+        place = self.place(order)
+        await in_thread(lambda: _settle(self.files, place, order, parts))
+
+    async def keep(self, name: str, manifest: bytes) -> str:
+        """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
+        file = check_label(name, what="manifest name") + ".json"
+        path = Path(self.path, MANIFESTS, file)
+        await in_thread(lambda: _keep(self.files, path, manifest))
+        return str(path)
+
+    async def prepare(self, *, needed: int = 0) -> int:
+        """Create the folder if it is not there, prove that it can be written, return the bytes that are free in it.
+
+        Raises :class:`SinkError` naming path and fix, :class:`DiskFull` if fewer than ``needed`` bytes are free.
+        """
+        free = await in_thread(lambda: _prove_writable(self.files, os.fspath(self.path)))
+        if free < needed:
+            raise DiskFull(f"{self.path} has {free} bytes left and {needed} are needed; free some space first")
+        return free
+
+    def place(self, order: TransferOrder) -> Place:
+        """Return where the order's part goes. Raises :class:`ConfigError` as :meth:`open` does."""
+        return Place.of(os.fspath(self.path), self.suffix, order)
+
+
+class TreeWriter(Writer):
+    """The open transaction for one export. A format fills in ``_store`` and ``_flush``, which hand on to ``_append``.
+
+    Format and file system are told apart in what they raise: ``_failing`` maps the file system's errors.
+    """
+
+    def __init__(self, sink: Tree, order: TransferOrder) -> None:
+        super().__init__(order)
+        self._sink = sink
+        self._files = sink.files
+        self._place = sink.place(order)
+        self._goal = self._place
+        self._size = 0
+        self._sha256 = hashlib.sha256()
+        self._folder: int | None = None
+        self._data: NewFile | None = None
+
+    async def _begin(self) -> None:
+        await in_thread(self._open)
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Append what is still held, in a thread; the file is whole afterwards."""
+
+    async def _commit(self, evidence: Evidence) -> Receipt:
+        return await in_thread(lambda: self._publish(evidence))
+
+    def _discard(self) -> None:
+        if self._data is not None:
+            self._data.discard()
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            with suppress(OSError):
+                self._files.close(folder)
+
+    def _open(self) -> None:
+        with self._failing("opening"):
+            self._folder = make_path(self._files, self._place.root, self._place.parts)
+            if self._order.is_part:
+                self._choose_goal(self._folder)
+            self._data = NewFile(self._files, self._folder, self._goal.file)
+            self._data.create()
+            if not self._sink.overwrite:
+                for place in {self._place, self._goal}:
+                    self._refuse_what_is_not_ours(self._folder, place)
+
+    def _choose_goal(self, folder: int) -> None:
+        finish(self._files, folder, self._order)
+        if must_wait(self._files, folder, self._place, self._order):
+            self._goal = self._place.staged
+
+    def _refuse_what_is_not_ours(self, folder: int, place: Place) -> None:
+        record = read_record(self._files, folder, place.record)
+        for name in (place.file, *place.rivals):
+            found = self._files.look(folder, name)
+            if found is not None and (reason := _why_not_ours(found, record, self._order)):
+                raise SinkRejected(
+                    f"{self._place.folder / name} is in the way: it {reason}; "
+                    "move it away, choose another folder or label, or allow overwriting"
+                )
+
+    def _append(self, stored: bytes) -> None:
+        if stored and self._data is not None:
+            self._data.write(stored)
+            self._sha256.update(stored)
+            self._size += len(stored)
+
+    def _publish(self, evidence: Evidence) -> Receipt:
+        if self._data is None or self._folder is None:
+            raise SinkError(f"{self._place.location} is not open")
+        with self._failing("committing"):
+            self._flush()
+            self._data.sync()
+            receipt = self._receipt_of(
+                evidence, size=self._size, sha256=self._sha256.hexdigest(), location=self._place.location
+            )
+            record = Record.of(self._order, receipt, self._place.file)
+            write_whole(self._files, self._folder, self._goal.record, record_text(record))
+            self._files.sync(self._folder)
+            self._data.publish()
+            self._remove_rivals(self._folder)
+            self._files.sync(self._folder)
+            if not self._order.is_part:
+                remove_beyond(self._files, self._folder, self._order, 1)
+            elif self._goal is self._place:
+                remove_staged(self._files, self._folder, self._order)
+        self._discard()
+        return receipt
+
+    def _remove_rivals(self, folder: int) -> None:
+        for name in self._goal.rivals:
+            if self._files.look(folder, name) is not None:
+                self._files.unlink(folder, name)
+
+    def _failing(self, doing: str) -> AbstractContextManager[None]:
+        return failing_as_sink_error(self._place.location, doing)
+
+
+def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferOrder) -> str:
+    if not is_regular(found):
+        return "is a link, a folder or something else that is no plain file"
+    if record is None:
+        return "has no record that says it is ours"
+    if not record.is_about(order):
+        return f"holds {record.entity} of account {record.account!r} ({record.region}), profile {record.profile_id}"
+    return ""
+
+
+def _settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None:
+    with failing_as_sink_error(place.folder, "removing left-over parts"), suppress(FileNotFoundError):
+        folder = open_path(files, place.root, place.parts)
+        try:
+            publish(files, folder, order, parts)
+            remove_beyond(files, folder, order, parts)
+        finally:
+            files.close(folder)
+
+
+def _keep(files: Files, path: Path, manifest: bytes) -> None:
+    with failing_as_sink_error(path, "storing the manifest"):
+        folder = make_path(files, str(path.parent.parent), (path.parent.name,))
+        try:
+            sweep(files, folder)
+            write_whole(files, folder, path.name, manifest)
+            files.sync(folder)
+        finally:
+            files.close(folder)
+
+
+def _prove_writable(files: Files, root: str) -> int:
+    with failing_as_sink_error(root, "preparing"):
+        folder = make_path(files, root, ())
+        try:
+            sweep(files, folder, _PROBE)
+            probe = NewFile(files, folder, f"{_PROBE}{os.getpid()}")
+            try:
+                probe.create()
+                probe.write(b"?")
+            finally:
+                probe.discard()
+            return files.free(folder)
+        finally:
+            files.close(folder)
