@@ -21,10 +21,10 @@ from pathlib import Path
 from benchmarks.night.caps import Cap
 from benchmarks.night.figures import Figures
 from benchmarks.night.play import Night, Setting, play
-from benchmarks.night.records import Row, keep, keep_frontier, named
+from benchmarks.night.records import Row, endpoints, keep, keep_frontier, named
 from benchmarks.night.scenarios import SCENARIOS, Scenario, Told, law_of, with_habit
 from benchmarks.night.strategies import FIXED, GROWING, KINDS, OURS, Strategy, strategy_of, with_memory
-from benchmarks.night.table import by_endpoint, compared
+from benchmarks.night.table import compared
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         return
     rows, last = _nights(chosen, chosen.scenario or ["steady"], chosen.strategy or [strategy_of("ours")])
     print(compared(named(rows)))
-    print(f"\n{by_endpoint(last.figures.lines)}")
+    print(f"\n{endpoints(rows, last)}")
     if chosen.out is not None:
         keep(chosen.out, rows, last, shlex.join(["python", "-m", "benchmarks.night", *sys.argv[1:]]))
 

@@ -44,11 +44,18 @@ def named(rows: Sequence[Row]) -> dict[str, Sequence[Figures]]:
     return {name: row.nights for name, row in zip(names, rows, strict=True)}
 
 
+def endpoints(rows: Sequence[Row], last: Night) -> str:
+    """Return the endpoints of the last night, under a heading that says which night that is."""
+    setting = last.setting
+    heading = f"The last night by endpoint: {_called(rows)}, {setting.profiles:,} profiles, seed {setting.seed}"
+    return f"{heading}\n\n{by_endpoint(last.figures.lines)}"
+
+
 def keep(folder: Path, rows: Sequence[Row], last: Night, command: str) -> None:
     """Write ``night.md``, ``night.json`` and ``slots.svg`` of the last night into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     made_on = origin()
-    text = "\n\n".join([f"`{command}`", made_on, compared(named(rows)), by_endpoint(last.figures.lines)])
+    text = "\n\n".join([f"`{command}`", made_on, compared(named(rows)), endpoints(rows, last)])
     (folder / "night.md").write_text(text + "\n", encoding="utf-8")
     figures = [
         {"scenario": row.scenario, "strategy": row.strategy, "nights": [_flat(night) for night in row.nights]}
@@ -57,7 +64,7 @@ def keep(folder: Path, rows: Sequence[Row], last: Night, command: str) -> None:
     document = {"command": command, "made_on": made_on, "rows": figures}
     (folder / "night.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     scenario = last.setting.scenario
-    title = f"Slots over the night: {last.setting.profiles:,} profiles, {rows[-1].scenario}, {rows[-1].strategy}"
+    title = f"Slots over the night: {last.setting.profiles:,} profiles, {_called(rows)}"
     plot = slots_plot(title, last.in_use, last.generating, scenario.cap, len(last.figures.lines))
     (folder / "slots.svg").write_text(plot, encoding="utf-8")
 
@@ -76,6 +83,10 @@ def origin() -> str:
         cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
     ).stdout.strip()  # fmt: skip
     return f"{datetime.now(UTC):%d %B %Y}, commit {commit or 'unknown'}, CPython {platform.python_version()}"
+
+
+def _called(rows: Sequence[Row]) -> str:
+    return f"{rows[-1].scenario}, {rows[-1].strategy}"
 
 
 def _flat(night: Figures) -> dict[str, object]:

@@ -36,7 +36,7 @@ def compared(nights: Mapping[str, Sequence[Figures]], *, costs: bool = True) -> 
         [name, *(format(median(map(value, figures)), style) for _, style, value in columns)]
         for name, figures in nights.items()
     ]
-    return markdown(["", *(head for head, _, _ in columns)], rows)
+    return markdown(["night", *(head for head, _, _ in columns)], rows)
 
 
 def by_endpoint(lines: Sequence[Line]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.night.engine import Engine
 from benchmarks.night.play import Night, Setting, play
-from benchmarks.night.records import Row, keep, keep_frontier, named
+from benchmarks.night.records import Row, endpoints, keep, keep_frontier, named
 from benchmarks.night.table import by_endpoint, compared, markdown
 
 
@@ -38,6 +38,14 @@ def test_each_figure_is_the_median_of_the_nights(night: Night) -> None:
 def test_an_endpoint_has_a_row(night: Night) -> None:
     """Four endpoints, four rows."""
     assert len(by_endpoint(night.figures.lines).splitlines()) == 2 + 4
+
+
+def test_the_endpoints_are_said_to_be_of_the_last_night(night: Night) -> None:
+    """Whoever reads one table of many nights is told which one it is of."""
+    rows = [Row(name, "ours", "10/s", [night.figures]) for name in ("steady", "outage")]
+    heading, blank, table = endpoints(rows, night).partition("\n\n")
+    assert heading == "The last night by endpoint: outage, ours, 6 profiles, seed 1"
+    assert (blank, table) == ("\n\n", by_endpoint(night.figures.lines))
 
 
 def test_rows_are_called_by_what_tells_them_apart(night: Night) -> None:
