@@ -12,6 +12,7 @@ take the same time every night to within a factor of about e^(0.2 sigma).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist
@@ -49,7 +50,7 @@ class Constant:
         return self.value
 
 
-class _Shaped:
+class _Shaped(ABC):
     """A law that is ``_of`` a standard normal number."""
 
     __slots__ = ()
@@ -67,8 +68,8 @@ class _Shaped:
     def _custom(self, seed: int, subject: str) -> float:
         return math.sqrt(self.habit) * Random(f"{seed}/{subject}").gauss(0.0, 1.0) if self.habit else 0.0
 
-    def _of(self, deviate: float) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _of(self, deviate: float) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
