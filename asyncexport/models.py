@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -253,7 +253,8 @@ class Receipt:
     """What a transfer left behind: committed, whole, found again by ``Sink.find``.
 
     ``bytes`` and ``sha256`` are of what was stored at ``location`` (for files: what ``sha256sum`` prints). The receipt
-    of a job that was split holds the ``parts``' own ones, see :meth:`of_parts`.
+    of a job that was split holds the ``parts``' own ones, see :meth:`of_parts`. As long as a part stands ``waits_at``
+    another place, no reader sees it: it goes to ``location`` when all parts of its job are there.
     """
 
     export_id: str
@@ -266,6 +267,12 @@ class Receipt:
     notes: tuple[str, ...] = ()
     generated_at: str = ""
     parts: tuple[Receipt, ...] = ()
+    waits_at: str = ""
+
+    @property
+    def stands_at(self) -> str:
+        """Where the rows were when this was written."""
+        return self.waits_at or self.location
 
     @classmethod
     def of_parts(cls, parts: Sequence[Receipt]) -> Receipt:
@@ -285,7 +292,7 @@ class Receipt:
             integrity=", ".join(sorted({part.integrity for part in parts})),
             notes=tuple(f"part {number}: {note}" for number, part in enumerate(parts) for note in part.notes),
             generated_at=min(part.generated_at for part in parts),
-            parts=tuple(parts),
+            parts=tuple(replace(part, waits_at="") for part in parts),
         )
 
 

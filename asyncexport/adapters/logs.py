@@ -207,7 +207,7 @@ def _facts(name: str, value: object) -> dict[str, Any]:
         case Job(profile=at):
             return {"account": at.account, "profile_id": at.profile_id, "entity": value.entity.value}
         case Exported(job=job, receipt=receipt):
-            stored = {"rows": receipt.rows, "bytes": receipt.bytes, "path": receipt.location}
+            stored = {"rows": receipt.rows, "bytes": receipt.bytes, "path": receipt.stands_at}
             return {"outcome": "exported", **_facts("job", job), "export_id": receipt.export_id, **stored}
         case Failed(job=job, error=error):
             return {"outcome": "failed", **_facts("job", job), "error": type(error).__name__, "message": str(error)}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncexport._version import __version__
 from asyncexport.app.exits import Exit, worst
@@ -35,10 +35,17 @@ from asyncexport.sansio.redact import scrub
 
 FORMAT = 1
 FOLDER = "_runs"
-_RENAMED = {"location": "path"}
 _LARGEST = 256 * 1024 * 1024
 _HEAD = 2048
 _TEXTS = re.compile(r'^ "(snapshot|started_at)": (".*"),$', re.MULTILINE)
+
+
+class Parts(NamedTuple):
+    """How many parts a job has, how many of them readers of the output see, and how many wait for the others."""
+
+    there_are: int
+    seen: int
+    waiting: int
 
 
 class RunRecord:
@@ -108,10 +115,12 @@ class RunRecord:
         """How many jobs were answered by an export that an earlier run had asked for, or still wait for it."""
         return sum("adopted" in times for times in self._times.values())
 
-    def parts_of(self, job: Job) -> tuple[int, int]:
-        """Return how many parts of a job are committed, and how many it was taken in: 0 if it was not split."""
+    def parts_of(self, job: Job) -> Parts:
+        """Return what became of the parts that a job was taken in: of none if it was not split."""
         parts = self._parts.get(job, ())
-        return sum(isinstance(self._ended.get(part), Exported) for part in parts), len(parts)
+        ended = [self._ended.get(part) for part in parts]
+        waiting = [bool(each.receipt.waits_at) for each in ended if isinstance(each, Exported)]
+        return Parts(len(parts), waiting.count(False), waiting.count(True))
 
     @property
     def errors(self) -> list[AsyncexportError]:
@@ -220,8 +229,9 @@ def _result(outcome: Outcome | None) -> dict[str, Any]:
 
 
 def _facts(receipt: Receipt) -> dict[str, Any]:
-    names = [each.name for each in fields(receipt) if each.name != "parts"]
-    return {_RENAMED.get(name, name): getattr(receipt, name) for name in names}
+    renamed = {"location": ("path", receipt.stands_at)}
+    names = [each.name for each in fields(receipt) if each.name not in {"parts", "waits_at"}]
+    return dict(renamed.get(name, (name, getattr(receipt, name))) for name in names)
 
 
 def _refusal(refused: Refused) -> dict[str, Any]:

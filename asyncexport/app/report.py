@@ -23,7 +23,7 @@ from rich.cells import cell_len
 
 from asyncexport.app.console import clipped, count, duration, size, table
 from asyncexport.app.exits import fix_of
-from asyncexport.app.manifest import RunRecord
+from asyncexport.app.manifest import Parts, RunRecord
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Entity, Exported, Failed, Job, Outcome, Profile, Refused, Summary
 from asyncexport.sansio.redact import safe_line, scrub
@@ -205,7 +205,7 @@ def failures(record: RunRecord) -> list[str]:
     """Return every failure with its cause; equal causes, and what to do about them, stand once."""
     failed = [(_name(each), _cause(each.error, _name(each), f"account {each.account!r}")) for each in record.refused]
     failed += [
-        (str(each.job), _with_parts(_cause(each.error, str(each.job)), *record.parts_of(each.job)))
+        (str(each.job), _with_parts(_cause(each.error, str(each.job)), record.parts_of(each.job)))
         for each in record.outcomes.values()
         if isinstance(each, Failed)
     ]
@@ -238,11 +238,13 @@ def _cause(error: AsyncexportError, *names: str) -> _Cause:
     return _Cause(fix_of(error), kind, text)
 
 
-def _with_parts(cause: _Cause, committed: int, parts: int) -> _Cause:
+def _with_parts(cause: _Cause, parts: Parts) -> _Cause:
     """Return the cause with what a job that was split leaves behind; those of one cause stand one by one."""
-    if not parts:
+    if not parts.there_are:
         return cause
-    left = f"; {committed} of {count(parts, 'part')} {'is' if committed == 1 else 'are'} in the tree"
+    left = f"; {parts.seen} of {count(parts.there_are, 'part')} {'is' if parts.seen == 1 else 'are'} in the tree"
+    if parts.waiting:
+        left += f", {parts.waiting} {'waits' if parts.waiting == 1 else 'wait'} for the others"
     return cause._replace(kind=cause.kind + left, text=cause.text + left)
 
 

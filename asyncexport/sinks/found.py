@@ -105,7 +105,7 @@ def _find_one(
         return None
     for name in (place.file, place.record):
         remove_dead(files, folder, name)
-    return record.receipt(named.location)
+    return record.receipt(named.location, waits_at="" if at is None else at.location)
 
 
 def _is_whole(files: Files, folder: int, name: str, record: Record) -> bool:

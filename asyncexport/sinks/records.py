@@ -82,8 +82,8 @@ class Record:
         """Return whether this is the same job and part, with the same filters."""
         return self.is_about(order) and self.fingerprint == order.job.filters.fingerprint
 
-    def receipt(self, location: str) -> Receipt:
-        """Return the receipt of the file, which stands at ``location``."""
+    def receipt(self, location: str, waits_at: str = "") -> Receipt:
+        """Return the receipt of the file, which stands at ``location``, or as yet where it waits."""
         return Receipt(
             export_id=self.export_id,
             rows=self.rows,
@@ -94,6 +94,7 @@ class Record:
             integrity=self.integrity,
             notes=self.notes,
             generated_at=self.generated_at,
+            waits_at=waits_at,
         )
 
 

@@ -37,7 +37,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -221,7 +221,7 @@ class TreeWriter(Writer):
             elif self._goal is self._place:
                 remove_staged(self._files, self._folder, self._order)
         self._discard()
-        return receipt
+        return receipt if self._goal is self._place else replace(receipt, waits_at=self._goal.location)
 
     def _remove_rivals(self, folder: int) -> None:
         for name in self._goal.rivals:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -41,6 +42,12 @@ def in_parts(of: Job | None = None) -> Exported:
     """Return the outcome of a job that was split."""
     parts = [Receipt(f"e-{at}", 5, 50, "ab" * 32, f"exports/part-{at}.jsonl.zst", source_bytes=30) for at in range(3)]
     return Exported(of or job(), Receipt.of_parts(parts))
+
+
+def waiting(of: Job) -> Exported:
+    """Return the outcome of a part that waits for the others."""
+    outcome = exported(of)
+    return replace(outcome, receipt=replace(outcome.receipt, waits_at="exports/_part-0.jsonl.zst.staged"))
 
 
 def failed(of: Job | None = None, error: AsyncexportError | None = None) -> Failed:

@@ -25,7 +25,7 @@ from asyncexport.events import (
 )
 from asyncexport.models import Discovery, Entity, Job, Summary
 from asyncexport.sansio.splitting import split
-from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
+from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused, waiting
 
 
 def ticking(start: datetime = STARTED) -> Callable[[], datetime]:
@@ -137,12 +137,12 @@ def test_what_a_job_in_parts_left_that_failed() -> None:
     """Its parts say each for itself what became of them: where a committed one is, and what another failed of."""
     parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
     made = record(job())
-    assert made.parts_of(job()) == (0, 0)
+    assert made.parts_of(job()) == (0, 0, 0)
     made(JobSplit(job(), parts))
     made(PartFinished(job(), exported(parts[0])))
     made(PartFinished(job(), failed(parts[1], ExportFailed(f"no {CANARY}", export_id="e-2"))))
     made.add(failed(job(), ExportFailed("no", export_id="e-2")))
-    assert made.parts_of(job()) == (1, 3)
+    assert made.parts_of(job()) == (3, 1, 0)
     (entry,) = told(made)["jobs"]
     assert (entry["outcome"], "path" in entry) == ("failed", False)
     whole, broken, undone = entry["parts"]
@@ -150,6 +150,20 @@ def test_what_a_job_in_parts_left_that_failed() -> None:
     assert stored == ["exported", "exports/part-0.jsonl.zst", 10, 500, "ab" * 32]
     assert (broken["outcome"], broken["export_id"], broken["message"]) == ("failed", "e-2", "no Atzr|***")
     assert (undone["outcome"], undone["filters"]["ad_products"]) == ("unfinished", [job().filters.ad_products[2]])
+
+
+def test_where_a_part_is_that_waits_for_the_others() -> None:
+    """Its path is the one under which it stands, and not yet the one that it is going to have."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
+    made = record(job())
+    made(JobSplit(job(), parts))
+    made(PartFinished(job(), waiting(parts[0])))
+    made(PartFinished(job(), failed(parts[1])))
+    made.add(failed(job()))
+    assert made.parts_of(job()) == (3, 0, 1)
+    (entry,) = told(made)["jobs"]
+    assert [part.get("path") for part in entry["parts"]] == ["exports/_part-0.jsonl.zst.staged", None, None]
+    assert "waits_at" not in entry["parts"][0]
 
 
 def test_a_job_that_was_taken_up() -> None:

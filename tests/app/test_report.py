@@ -32,7 +32,7 @@ from asyncexport.errors import (
 from asyncexport.events import ExportAdopted, JobSplit, PartFinished
 from asyncexport.models import Discovery, Entity, Job, Profile, Summary
 from asyncexport.sansio.splitting import split
-from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused
+from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused, waiting
 
 
 def record(*jobs: Job, discovery: Discovery | None = None) -> RunRecord:
@@ -236,6 +236,18 @@ def test_a_job_in_parts_that_failed() -> None:
             f"  campaigns of acme/EU/1: RequestRejected: bad filter; {in_the_tree} in the tree"
         )
         made(PartFinished(job(), exported(parts[at])))
+
+
+def test_parts_that_wait_for_the_others() -> None:
+    """Those that no reader sees yet are not called parts in the tree."""
+    parts = tuple(replace(job(), filters=filters) for filters in split(job().filters, job().entity))
+    made = record(job())
+    made(JobSplit(job(), parts))
+    made.add(failed(job(), RequestRejected("no")))
+    made(PartFinished(job(), waiting(parts[0])))
+    assert failures(made)[1].endswith("no; 0 of 3 parts are in the tree, 1 waits for the others")
+    made(PartFinished(job(), waiting(parts[1])))
+    assert failures(made)[1].endswith("no; 0 of 3 parts are in the tree, 2 wait for the others")
 
 
 def test_a_profile_that_was_refused() -> None:

@@ -136,8 +136,11 @@ async def test_new_parts_wait_beside_what_stands(tmp_path: Path) -> None:
         assert len(new) == 6
         assert all(Path(path).name.startswith("_") and path.endswith(".staged") for path in new)
         assert [await JsonLines(root).find(part_of(number)) for number in range(3)] == receipts
+        assert {str(root / path) for path in new if "receipt" not in path} == {each.stands_at for each in receipts}
         await JsonLines(root).settle(order().job, 3)
-        assert await JsonLines(root).find(order()) == Receipt.of_parts(receipts)
+        found = await JsonLines(root).find(order())
+        assert found == Receipt.of_parts(receipts)
+        assert [Path(each.stands_at).name for each in found.parts] == data(root)
         assert len(tree(root)) == 6
 
 
