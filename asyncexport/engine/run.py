@@ -7,7 +7,8 @@ of the transfer places, so that transfers never hold a slot. A job that was aske
 any more. So forty thousand jobs cost forty thousand small objects in queues and no more.
 
 A job that is too large for one export is taken in parts (:mod:`asyncexport.engine.family`): each is found, asked for,
-moved and noted like a job of its own, and when the last one has ended the job has its outcome.
+moved and noted like a job of its own, and when the last one has ended the job has its outcome
+(:mod:`asyncexport.engine.endings`).
 
 Everything runs below one supervisor task that the ``async with`` block owns. Leaving the block cancels it and waits for
 it; the caller's code never runs inside its task group, so the caller's exceptions come out as themselves.
@@ -16,7 +17,6 @@ it; the caller's code never runs inside its task group, so the caller's exceptio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -24,19 +24,19 @@ from anyio.abc import TaskGroup
 
 from asyncexport.engine.border import Guard
 from asyncexport.engine.desk import Desk
+from asyncexport.engine.endings import Endings
 from asyncexport.engine.export import Ready
 from asyncexport.engine.family import Family, Member
 from asyncexport.engine.making import DeskOf, Making, Pursuit
 from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
-from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed, StateError
-from asyncexport.events import ExportOrphaned, JobFinished, JobSplit, PartFinished, RunFinished, RunStarted
+from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed
+from asyncexport.events import ExportOrphaned, JobSplit, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Filters, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
-from asyncexport.notes import NOTHING_LEARNED, Committed, Dropped, Habit, Known, Split
+from asyncexport.notes import NOTHING_LEARNED, Committed, Habit, Known, Split
 from asyncexport.ports import Journal, Listener, Runner, Sink
 from asyncexport.sansio.planning import distinct
-from asyncexport.sansio.recovery import is_worth_collecting
 from asyncexport.sansio.splitting import TIMED_OUT, split
 
 _LOOKUPS = 8
@@ -75,12 +75,18 @@ class Run:
         self._habits: Mapping[tuple[str, ...], Habit] = {}
         self._again = again
         self._guard = guard
-        self._deliver: Callable[[Outcome], None] = _nowhere
         self._lookups = anyio.Semaphore(_LOOKUPS)
         self._open = True
-        self._unsettled = 0
-        self._all_settled = anyio.Event()
         self._stopped_by: AsyncexportError | None = None
+        self._endings = Endings(
+            journal=journal,
+            sink=sink,
+            guard=guard,
+            scarcity=scarcity,
+            listener=listener,
+            score=score,
+            stop_if_full=self._stop_if_full,
+        )
 
     @property
     def summary(self) -> Summary:
@@ -94,7 +100,6 @@ class Run:
 
     async def supervise(self, deliver: Callable[[Outcome], None]) -> None:
         """Run every job to its outcome; ``deliver`` is given each as it comes about."""
-        self._deliver = deliver
         self._listener(RunStarted(len(self._jobs)))
         self._habits = await self._journal.habits(self._jobs.values())
         if not self._again:
@@ -103,7 +108,7 @@ class Run:
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._windows.keep_time)
-                await self._start_all()
+                await self._start_all(deliver)
                 beside.cancel_scope.cancel()
         finally:
             self._windows.abandon(self)
@@ -120,18 +125,17 @@ class Run:
             if known.state == "intended":
                 self._making.leave_room(alike[*key[1:3], key[4]], known)
 
-    async def _start_all(self) -> None:
+    async def _start_all(self, deliver: Callable[[Outcome], None]) -> None:
+        self._endings.begin(deliver)
         async with anyio.create_task_group() as tasks:
             try:
                 for jobs in self._in_order():
                     async with anyio.create_task_group() as lookups:
                         for job in jobs:
                             await self._lookups.acquire()
-                            self._unsettled += 1
+                            self._endings.expect()
                             lookups.start_soon(self._enter, tasks, job)
-                while self._unsettled:  # other runs may hold the slots that ours wait for
-                    self._all_settled = anyio.Event()
-                    await self._all_settled.wait()
+                await self._endings.all()  # other runs may hold the slots that ours wait for
             finally:
                 self._windows.close(self)  # the other runs' slots start nothing in a group that is closing
 
@@ -160,14 +164,14 @@ class Run:
         try:
             receipt = None if self._again else await self._find(job)
         except AsyncexportError as error:
-            self._finish(Failed(job, error))
+            self._endings.finish(Failed(job, error))
         else:
             if receipt is not None:
-                self._finish(Exported(job, receipt, found=True))
+                self._endings.finish(Exported(job, receipt, found=True))
             elif self._stopped_by is not None:
-                self._finish(Failed(job, self._stopped_by))
+                self._endings.finish(Failed(job, self._stopped_by))
             elif not self._open:
-                self._settle(1)
+                self._endings.take_back(job, None, None)
             elif parts := self._parts(job):
                 family = Family(job, parts)
                 await self._enter_parts(tasks, family, family.members)
@@ -194,7 +198,7 @@ class Run:
             await self._journal.note(family.job, Split(family.filters))
         except AsyncexportError as error:
             for member in members:
-                await self._lose(member, error)
+                await self._endings.lose(member, error)
             self._stop_if_full(error)
             return
         self._listener(JobSplit(family.job, family.jobs))
@@ -202,20 +206,20 @@ class Run:
             try:
                 receipt = None if self._again else await self._find(member.job, member)
             except AsyncexportError as error:
-                await self._lose(member, error)
+                await self._endings.lose(member, error)
             else:
                 await self._enter_part(tasks, member, receipt, urgent=urgent)
 
     async def _enter_part(self, tasks: TaskGroup, member: Member, receipt: Receipt | None, *, urgent: bool) -> None:
         job = member.job
         if receipt is not None:
-            await self._bring(member, receipt, found=True)
+            await self._endings.bring(member, receipt, found=True)
         elif self._stopped_by is not None:
-            await self._lose(member, self._stopped_by)
+            await self._endings.lose(member, self._stopped_by)
         elif self._open:
             self._offer(tasks, Pursuit(job, self._known.get(job.key), self._habit(job), member=member, urgent=urgent))
         else:
-            self._leave_out(member)
+            self._endings.take_back(job, member, None)
 
     async def _find(self, job: Job, member: Member | None = None) -> Receipt | None:
         """Ask the sink; what it has and the journal does not know is noted."""
@@ -250,12 +254,13 @@ class Run:
             await self._journal.note(job, Committed(receipt, ready.seconds))
         except AsyncexportError as error:
             if not self._pursued_again(tasks, pursuit, error) and not await self._cut(tasks, pursuit, error):
-                await self._fail(pursuit, error)
+                await self._endings.fail(job, pursuit.member, error)
+                self._stop_if_full(error)
         else:
             if pursuit.member is None:
-                self._finish(Exported(job, receipt))
+                self._endings.finish(Exported(job, receipt))
             else:
-                await self._bring(pursuit.member, receipt)
+                await self._endings.bring(pursuit.member, receipt)
 
     async def _moved(self, desk: Desk, pursuit: Pursuit, ready: Ready) -> Receipt:
         """Move the export into the sink. Its URL is waited for before a place is taken, and looked at again after."""
@@ -296,59 +301,6 @@ class Run:
         await self._enter_parts(tasks, family, members, urgent=True)
         return True
 
-    async def _bring(self, member: Member, receipt: Receipt, *, found: bool = False) -> None:
-        """A part is committed; with the last one the job is."""
-        family = member.family
-        family.committed(member.number, receipt)
-        self._listener(PartFinished(family.job, Exported(member.job, receipt, found)))
-        if family.receipt is None:
-            await self._conclude(family)
-            return
-        parts = len(family.receipt.parts)
-        try:
-            await self._scarcity.endured(lambda: self._guard(self._sink).settle(family.job, parts))
-            await self._journal.note(family.job, Committed(family.receipt))
-        except AsyncexportError as error:
-            await self._note_failure(family.job, error)
-            self._finish(Failed(family.job, error))
-            self._stop_if_full(error)
-        else:
-            self._finish(Exported(family.job, family.receipt))
-
-    async def _lose(self, member: Member, error: AsyncexportError) -> None:
-        """A part has failed; so has the job, when the others have ended."""
-        self._fail_part(member, error)
-        await self._conclude(member.family)
-
-    def _fail_part(self, member: Member, error: AsyncexportError) -> None:
-        member.family.failed(member.number, error)
-        self._listener(PartFinished(member.family.job, Failed(member.job, error)))
-
-    async def _conclude(self, family: Family) -> None:
-        if family.has_ended:
-            if family.error is not None:
-                await self._note_failure(family.job, family.error)
-            self._give_up(family)
-
-    def _give_up(self, family: Family) -> None:
-        """All parts have ended, and not all are there: the job has failed, or was not done."""
-        if family.error is not None:
-            self._finish(Failed(family.job, family.error))
-        else:
-            self._settle(1)
-
-    async def _fail(self, pursuit: Pursuit, error: AsyncexportError) -> None:
-        await self._note_failure(pursuit.job, error)
-        if pursuit.member is None:
-            self._finish(Failed(pursuit.job, error))
-        else:
-            await self._lose(pursuit.member, error)
-        self._stop_if_full(error)
-
-    async def _note_failure(self, job: Job, error: AsyncexportError) -> None:
-        with suppress(StateError, DiskFull):  # the failure that is told is the first one
-            await self._journal.note(job, Dropped(error, keep=is_worth_collecting(error)))
-
     def _stop_if_full(self, error: AsyncexportError) -> None:
         """If storage has run out give every job that has not been started the same failure; the others go on."""
         if isinstance(error, DiskFull) and self._stopped_by is None:
@@ -360,50 +312,7 @@ class Run:
         if self._stopped_by is None and self._open:
             return
         for pursuit in self._windows.withdraw(self):
-            if self._stopped_by is None:
-                self._leave_out(pursuit.member)
-            elif pursuit.member is None:
-                self._finish(Failed(pursuit.job, self._stopped_by))
-            else:
-                self._fail_part(pursuit.member, self._stopped_by)
-                self._leave(pursuit.member.family)
-
-    def _leave_out(self, member: Member | None) -> None:
-        """A job, or a part of one, is not started in this run."""
-        if member is None:
-            self._settle(1)
-        else:
-            member.family.withdrawn(member.number)
-            self._leave(member.family)
-
-    def _leave(self, family: Family) -> None:
-        if family.has_ended:
-            self._give_up(family)
-
-    def _finish(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Failed):
-            _let_go(outcome.error)
-        self._score.count(outcome)
-        self._listener(JobFinished(outcome))
-        self._deliver(outcome)
-        self._settle(1)
-
-    def _settle(self, jobs: int) -> None:
-        """So many jobs have their outcome, or will have none."""
-        self._unsettled -= jobs
-        if not self._unsettled:
-            self._all_settled.set()
+            self._endings.take_back(pursuit.job, pursuit.member, self._stopped_by)
 
     def __repr__(self) -> str:
         return f"<Run {self._score.outcomes}/{len(self._jobs)} jobs done>"
-
-
-def _let_go(error: AsyncexportError) -> None:
-    """Cut an error loose from the frames it passed through: they hold what its transfer had decoded."""
-    error.__traceback__ = None
-    if error.__cause__ is None:
-        error.__context__ = None
-
-
-def _nowhere(outcome: Outcome) -> None:
-    raise RuntimeError(f"an outcome before the run began: {outcome}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport import AsyncexportError, Entity, Exported, Exporter, Failed, Filters, Job, Outcome, plan
+from asyncexport import Entity, Exported, Exporter, Failed, Filters, Job, Outcome, plan
 from asyncexport.accounts import Region
 from asyncexport.adapters.journal import SqliteJournal, read
 from asyncexport.emulator.laws import Constant
@@ -516,5 +516,3 @@ def test_a_run_tells_about_itself() -> None:
         guard=lambda _: pytest.fail("no sink is asked"),
     )
     assert repr(run) == "<Run 0/1 jobs done>"
-    with pytest.raises(RuntimeError, match="before the run began"):
-        run._finish(Failed(Job(Profile("a", Region.EU, "1"), Entity.ADS), AsyncexportError("x")))

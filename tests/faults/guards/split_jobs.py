@@ -54,7 +54,7 @@ SPLIT_JOBS = (
     ),
     Mutant(
         "a shorter split leaves the parts of a longer one",
-        "engine/run.py",
+        "engine/endings.py",
         "            await self._scarcity.endured(lambda: self._guard(self._sink).settle(family.job, parts))\n",
         "",
         _ENGINE,
