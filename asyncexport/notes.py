@@ -28,7 +28,7 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The sink has the job's rows.
+    """The sink has the job's rows; if it was taken in parts it has all of them, whatever was noted of each.
 
     ``seconds`` is how long the server took to make the export; None where that was not seen.
     """

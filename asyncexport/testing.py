@@ -227,6 +227,8 @@ class MemoryJournal:
         before = self._rows.get(job.key) or _Row("", "", self.wall())
         self._rows[job.key] = after = self._noted(before, note)
         self._take_parts(job, before.split, after.split)
+        if isinstance(note, Committed):
+            self._commit_parts(job, after.split)
         memory = self._memories.get(job.subject, Memory())
         if (learned := memory.after(note)) != memory:
             self._memories[job.subject] = learned
@@ -257,6 +259,10 @@ class MemoryJournal:
             self._rows.pop(replace(job, filters=filters).key, None)
         for filters in set(parts) - set(before):
             self._rows.setdefault(replace(job, filters=filters).key, _Row("waiting", "", self.wall()))
+
+    def _commit_parts(self, job: Job, parts: tuple[Filters, ...]) -> None:
+        for key in (replace(job, filters=filters).key for filters in parts):
+            self._rows[key] = replace(self._rows[key], state="committed")
 
     def _known(self, row: _Row) -> Known:
         return Known(row.state, row.export_id, max(0.0, self.wall() - row.asked_at), row.split)

@@ -1,9 +1,13 @@
 """How jobs end: each with its one outcome, or with none if the run drains before it starts.
 
 A job in parts ends when the last of its parts has. If all are there they are settled in the sink as what the job
-consists of, and the job is noted as committed. If one failed so has the job, with the first error there was. What is
+consists of, and the job is noted as committed. If one failed so has the job, with the first error there was: that is
+noted, whether the last part failed, was committed, or was taken back because the run drains or was stopped. What is
 committed stays, and the next run finds it. If parts were only left out the job has no outcome, and its note as a split
 says the rest.
+
+Parts are taken back by who cannot wait for a note, so the note is made in a task of the run then. Worst case: the run
+is cancelled before that, and the journal says what it said before: the job is split, and its parts stand as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
+from anyio.abc import TaskGroup
 
 from asyncexport.engine.border import Guard
 from asyncexport.engine.family import Family, Member
@@ -28,6 +33,7 @@ from asyncexport.sansio.recovery import is_worth_collecting
 class Endings:
     """The endings of one run's jobs, and how many are still to come. ``stop_if_full`` hears what settling met."""
 
+    _tasks: TaskGroup
     _deliver: Callable[[Outcome], None]
 
     def __init__(
@@ -51,8 +57,9 @@ class Endings:
         self._awaited = 0
         self._none_awaited = anyio.Event()
 
-    def begin(self, deliver: Callable[[Outcome], None]) -> None:
-        """Give outcomes to ``deliver``. Called before any job begins."""
+    def begin(self, tasks: TaskGroup, deliver: Callable[[Outcome], None]) -> None:
+        """Give outcomes to ``deliver``; ``tasks`` live until all jobs have ended. Called before any begins."""
+        self._tasks = tasks
         self._deliver = deliver
 
     def expect(self) -> None:
@@ -111,7 +118,7 @@ class Endings:
         else:
             self._fail_part(member, error)
         if family.has_ended:
-            self._give_up(family)
+            self._tasks.start_soon(self._conclude, family)
 
     def _fail_part(self, member: Member, error: AsyncexportError) -> None:
         member.family.failed(member.number, error)
@@ -130,16 +137,13 @@ class Endings:
             self.finish(Exported(family.job, receipt))
 
     async def _conclude(self, family: Family) -> None:
-        if family.has_ended:
-            if family.error is not None:
-                await self._note_failure(family.job, family.error)
-            self._give_up(family)
-
-    def _give_up(self, family: Family) -> None:
-        """All parts have ended, and not all are there: the job has failed, or was not done."""
+        """If all parts have ended, and not all are there, the job has failed, or was not done."""
+        if not family.has_ended:
+            return
         if family.error is None:
             self._settle()
         else:
+            await self._note_failure(family.job, family.error)
             self.finish(Failed(family.job, family.error))
 
     async def _note_failure(self, job: Job, error: AsyncexportError) -> None:

@@ -126,8 +126,8 @@ class Run:
                 self._making.leave_room(alike[*key[1:3], key[4]], known)
 
     async def _start_all(self, deliver: Callable[[Outcome], None]) -> None:
-        self._endings.begin(deliver)
         async with anyio.create_task_group() as tasks:
+            self._endings.begin(tasks, deliver)
             try:
                 for jobs in self._in_order():
                     async with anyio.create_task_group() as lookups:

@@ -149,6 +149,17 @@ async def test_a_part_that_is_cut_further(journal: Journal) -> None:
     assert part(PARTS[0]).key not in known
 
 
+async def test_a_job_whose_rows_are_all_there(journal: Journal) -> None:
+    """So are those of its parts, also of one whose commit nobody lived to note."""
+    await note(journal, JOB, Split(PARTS))
+    await note(journal, part(PARTS[0]), Requested("export-2"), Committed(RECEIPT))
+    await note(journal, part(PARTS[1]), Requested("export-3"))
+    await note(journal, JOB, Committed(RECEIPT))
+    known = await journal.recall([JOB])
+    assert {known[part(filters).key].state for filters in PARTS} == {"committed"}
+    assert [known[part(filters).key].export_id for filters in PARTS] == ["export-1", "export-3", ""]
+
+
 async def test_a_job_that_is_asked_for_whole_again(journal: Journal) -> None:
     """Its parts under the label are gone with the split."""
     await note(journal, JOB, Split(PARTS))

@@ -286,6 +286,15 @@ async def test_parts_are_no_jobs(tmp_path: Path) -> None:
     assert rows == {0: ("requested", fingerprint), 1: ("requested", fingerprint), 2: ("waiting", fingerprint)}
 
 
+async def test_exports_of_parts_whose_job_is_committed(tmp_path: Path) -> None:
+    """There is nothing left to collect, whatever the last note of a part was."""
+    async with journal(tmp_path) as opened:
+        await opened.note(JOB, Split(PARTS))
+        await opened.note(replace(JOB, filters=PARTS[0]), Requested("export-2"))
+        await opened.note(JOB, Committed(RECEIPT))
+    assert tally(tmp_path, kept_since=0.0) == [LabelCount("night", 1, 0, 0, 0, 0, 0, None, NOW)]
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_a_mutated_journal_with_habits_is_refused_or_read(tmp_path: Path, data: st.DataObject) -> None:

@@ -32,6 +32,7 @@ where snapshot = cast(:snapshot as text) and account = cast(:account as text) an
 """
 _LOOSEN_PARTS = f"update job set part = -1 {_ITS_PARTS}"  # noqa: S608  of constants
 _DROP_PARTS = f"delete from job {_ITS_PARTS}"  # noqa: S608  of constants
+_COMMIT_PARTS = f"update job set state = 'committed', noted_at = :now {_ITS_PARTS} and state <> 'committed'"  # noqa: S608  of constants
 _DROP_LOOSE_PARTS = f"{_DROP_PARTS} and part < 0"
 _TAKE_PART = """
 insert into job values (cast(:snapshot as text), cast(:account as text), cast(:region as text),
@@ -62,6 +63,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> None:
             _take_parts(connection, row, [part_of(job, filters) for filters in parts])
             learn(connection, job, note, entry.now)
         case Committed():
+            connection.execute(_COMMIT_PARTS, row)
             learn(connection, job, note, entry.now)
 
 

@@ -95,6 +95,27 @@ SPLIT_JOBS = (
         _ENGINE,
     ),
     Mutant(
+        "a job whose parts are taken back is not noted as failed",
+        "engine/endings.py",
+        "            await self._note_failure(family.job, family.error)\n",
+        "",
+        ("tests/engine/test_endings.py",),
+    ),
+    Mutant(
+        "a job ends before its last part",
+        "engine/endings.py",
+        "        if not family.has_ended:\n            return\n",
+        "",
+        ("tests/engine/test_endings.py",),
+    ),
+    Mutant(
+        "parts of a committed job are collected for ever",
+        "adapters/journal/noting.py",
+        "            connection.execute(_COMMIT_PARTS, row)\n",
+        "",
+        ("tests/adapters/test_journal_versions.py", "tests/adapters/test_journal_memory.py"),
+    ),
+    Mutant(
         "a part is cut under another number",
         "engine/family.py",
         "        self._filters[number] = filters[0]\n        self._filters += filters[1:]\n",
