@@ -6,6 +6,7 @@ READY  := $(VENV)/.ready
 N      ?= 10000
 SEED   ?= 1
 FUZZ_SECONDS ?= 60
+JOBS   ?= auto
 NIGHT  ?= benchmarks/results
 NIGHTS := steady later-night unknown-cap moving-cap shut-out throttled outage lost-answers
 
@@ -23,8 +24,8 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY)   ## set up, then run the main job against the embedded emulator
 	$(BIN)/asyncexport demo
 
-test: $(READY)   ## set up, then run every test with branch coverage
-	$(BIN)/pytest --cov --cov-report=term
+test: $(READY)   ## set up, then run every test with branch coverage, in JOBS processes
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term
 
 faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says how to replay it
 	$(BIN)/python -m tests.faults.schedules --count $(N) --seed $(SEED)

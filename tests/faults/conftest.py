@@ -1,13 +1,14 @@
-"""Tests that need what a machine may not have: said aloud where they cannot run, failed on CI; and figures, told."""
+"""Tests that need what a machine may not have: said aloud where they cannot run, failed on CI."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from functools import cache
 
 import pytest
+
+from tests.reporting import DESELECTED
 
 _NEEDS = {
     "strace": "strace, allowed to trace (apt-get install strace)",
@@ -29,32 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if cannot:
         items[:] = [item for item in items if item not in cannot]
         config.hook.pytest_deselected(items=cannot)
-        config.stash[_DESELECTED] = [f"{item.nodeid} needs {_missing(item)}" for item in cannot]
+        config.stash[DESELECTED] = [f"{item.nodeid} needs {_missing(item)}" for item in cannot]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail what cannot run where everything has to."""
     if need := _missing(item):
         pytest.fail(f"this test needs {need}, and on CI nothing is left out", pytrace=False)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was not run, and why, and the figures of what was."""
-    for line in config.stash.get(_DESELECTED, []):
-        terminalreporter.write_line(f"NOT RUN: {line}")
-    for line in config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Return what tells a figure of a test at the end of the session."""
-    figures = request.config.stash.setdefault(_FIGURES, [])
-    return lambda text: figures.append(f"{request.node.name}: {text}")
-
-
-_DESELECTED = pytest.StashKey[list[str]]()
-_FIGURES = pytest.StashKey[list[str]]()
 
 
 def _missing(item: pytest.Item) -> str:

@@ -3,7 +3,8 @@
     python -m tests.faults.schedules --count 100000 --seed 1        (or: make faults N=100000 SEED=1)
     python -m tests.faults.schedules --count 1 --seed 12345         replays one
 
-Seeds are consecutive. Each process keeps one server and one event loop and runs its seeds one after the other.
+Seeds are consecutive. Each process keeps one server and one event loop and runs its seeds one after the other. The
+processes are nice: other tests, and people, come first.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from tests.faults.telling import visits
 _CHUNK = 250
 _WORST = 5
 _ENDLESS = 60.0
+_NICE = 10
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def spread(
     figures, until = Figures(), time.monotonic() + seconds
     if processes == 1:
         return _worker(seeds)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=os.nice, initargs=(_NICE,)) as pool:
         running = [pool.submit(_worker, chunk) for chunk in _chunks(seeds)]
         for done in as_completed(running):
             if done.cancelled():

@@ -71,7 +71,11 @@ def test_no_flipped_bit_of_a_gzip_file_changes_a_row() -> None:
     assert refused > 8 * (len(data) - 9)
 
 
-@pytest.mark.parametrize("tail", [b"\0", b"[]", b"\n", gzip.compress(b"[]"), gzip.compress(b"x")])
+@pytest.mark.parametrize(
+    "tail",
+    [b"\0", b"[]", b"\n", gzip.compress(b"[]"), gzip.compress(b"x")],
+    ids=["nul", "array", "newline", "member", "member of no JSON"],
+)
 def test_nothing_may_follow_a_gzip_file(tail: bytes) -> None:
     """Bytes behind the end, or a second document in a second member, are refused."""
     with pytest.raises(AsyncexportError):
@@ -112,7 +116,11 @@ def test_a_bomb_of_rows_is_read_one_piece_at_a_time() -> None:
     assert sum(batch.count for batch in batches) + sum(b.count for b in decoder.close()) == 100_001 - first.count
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b'[{"a":1}')[:-1] + b"\xff", gzip.compress(b'[{"a":1},]'), b"[] x"])
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b'[{"a":1}')[:-1] + b"\xff", gzip.compress(b'[{"a":1},]'), b"[] x"],
+    ids=["another size", "a comma too many", "something behind"],
+)
 def test_after_an_error_the_end_is_still_refused(data: bytes) -> None:
     """Who swallows the error of feed() does not get a success from close()."""
     decoder = Decoder()

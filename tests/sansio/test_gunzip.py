@@ -134,7 +134,9 @@ def test_garbage_behind_the_end_is_refused(garbage: bytes) -> None:
     assert caught.value.offset == len(data)
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(TEXT), member(b"one") + member(b"two" * 99)])
+@pytest.mark.parametrize(
+    "data", [b"", gzip.compress(TEXT), member(b"one") + member(b"two" * 99)], ids=["nothing", "one", "two"]
+)
 def test_every_proper_prefix_is_refused(data: bytes) -> None:
     """Half a file is never a file, except where a member ends."""
     whole_members = {len(member(b"one"))} if data.startswith(member(b"one")) else set()

@@ -21,7 +21,7 @@ def called(path: Path) -> Result:
     return CliRunner().invoke(main, ["rows", str(path)])
 
 
-@pytest.mark.parametrize("content", [EXPORT, gzip.compress(EXPORT)])
+@pytest.mark.parametrize("content", [EXPORT, gzip.compress(EXPORT)], ids=["plain", "gzip"])
 def test_an_export(tmp_path: Path, content: bytes) -> None:
     """Gzip or plain, each row is one line, as it was spelt."""
     path = tmp_path / "export"
@@ -46,7 +46,11 @@ def test_an_empty_export(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(EXPORT)[:-3], b'[{"id": 1}, x]', b"\x1f\x8b\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", gzip.compress(EXPORT)[:-3], b'[{"id": 1}, x]', b"\x1f\x8b\x00"],
+    ids=["nothing", "html", "cut", "no JSON", "no header"],
+)
 def test_what_is_no_export(tmp_path: Path, content: bytes) -> None:
     """A file that is no whole export ends in one clear line and status 1."""
     path = tmp_path / "export"
