@@ -94,13 +94,10 @@ class Watchdog:
         call = self._call = _Call(doing, self._clock.now() + (GRACE_SECONDS if self._is_stopped else self._seconds))
         asyncio.get_running_loop().call_soon(self._look_after, call)
         try:
-            yield
-        except asyncio.CancelledError:
-            if self._is_stopped:
-                raise
-        else:
-            if not call.is_cancelled:
-                return
+            with suppress(asyncio.CancelledError):
+                yield
+                if not call.is_cancelled:
+                    return
         finally:
             self._call = None
             if call.is_cancelled and not self._is_stopped:

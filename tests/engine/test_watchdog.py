@@ -34,6 +34,7 @@ class Hanging:
 
     def __init__(self, clock: FakeClock, *where: str, deaf: float = 0, seconds: float = math.inf) -> None:
         self.course: list[str] = []
+        self.closing: Callable[[BaseException], object] = lambda _: None
         self._clock = clock
         self._where = where
         self._deaf = deaf
@@ -63,7 +64,8 @@ class Hanging:
         await self.at("enter")
         try:
             yield _HangingWriter(self, order)
-        except BaseException:
+        except BaseException as error:
+            self.closing(error)
             await self.at("discard")
             raise
         await self.at("commit")
@@ -324,6 +326,36 @@ async def test_a_write_that_swallows_the_callers_cancellation_is_not_followed_by
     bench.sink._wait = once_deaf(bench)  # type: ignore[method-assign]
     await bench.cancelled()
     assert bench.sink.course == ["find", "enter", "write", "discard"]
+
+
+@pytest.mark.parametrize(("stops", "requests"), [(False, 0), (True, 1)])
+async def test_what_closes_can_tell_whether_it_is_being_cancelled(*, stops: bool, requests: int) -> None:
+    """A late call's cancellation is over when the sink closes; its caller's stands, as ``Task.cancelling()`` says."""
+    bench = Bench("write")
+    seen: list[int] = []
+    bench.sink.closing = lambda _: seen.append(task_here().cancelling())
+    await (bench.cancelled() if stops else bench.fails())
+    assert seen == [requests]
+
+
+@pytest.mark.parametrize(("stops", "kind"), [(False, SinkError), (True, asyncio.CancelledError)])
+async def test_a_sink_that_swallows_a_cancellation_is_told_why_it_closes(
+    *, stops: bool, kind: type[BaseException]
+) -> None:
+    """Being late is an error; the end of its caller is none of the sink's."""
+    bench = Bench("write", deaf=1)
+    bench.sink._wait = once_deaf(bench)  # type: ignore[method-assign]
+    seen: list[BaseException] = []
+    bench.sink.closing = seen.append
+    await (bench.cancelled() if stops else bench.fails())
+    assert list(map(type, seen)) == [kind]
+
+
+def task_here() -> asyncio.Task[object]:
+    """Return the task that asks."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 async def test_a_sink_that_cancels_itself_is_at_fault() -> None:
