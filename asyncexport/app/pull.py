@@ -2,8 +2,8 @@
 
 Contract: :func:`pull` returns the exit status; what it raises is for :class:`asyncexport.app.exits.Boundary`. Whatever
 becomes of a run that has begun, from a whole success to a bug, the sink is asked to keep a manifest of what was known
-by then. The order matters: the output folder is tried before any request is made, so that nothing is asked of Amazon
-that could not be stored.
+by then, for no longer than any other call of it may take. The order matters: the output folder is tried before any
+request is made, so that nothing is asked of Amazon that could not be stored.
 
 ``make_exporter`` is the seam for tests: anything with the exporter's interface.
 """
@@ -28,10 +28,11 @@ from asyncexport.app.report import Report, advice
 from asyncexport.app.settings import Settings, SinkSettings
 from asyncexport.app.signals import Interruption, interruptible
 from asyncexport.app.standing import collectable
+from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ConfigError, StateError
 from asyncexport.events import Event
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
-from asyncexport.ports import Clock, Listener, Sink
+from asyncexport.ports import Clock, KeepsManifests, Listener, Sink
 from asyncexport.sansio.planning import plan
 from asyncexport.sinks import JsonLines
 
@@ -82,11 +83,19 @@ class Pull:
     """One run of the command line, in the steps that :func:`pull` puts in order."""
 
     def __init__(
-        self, wish: Wish, sink: JsonLines, record: RunRecord, board: Board, report: Report, now: Callable[[], datetime]
+        self,
+        wish: Wish,
+        sink: Sink,
+        shelf: KeepsManifests,
+        record: RunRecord,
+        board: Board,
+        report: Report,
+        now: Callable[[], datetime],
     ) -> None:
         self._wish = wish
         self._now = now
         self._sink = sink
+        self._shelf = shelf
         self._report = report
         self._exporter: ExporterLike | None = None
         self.record = record
@@ -158,7 +167,7 @@ class Pull:
 
     async def keep(self, status: Exit | None) -> str:
         """Store the manifest and return where."""
-        return await self._sink.keep(
+        return await self._shelf.keep(
             self.record.name, self.record.manifest(self.summary, status, again=self._wish.again)
         )
 
@@ -186,10 +195,12 @@ async def pull(
     sink = sink_of(wish.settings.sink)
     await sink.prepare()
     record = RunRecord(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
-    run = Pull(wish, sink, record, Board(wish.settings.limits.told, clock.now), report, now)
+    log = log or EventLog(failures=logging.INFO)
+    shelf = GuardedSink(sink, clock=clock, seconds=wish.settings.limits.sink_timeout, listener=log)
+    run = Pull(wish, sink, shelf, record, Board(wish.settings.limits.told, clock.now), report, now)
     try:
         async with showing(run.board, view, clock):
-            await run.work(make_exporter, log or EventLog(failures=logging.INFO))
+            await run.work(make_exporter, log)
     except BaseException:
         await _keep_anyway(run)
         raise

@@ -18,7 +18,7 @@ from asyncexport.batch import Batch
 from asyncexport.engine.watchdog import Watchdog
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
-from asyncexport.ports import Clock, KeepsParts, Listener, Sink, SinkWriter
+from asyncexport.ports import Clock, KeepsManifests, KeepsParts, Listener, Sink, SinkWriter
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 from asyncexport.sansio.scarcity import no_descriptor
 
@@ -28,7 +28,8 @@ T = TypeVar("T")
 class GuardedSink:
     """A sink, for one transfer or one question, whose every failure is one of ours.
 
-    ``seconds`` bounds each call of it: of :meth:`find` and :meth:`settle`, and of a transaction inside :meth:`watched`.
+    ``seconds`` bounds each call of it: of :meth:`find`, :meth:`settle` and :meth:`keep`, and of a transaction inside
+    :meth:`watched`.
     """
 
     def __init__(self, sink: Sink, *, clock: Clock, seconds: float, listener: Listener) -> None:
@@ -54,6 +55,13 @@ class GuardedSink:
         sink = self._sink
         if isinstance(sink, KeepsParts):
             await self._asked("remove what is left over", lambda: sink.settle(job, parts))
+
+    async def keep(self, name: str, manifest: bytes) -> str:
+        """Let the sink store a run's manifest; return where. Raises :class:`SinkError` if it keeps none."""
+        sink = self._sink
+        if not isinstance(sink, KeepsManifests):
+            raise SinkError(f"{type(sink).__name__} keeps no manifests")
+        return await self._asked("store the manifest", lambda: sink.keep(name, manifest))
 
     async def _asked(self, doing: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         watchdog = self._new_watchdog()

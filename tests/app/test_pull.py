@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from asyncexport.accounts import Region
+from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
 from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
@@ -22,6 +23,7 @@ from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected
 from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
 from asyncexport.notes import Requested
+from asyncexport.ports import Clock
 from asyncexport.sinks import JsonLines
 from asyncexport.testing import FakeClock
 from tests.app.support import STARTED, FakeExporter, account, exported, failed, profile, refused
@@ -39,12 +41,19 @@ def wish(folder: Path, *, entities: tuple[Entity, ...] = (Entity.ADS,), grace: f
     return Wish(settings, snapshot="2026-11-23", grace=grace, **more)
 
 
-async def run(wanted: Wish, exporter: FakeExporter, lines: list[str], *, report: Report | None = None) -> int:
+async def run(
+    wanted: Wish,
+    exporter: FakeExporter,
+    lines: list[str],
+    *,
+    report: Report | None = None,
+    clock: Clock | None = None,
+) -> int:
     return await pull(
         wanted,
         report=report or JsonReport(lines.append),
         view=None,
-        clock=FakeClock(),
+        clock=clock or SystemClock(),
         make_exporter=exporter,
         log=events_nobody_hears,
         now=lambda: STARTED,
@@ -193,6 +202,34 @@ async def test_a_manifest_that_cannot_be_kept(
     with pytest.raises(DiskFull):
         await run(wish(tmp_path), FakeExporter(TWO), lines)
     assert [json.loads(line)["event"] for line in lines] == ["exported", "exported", "summary"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_manifest_that_is_never_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, fails: bool
+) -> None:
+    """A sink that hangs with the manifest is waited for as long as any call of it; then the run ends all the same."""
+
+    async def hanging(_sink: JsonLines, _name: str, _manifest: bytes) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def outcome(job: Job) -> Outcome:
+        if fails:
+            raise ZeroDivisionError
+        return exported(job)
+
+    monkeypatch.setattr(JsonLines, "keep", hanging)
+    said = "JsonLines did not store the manifest within 600 s"
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            await run(wish(tmp_path), FakeExporter(TWO, outcome), [], clock=FakeClock())
+        assert capsys.readouterr().err == f"the manifest could not be kept either: {said}\n"
+    else:
+        lines: list[str] = []
+        with pytest.raises(SinkError, match=f"^{said}$"):
+            await run(wish(tmp_path), FakeExporter(TWO, outcome), lines, clock=FakeClock())
+        assert [json.loads(line)["event"] for line in lines] == ["exported", "exported", "summary"]
 
 
 async def test_a_reader_that_goes_away(tmp_path: Path) -> None:

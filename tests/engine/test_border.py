@@ -136,6 +136,20 @@ async def test_a_sink_that_settles() -> None:
     await guarded_sink(Shelf()).settle(JOB, 3)
 
 
+async def test_a_sink_that_keeps_manifests() -> None:
+    """A manifest is handed on, guarded; a sink that keeps none says so."""
+
+    class Keeping(Shelf):
+        async def keep(self, name: str, manifest: bytes) -> str:
+            return f"{name}: {manifest.decode()}" if manifest else str(1 / 0)
+
+    assert await guarded_sink(Keeping()).keep("run-1", b"{}") == "run-1: {}"
+    with pytest.raises(SinkError, match="Keeping raised ZeroDivisionError"):
+        await guarded_sink(Keeping()).keep("run-1", b"")
+    with pytest.raises(SinkError, match=r"^Shelf keeps no manifests$"):
+        await guarded_sink(Shelf()).keep("run-1", b"{}")
+
+
 async def test_a_sink_that_finds_no_descriptor() -> None:
     """It is not the sink's fault, and passes by itself (C15)."""
     with pytest.raises(TooManyOpenFiles, match="Faulty: too many files") as caught:

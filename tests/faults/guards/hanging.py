@@ -51,6 +51,13 @@ HANGING = (
         ("tests/engine/test_channel.py",),
     ),
     Mutant(
+        "a manifest is not watched",
+        "app/pull.py",
+        "        return await self._shelf.keep(\n",
+        "        return await sink_of(self._wish.settings.sink).keep(\n",
+        ("tests/app/test_pull.py",),
+    ),
+    Mutant(
         "a transaction is not watched",
         "engine/transfer.py",
         "        return await self._sink.watched(self._move)\n",
