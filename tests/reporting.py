@@ -1,8 +1,8 @@
 """What tests tell beyond passing and failing: their figures, and which of them could not run.
 
 Tests may run in several processes (pytest-xdist), of which none prints. So figures travel with the report of their
-test, and what was left out with the end of its process. A plugin of ``tests/conftest.py``, since the process that prints
-collects no tests and so reads no other.
+test, and what was left out with the end of its process. A plugin of ``tests/conftest.py``, since the process that
+prints collects no tests and so reads no other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Sinks without a disk, for tests, notebooks and measurements: :class:`Memory` keeps the rows, :class:`Null` does not.
 
-Contract: transactional like any sink; nothing is seen before the commit, a failed export leaves what was there. The
-store is shared by everybody who holds the same ``Memory``, within one process: a pickled copy has its own.
+Contract: transactional like any sink; nothing is seen before the commit, a failed export leaves what was there. A part
+that asks for rows which stand already waits out of sight until :meth:`Memory.settle` finds the new parts whole, as in
+the file sinks (:mod:`asyncexport.sinks.staging`). The store is shared by everybody who holds the same ``Memory``,
+within one process: a pickled copy has its own.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 from asyncexport.batch import Batch
+from asyncexport.errors import SinkError
 from asyncexport.models import Evidence, Filters, Job, Receipt, TransferOrder
-from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sansio.splitting import leading_whole, share_rows
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.labels import check_label
 
@@ -32,27 +35,42 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A :class:`~asyncexport.ports.Sink` that keeps everything in a dictionary; also keeps manifests."""
+    """A :class:`~asyncexport.ports.Sink` that keeps everything in a dictionary; also keeps manifests.
+
+    ``store`` holds what readers see, ``waiting`` new parts that may not be seen before all of them are there.
+    """
 
     store: _Store = field(default_factory=dict, repr=False)
     manifests: dict[str, bytes] = field(default_factory=dict, repr=False)
+    waiting: _Store = field(default_factory=dict, repr=False)
 
     def open(self, order: TransferOrder) -> AbstractAsyncContextManager[MemoryWriter]:
         """Begin the transaction for one export."""
-        return transaction(MemoryWriter(order, self.store))
+        return transaction(MemoryWriter(order, self))
 
     async def find(self, order: TransferOrder) -> Receipt | None:
-        """Return what is committed for this order's job and part, or for all the parts that the job was split into."""
-        stored = self.store.get(order.whole.key, {}).get(order.part)
-        if stored is not None and stored.filters == order.job.filters:
-            return stored.receipt
-        parts = [] if order.is_part else self._parts(order.job)
-        count = leading_whole(order.job.filters, order.job.entity, [part.filters for part in parts])
-        return Receipt.of_parts([part.receipt for part in parts[:count]]) if count else None
+        """Return what is committed for this order's job and part, or for all the parts that the job was split into.
+
+        New parts that still wait go where what stands is the answer.
+        """
+        if order.is_part:
+            return _answer(self.waiting, order) or self._standing(order)
+        receipt = _answer(self.store, order) or self._in_parts(order.job)
+        if receipt is not None:
+            self.waiting.pop(order.job.key, None)
+        return receipt
 
     async def settle(self, job: Job, parts: int) -> None:
-        """Remove what an earlier run left of the job beyond its first ``parts`` parts."""
-        _drop_beyond(self.store, job, parts)
+        """Give new parts the place of what an earlier run left of the job, and remove what is beyond them.
+
+        Raises :class:`SinkError` if what would then stand is not the job: another run has removed some.
+        """
+        new = self.waiting.get(job.key, {})
+        together = {part: stored for part, stored in (self.store.get(job.key, {}) | new).items() if part < parts}
+        if new and _count_whole(job, _in_order(together)) != parts:
+            raise SinkError(f"parts of {job} have gone while others were pulled; run again")
+        self.store[job.key] = together
+        self.waiting.pop(job.key, None)
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest; return where."""
@@ -61,27 +79,44 @@ class Memory:
 
     def text(self, job: Job) -> bytes:
         """Return the rows of a job, all its parts in order, one a line; empty if nothing is committed."""
-        return b"".join(part.text for part in self._parts(job))
+        return b"".join(part.text for part in _in_order(self.store.get(job.key, {})))
 
     def rows(self, job: Job) -> list[dict[str, Any]]:
         """Return the rows of a job, parsed (:meth:`asyncexport.batch.Batch.rows`)."""
         text = self.text(job)
         return Batch(text, text.count(b"\n")).rows() if text else []
 
-    def _parts(self, job: Job) -> list[Stored]:
-        return [stored for _, stored in sorted(self.store.get(job.key, {}).items(), key=lambda item: item[0])]
+    def _standing(self, order: TransferOrder) -> Receipt | None:
+        receipt = _answer(self.store, order)
+        if receipt is not None:
+            self.waiting.get(order.whole.key, {}).pop(order.part, None)
+        return receipt
+
+    def _in_parts(self, job: Job) -> Receipt | None:
+        parts = _in_order(self.store.get(job.key, {}))
+        count = _count_whole(job, parts)
+        return Receipt.of_parts([part.receipt for part in parts[:count]]) if count else None
 
 
-def _drop_beyond(store: _Store, job: Job, parts: int) -> None:
-    store[job.key] = {part: stored for part, stored in store.get(job.key, {}).items() if part < parts}
+def _answer(store: _Store, order: TransferOrder) -> Receipt | None:
+    stored = store.get(order.whole.key, {}).get(order.part)
+    return stored.receipt if stored is not None and stored.filters == order.job.filters else None
+
+
+def _in_order(parts: dict[int, Stored]) -> list[Stored]:
+    return [parts[number] for number in sorted(parts)]
+
+
+def _count_whole(job: Job, parts: list[Stored]) -> int | None:
+    return leading_whole(job.filters, job.entity, [part.filters for part in parts])
 
 
 class MemoryWriter(Writer):
     """Collects the text, stores it on commit."""
 
-    def __init__(self, order: TransferOrder, store: _Store) -> None:
+    def __init__(self, order: TransferOrder, sink: Memory) -> None:
         super().__init__(order)
-        self._store_in = store
+        self._sink = sink
         self._text = bytearray()
 
     async def _begin(self) -> None:
@@ -94,11 +129,24 @@ class MemoryWriter(Writer):
         text = bytes(self._text)
         digest = hashlib.sha256(text).hexdigest()
         receipt = self._receipt_of(evidence, size=len(text), sha256=digest, location=_location("memory", self._order))
-        whole, part = self._order.whole, self._order.part
-        self._store_in.setdefault(whole.key, {})[part] = Stored(self._order.job.filters, text, receipt)
-        if not self._order.is_part:
-            _drop_beyond(self._store_in, whole, 1)
+        self._put(Stored(self._order.job.filters, text, receipt))
         return receipt
+
+    def _put(self, stored: Stored) -> None:
+        key, part = self._order.whole.key, self._order.part
+        if not self._order.is_part:
+            self._sink.store[key] = {part: stored}
+            self._sink.waiting.pop(key, None)
+        elif self._must_wait(self._sink.store.get(key, {})):
+            self._sink.waiting.setdefault(key, {})[part] = stored
+        else:
+            self._sink.store.setdefault(key, {})[part] = stored
+            self._sink.waiting.get(key, {}).pop(part, None)
+
+    def _must_wait(self, standing: dict[int, Stored]) -> bool:
+        job = self._order.job
+        shares = (share_rows(stored.filters, job.filters, job.entity) for stored in standing.values())
+        return self._order.part in standing or any(shares)
 
     def _discard(self) -> None:
         self._text.clear()

@@ -8,11 +8,12 @@ import pickle
 import pytest
 
 from asyncexport.batch import Batch
-from asyncexport.errors import ConfigError
+from asyncexport.errors import ConfigError, SinkError
 from asyncexport.models import Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
+from asyncexport.sansio.splitting import split
 from asyncexport.sinks import Memory, Null
-from tests.sinks.support import BATCHES, TEXT, order, part_of, store
+from tests.sinks.support import BATCHES, PARTS, TEXT, order, part_of, store
 
 
 async def test_committed_rows_can_be_read() -> None:
@@ -60,6 +61,76 @@ async def test_parts_that_are_left_over() -> None:
     assert await sink.find(order()) == receipt
     assert await sink.find(part_of(1)) is None
     assert await sink.find(order(account="b")) is not None
+
+
+async def test_new_parts_wait_beside_what_stands() -> None:
+    """No reader meets them until the job is settled; then they are all there is."""
+    sink = Memory()
+    await store(sink)
+    receipts = [await store(sink, part_of(number), BATCHES[:1]) for number in range(3)]
+    assert sink.text(order().job) == TEXT
+    assert [await sink.find(part_of(number)) for number in range(3)] == receipts
+    await sink.settle(order().job, 3)
+    assert await sink.find(order()) == Receipt.of_parts(receipts)
+    assert sink.text(order().job) == 3 * BATCHES[0].text
+    assert sink.waiting == {}
+
+
+async def test_a_part_beside_others_that_stand_waits_too() -> None:
+    """Rows count, not numbers: a part of what stands as another part is not seen beside it."""
+    sink = Memory()
+    for number in range(3):
+        await store(sink, part_of(number))
+    deeper = split(PARTS[0].filters, order().job.entity)
+    await store(sink, part_of(3, (*PARTS, order(filters=deeper[1]).job)))
+    assert len(sink.text(order().job)) == 3 * len(TEXT)
+
+
+async def test_the_old_rows_are_the_answer_while_new_parts_are_missing() -> None:
+    """Who looks for the job finds what stands, and what waits beside it goes."""
+    sink = Memory()
+    receipt = await store(sink)
+    await store(sink, part_of(1))
+    assert await sink.find(order()) == receipt
+    assert await sink.find(part_of(1)) is None
+
+
+async def test_new_parts_that_another_run_has_removed() -> None:
+    """What would not be the whole job is not settled: the old rows stay alone."""
+    sink = Memory()
+    await store(sink)
+    await store(sink, part_of(1))
+    with pytest.raises(SinkError, match="have gone"):
+        await sink.settle(order().job, 3)
+    assert sink.text(order().job) == TEXT
+
+
+async def test_new_parts_that_a_whole_export_overtakes() -> None:
+    """A job that comes in one export again leaves nothing that waits."""
+    sink = Memory()
+    await store(sink)
+    await store(sink, part_of(1))
+    await store(sink)
+    assert sink.waiting == {}
+
+
+async def test_a_part_that_waits_under_other_filters() -> None:
+    """It is no answer; where the one that stands is, the one that waits goes."""
+    sink = Memory()
+    receipt = await store(sink, part_of(0))
+    deeper = order(filters=split(PARTS[0].filters, order().job.entity)[0]).job
+    await store(sink, part_of(0, (deeper,)))
+    assert await sink.find(part_of(0)) == receipt
+    assert not any(sink.waiting.values())
+
+
+async def test_a_part_that_is_lost_is_stored_at_once() -> None:
+    """Beside parts that ask for other rows a part need not wait."""
+    sink = Memory()
+    await store(sink, part_of(0))
+    receipt = await store(sink, part_of(1))
+    assert await sink.find(part_of(1)) == receipt
+    assert sink.waiting == {}
 
 
 async def test_an_export_without_rows_is_committed() -> None:
