@@ -321,8 +321,10 @@ async def opened(folder: Path) -> AsyncIterator[Bench]:
     log: list[str] = []
     complaints: list[str] = []
     keeper = _Keeper(log)
-    logging.getLogger().addHandler(keeper)
-    logging.getLogger().setLevel(logging.DEBUG)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(keeper)
+    root.setLevel(logging.DEBUG)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: complaints.append(f"the event loop was told: {context}"))
     trust = tls()
@@ -332,4 +334,5 @@ async def opened(folder: Path) -> AsyncIterator[Bench]:
                 yield Bench(server, folder, log, complaints)
     finally:
         loop.set_exception_handler(None)
-        logging.getLogger().removeHandler(keeper)
+        root.removeHandler(keeper)
+        root.setLevel(level)
