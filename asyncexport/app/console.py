@@ -88,7 +88,8 @@ def terminal_width() -> int | None:
 
     Two are left free: terminals differ over how wide the letters of some scripts are.
     """
-    return max(shutil.get_terminal_size().columns - 2, 1) if sys.stdout.isatty() else None
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return max(shutil.get_terminal_size().columns - 2, 1) if is_terminal else None
 
 
 def _fit(text: str, widest: int) -> str:

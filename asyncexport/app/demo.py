@@ -79,7 +79,7 @@ def aftermath(emulator: EmulatorServer, folder: Path) -> list[str]:
     downloads = count(seen.requests["store"], "download")
     return [
         "",
-        f"the weather, as the emulator saw it: {calls}, {throttled} of them answered 429, {downloads}",
+        f"the weather: {calls}, {throttled} of them answered 429, {downloads}",
         *(f"  {'not met' if fault in unmet else 'met'}: {fault}" for fault in weather.faults),
         "",
         "to look at the rows:",

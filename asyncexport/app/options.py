@@ -152,12 +152,15 @@ def logs(command: Command) -> Command:
 
 
 def view_of(*, quiet: bool, json: bool) -> View | None:
-    """Return how progress is shown: live on a terminal, else as lines; not at all when quiet.
+    """Return how progress is shown: live on a terminal, else as lines; not at all when quiet or where stderr is closed.
 
-    When results stream to the same terminal as JSON, a live display would be torn, so lines it is.
+    When results stream to the same terminal as JSON, a live display would be torn, and a dumb terminal cannot draw one:
+    so lines it is.
     """
-    if quiet:
+    if quiet or sys.stderr is None:
         return None
-    if sys.stderr.isatty() and not (json and sys.stdout.isatty()):
-        return LiveView()
+    if sys.stderr.isatty() and not (json and sys.stdout is not None and sys.stdout.isatty()):
+        live = LiveView()
+        if live.is_possible:
+            return live
     return LineView(sys.stderr)

@@ -239,6 +239,11 @@ class LiveView:
         self._console = console or Console(highlight=False, stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether the terminal can write over what it has shown (``TERM=dumb`` cannot)."""
+        return not self._console.is_dumb_terminal
+
     def showing(self) -> AbstractContextManager[object]:
         """Return the block during which the display is there."""
         return self._live

@@ -135,8 +135,8 @@ def _error_facts(error: AsyncexportError) -> dict[str, Any]:
 def overview(record: RunRecord, width: int | None = None) -> list[str]:
     """Return a table of rows by profile and entity; by account and entity when the profiles are many.
 
-    Where a terminal of ``width`` cells is too narrow, names are cut first, then account and region; where that is not
-    enough the entities are summed up, and no line is ever wider than the terminal.
+    Where a terminal of ``width`` cells is too narrow, names are cut first, then the size is left out, then account and
+    region are cut; where that is not enough the entities are summed up. No line is ever wider than the terminal.
     """
     if not record.jobs:
         return []
@@ -144,14 +144,18 @@ def overview(record: RunRecord, width: int | None = None) -> list[str]:
     profiles = sorted({job.profile for job in record.jobs}, key=_alphabetically)
     if len(profiles) > MANY_PROFILES:
         whole, sums = _by_account(record, entities)
-        first, narrowing = 2, {0: 4, 1: 2}
+        first, names = 2, {}
     else:
         whole, sums = _by_profile(record, profiles, entities)
-        first, narrowing = 4, {3: 4, 0: 4, 1: 2}
-    lines = table(whole, right=frozenset(range(first, len(whole[0]))), width=width, narrowing=narrowing)
-    if width is not None and max(map(cell_len, lines)) > width:
-        lines = table(sums, right=frozenset({1, 2}), width=width, narrowing={0: 8})
-    return [clipped(each, width) for each in lines]
+        first, names = 4, {3: 4}
+    numbers = frozenset(range(first, len(whole[0])))
+    forms = (
+        table(whole, right=numbers, width=width, narrowing=names),
+        table([row[:-1] for row in whole], right=numbers, width=width, narrowing={**names, 0: 4, 1: 2}),
+        table(sums, right=frozenset({1, 2}), width=width, narrowing={0: 8}),
+    )
+    fits = next((form for form in forms if width is None or max(map(cell_len, form)) <= width), forms[-1])
+    return [clipped(each, width) for each in fits]
 
 
 def _by_profile(record: RunRecord, profiles: list[Profile], entities: list[Entity]) -> tuple[Rows, Rows]:

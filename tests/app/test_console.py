@@ -67,7 +67,7 @@ def test_a_table_in_any_script() -> None:
 
 
 def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a terminal has a width; a pipe or a file takes lines of any length."""
+    """Only a terminal has a width; a pipe or a file takes lines of any length, and closed output none."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -78,6 +78,8 @@ def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal_width() is None
     monkeypatch.setattr("sys.stdout", Terminal())
     assert terminal_width() == 70
+    monkeypatch.setattr("sys.stdout", None)
+    assert terminal_width() is None
 
 
 def test_a_line_that_is_too_wide() -> None:

@@ -181,7 +181,8 @@ class Terminal(io.StringIO):
 
 
 def test_how_progress_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live on a terminal, lines elsewhere and where JSON shares the terminal, nothing when quiet."""
+    """Live on a terminal, lines elsewhere and where JSON shares the terminal, nothing when quiet or closed."""
+    monkeypatch.setenv("TERM", "xterm")
     assert options.view_of(quiet=True, json=False) is None
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert isinstance(options.view_of(quiet=False, json=False), LineView)
@@ -189,3 +190,14 @@ def test_how_progress_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(options.view_of(quiet=False, json=False), LiveView)
     monkeypatch.setattr("sys.stdout", Terminal())
     assert isinstance(options.view_of(quiet=False, json=True), LineView)
+    monkeypatch.setattr("sys.stdout", None)
+    assert isinstance(options.view_of(quiet=False, json=True), LiveView)
+    monkeypatch.setattr("sys.stderr", None)
+    assert options.view_of(quiet=False, json=False) is None
+
+
+def test_how_progress_is_shown_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot draw over what it has shown, so lines are all that a person would see."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert isinstance(options.view_of(quiet=False, json=False), LineView)

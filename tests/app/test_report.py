@@ -160,15 +160,20 @@ def test_a_table_by_account() -> None:
         ),
         (
             80,
-            "acc…  regi…  profile           name  campaigns  adGroups  targets    ads    size",
-            "acm…  EU     1234567890123456  Büc…      1,234       314   78,200  9,992  2.0 kB",
+            "account      region  profile           name  campaigns  adGroups  targets    ads",
+            "acme-europe  EU      1234567890123456  Büc…      1,234       314   78,200  9,992",
+        ),
+        (
+            72,
+            "acc…  regi…  profile           name  campaigns  adGroups  targets    ads",
+            "acm…  EU     1234567890123456  Büc…      1,234       314   78,200  9,992",
         ),
         (40, "profile             rows    size", "1234567890123456  89,740  2.0 kB"),
         (20, "profile     rows   …", "1234567…  89,740  2…"),
     ],
 )
 def test_a_narrow_terminal(width: int | None, first: str, row: str) -> None:
-    """Names are cut first, then account and region, then the entities are summed up; no line is wider than allowed."""
+    """Names are cut first, the size goes, account and region are cut, the entities summed up; no line is too wide."""
     about = Profile("acme-europe", Region.EU, "1234567890123456", name="Bücher & Mehr GmbH")
     jobs = [Job(about, entity, snapshot="2026-11-23") for entity in Entity]
     made = record(*jobs)
