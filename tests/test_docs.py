@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 import tomllib
@@ -13,11 +14,23 @@ import click
 import pytest
 
 from asyncexport.accounts import Account, Secret
+from asyncexport.adapters.journal import LabelCount, Slow
 from asyncexport.app.cli import main
 from asyncexport.app.commands.emulate import configuration
+from asyncexport.app.commands.plan import as_json as plan_lines
+from asyncexport.app.commands.profiles import as_json as profile_lines
+from asyncexport.app.commands.status import as_json as status_lines
+from asyncexport.app.estimate import Estimate
 from asyncexport.app.exits import MEANINGS
+from asyncexport.app.manifest import RunRecord
+from asyncexport.app.present import Present
+from asyncexport.app.report import JsonReport, outcome_facts
 from asyncexport.app.settings import load
+from asyncexport.app.standing import Gap, Standing
 from asyncexport.emulator.server import EmulatorServer
+from asyncexport.errors import AuthError, ExportFailed
+from asyncexport.models import Discovery, Summary
+from tests.app.support import STARTED, failed, in_parts, job, profile, refused
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parent.parent
@@ -113,6 +126,47 @@ def test_no_option_is_documented_that_is_none() -> None:
     there = {option for _, option in options()}
     rows = README.split("## The command")[1].split("## Configuration")[0]
     assert set(re.findall(r"`(?:-\w`, `)?(--[a-z][a-z-]*)", rows)) - {"--help"} <= there
+
+
+def documented_keys() -> dict[tuple[str, str], set[str]]:
+    """Return the keys of each command's JSON lines, by command and event, as the README's table has them."""
+    table = README.split("its other keys |\n|---|---|---|\n")[1].split("\n\n")[0]
+    rows = [[set(re.findall(r"`(\w+)`", cell)) for cell in row.strip("| ").split(" | ")] for row in table.splitlines()]
+    return {(command, event): keys for commands, events, keys in rows for command in commands for event in events}
+
+
+def printed_keys() -> dict[tuple[str, str], set[str]]:
+    """Return the keys of the JSON lines that the commands print of facts that lack nothing."""
+    broken = refused(AuthError("no"), profile_id="1")
+    discovery = Discovery((profile("1"),), skipped=(profile("2", kind="agency"),), refused=(broken,))
+    slow = Slow("acme", "EU", "1", "ads", 40.0)
+    gap = Gap("x", "acme", "EU", "1", "ads", "failed", error="ExportFailed", message="no", export_id="e", age=1.0)
+    label = LabelCount("x", 1, 1, 1, 1, 1, 1, 0.0, 0.0)
+    found = Standing(Path("m.json"), {}, (label,), missing=(gap,), earlier=(gap,), slowest=(slow,))
+    outcomes = [outcome_facts(in_parts()), outcome_facts(failed(error=ExportFailed("no", export_id="e")))]
+    lines: list[str] = []
+    end = JsonReport(lines.append)
+    end.finish(RunRecord(snapshot="x", now=lambda: STARTED, nonce=""), Summary())
+    printed = {
+        "run": [*map(json.dumps, outcomes), *lines],
+        "plan": plan_lines(discovery, [job()], Present(), Estimate(())),
+        "profiles": profile_lines(discovery),
+        "status": list(status_lines(found, 1.0)),
+    }
+    keys: dict[tuple[str, str], set[str]] = {}
+    for command, texts in printed.items():
+        for facts in map(json.loads, texts):
+            keys.setdefault((command, facts["event"]), set()).update(facts.keys() - {"event"})
+    return keys
+
+
+def test_every_key_of_json_lines_is_documented() -> None:
+    """Whoever reads the lines by a program finds each event with its keys, and none that is not printed."""
+    documented, printed = documented_keys(), printed_keys()
+    assert documented.keys() == printed.keys()
+    exceptions = {(command, "failed"): {"entity", "export_id"} for command in ("plan", "profiles")}
+    for where, keys in printed.items():
+        assert documented[where] - exceptions.get(where, set()) == keys, where
 
 
 def test_every_exit_status_is_documented() -> None:

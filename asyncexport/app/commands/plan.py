@@ -19,7 +19,7 @@ from asyncexport.app.pull import select, sink_of
 from asyncexport.app.report import job_facts, line, refusal_facts
 from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
-from asyncexport.models import Job
+from asyncexport.models import Discovery, Job
 from asyncexport.sansio.planning import plan
 from asyncexport.sansio.window import OFFICIAL
 
@@ -64,18 +64,18 @@ def command(
     left = [job for job in jobs if job not in known.there]
     memory = learned(run.state_dir, left) if run.state_dir is not None else {}
     found = estimate(left, chosen.accounts, chosen.limits.told or OFFICIAL, memory)
-    for text in as_json(jobs, known, found) if json else as_text(jobs, known, found, snapshot):
+    lines = as_json(discovery, jobs, known, found) if json else as_text(jobs, known, found, snapshot)
+    for text in lines:
         click.echo(text)
     for refused in discovery.refused:
-        if json:
-            click.echo(line(refusal_facts(refused)))
         say(f"account {refused.account}/{refused.region.value} is left out: {refused.error}")
     ctx.exit(worst(refused.error for refused in discovery.refused))
 
 
-def as_json(jobs: Sequence[Job], known: Present, found: Estimate) -> list[str]:
-    """Return a line for each job and a last one with the totals."""
-    lines = [line({"event": "planned", **job_facts(job), "there": job in known.there}) for job in jobs]
+def as_json(discovery: Discovery, jobs: Sequence[Job], known: Present, found: Estimate) -> list[str]:
+    """Return a line for each account that could not be looked at and for each job, and a last one with the totals."""
+    lines = [line(refusal_facts(refused)) for refused in discovery.refused]
+    lines += [line({"event": "planned", **job_facts(job), "there": job in known.there}) for job in jobs]
     total = {
         "jobs": len(jobs),
         "there": len(known.there),

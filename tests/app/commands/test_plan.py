@@ -120,7 +120,7 @@ def test_an_account_that_is_refused(emulate: Emulate) -> None:
     result = called(emulated, "--json")
     assert result.exit_code == 3
     events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
-    assert events == ["planned"] * 4 + ["plan", "failed"]
+    assert events == ["failed", *["planned"] * 4, "plan"]
     assert " is left out: " in result.stderr
     second = called(emulate(accounts=2, weather="token nth=1: deny-invalid_grant"))
     assert "4 jobs of 1 profile" in second.stdout
