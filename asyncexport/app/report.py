@@ -87,7 +87,7 @@ class TextReport:
             for text in section:
                 self._write(text)
             self._write("")
-        self._write(conclusion(totals(record, summary), len(record.unfinished), record.adopted))
+        self._write(conclusion(totals(record, summary), len(record.unfinished), record.adopted, in_parts(record)))
 
 
 def line(facts: dict[str, Any]) -> str:
@@ -273,9 +273,21 @@ def skipped(record: RunRecord) -> list[str]:
     return [f"skipped: agency profiles have no exports ({len(names):,})", *map(safe_line, names)] if names else []
 
 
-def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0) -> str:
-    """Return the run in one line; ``adopted`` exports were taken up from an earlier run."""
+def in_parts(record: RunRecord) -> tuple[int, int]:
+    """Return how many of the jobs that this run has committed were taken in parts, and how many parts that makes."""
+    done = [each for each in record.outcomes.values() if isinstance(each, Exported) and not each.found]
+    parts = [len(each.receipt.parts) for each in done if each.receipt.parts]
+    return len(parts), sum(parts)
+
+
+def conclusion(summary: Summary, unfinished: int = 0, adopted: int = 0, split: tuple[int, int] = (0, 0)) -> str:
+    """Return the run in one line.
+
+    ``adopted`` exports were taken up from an earlier run; ``split`` says how many jobs were taken in how many parts.
+    """
     parts = [count(summary.exported, "export") + " committed"]
+    if split[0]:
+        parts[0] += f" ({split[0]:,} in {split[1]:,} parts)"
     if summary.skipped:
         parts.append(f"{summary.skipped:,} already there")
     for number, word in (

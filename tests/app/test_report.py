@@ -344,6 +344,16 @@ def test_advice() -> None:
     assert advice(record(discovery=Discovery((), refused=(refused(ExportDeadline("x")),)))) == again
 
 
+def test_the_conclusion_of_a_run_with_jobs_in_parts() -> None:
+    """It says how many there were and how many exports that made; those of an earlier run are that run's affair."""
+    made = record(job("1"), job("2"), job("3"))
+    for outcome in (in_parts(job("1")), exported(job("2")), replace(in_parts(job("3")), found=True)):
+        made.add(outcome)
+    lines: list[str] = []
+    TextReport(lines.append).finish(made, Summary(exported=2, skipped=1))
+    assert lines[-1].startswith("2 exports committed (1 in 3 parts), 1 already there, ")
+
+
 def test_names_that_meet_twice() -> None:
     """The same profile id under two accounts makes two rows."""
     other = Profile("beta", Region.NA, "1", name="Shop")
