@@ -41,6 +41,7 @@
     ├── StateError                  the state folder is unusable
     │   ├── StateCorrupt            it was damaged, or belongs to something else
     │   └── LockHeld                another run uses it now
+    ├── WorkerDied                  the processes that a transfer ran in were killed, one after the other
     └── TooManyOpenFiles            no descriptor is left for a file or a connection
 
 Errors are built from fields, never from a client library's exception: those carry tokens and signed URLs. They
@@ -95,6 +96,7 @@ __all__ = [
     "UnexpectedShape",
     "UrlExpired",
     "UrlRefused",
+    "WorkerDied",
 ]
 
 
@@ -340,6 +342,12 @@ class StateCorrupt(StateError):
 
 class LockHeld(StateError):
     """Another run uses the same state folder now."""
+
+    temporary = True
+
+
+class WorkerDied(AsyncexportError):
+    """The worker processes that a transfer ran in were killed, one after the other: for want of memory, perhaps."""
 
     temporary = True
 

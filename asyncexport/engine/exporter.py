@@ -30,7 +30,7 @@ from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
 from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.run import Run
-from asyncexport.engine.runners import InProcess
+from asyncexport.engine.runners import InProcess, Pool, Workers
 from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
@@ -40,7 +40,7 @@ from asyncexport.engine.windows import Chances, Windows
 from asyncexport.errors import ConfigError
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
 from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile, SignedUrl, Summary, TransferOrder
-from asyncexport.ports import Clock, Journal, Listener, Sink, Transport
+from asyncexport.ports import Clock, Journal, Listener, Runner, Sink, Transport
 from asyncexport.sansio.backoff import Backoff, Spread
 from asyncexport.sansio.chance import Chance
 from asyncexport.sansio.polling import Polling
@@ -59,7 +59,9 @@ class Exporter:
     ``state_dir``: the folder of the journal, through which an interrupted run is resumed; only one run may use it at
     a time (None: no journal, no lock). ``rebuild`` begins a new journal where the old one cannot be used; ``journal``
     is one of your own in its place.
-    ``workers``: 0, transfers run in this process. ``deadline``: seconds from the request of an export until it must
+    ``workers``: at most so many processes are started for the transfers of large exports; 0: all run in this one, as do
+    always those into sinks that do not travel (:class:`asyncexport.ports.Travels`) and all where ``session``,
+    ``transport``, ``clock`` or ``random`` are given. ``deadline``: seconds from the request of an export until it must
     be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
     calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
     ``session``. ``backoff`` is the policy of trying again, ``schedule`` replaces what is learned about when to look;
@@ -91,8 +93,8 @@ class Exporter:
         self._accounts = _checked(accounts)
         if journal is not None and state_dir is not None:
             raise ConfigError("an Exporter keeps its journal in state_dir or has one of its own: give one of the two")
-        if workers != 0:
-            raise ConfigError(f"workers = {workers}: transfers run in this process for now; use 0")
+        if type(workers) is not int or workers < 0:
+            raise ConfigError(f"workers = {workers!r}: how many processes transfers run in; 0 for none but this one")
         self._lock = StateLock(state_dir) if state_dir is not None else None
         self._kept = SqliteJournal(state_dir, rebuild=rebuild) if state_dir is not None else None
         self._journal: Journal = self._kept or journal or NoJournal()
@@ -107,6 +109,9 @@ class Exporter:
         self._clock: Clock = clock or SystemClock()
         self._spread: Spread = random or _random.random
         self._turns = Turns(self._clock)
+        self._pool: Pool | None = None
+        if workers and session is None and transport is None and clock is None and random is None:
+            self._pool = Pool(workers, ca_file=ca_file, backoff=self._backoff, sink_timeout=self._limits.sink_timeout)
         self._tally = Tally()
         self._desks: dict[tuple[str, str], Desk] = {}
         self._resources = AsyncExitStack()
@@ -129,6 +134,8 @@ class Exporter:
                 await stack.enter_async_context(self._kept)
             if self._transport is None:
                 self._transport = await stack.enter_async_context(self._aiohttp())
+            if self._pool is not None:
+                stack.push_async_callback(self._pool.aclose)
             desks = Desks(self._surroundings(self._transport))
             for account in self._accounts:
                 self._desks[account.name, account.region.value] = await desks.open(account)
@@ -267,14 +274,14 @@ class Exporter:
     def _guard(self, seconds: float) -> Guard:
         return partial(GuardedSink, clock=self._clock, seconds=seconds, listener=self._listener)
 
-    def _runner(self, guard: Guard) -> InProcess:
+    def _runner(self, guard: Guard) -> Runner:
         if self._transport is None:
             raise ConfigError("the exporter is used outside its 'async with' block")
 
         async def renew(order: TransferOrder) -> SignedUrl:
             return await self._desk_of(order.job).renew(order)
 
-        return InProcess(
+        here = InProcess(
             transport=self._transport,
             clock=self._clock,
             spread=self._spread,
@@ -285,6 +292,10 @@ class Exporter:
             backoff=self._backoff,
             guard=guard,
         )
+        if self._pool is None:
+            return here
+        busy = self._windows.store_is_busy
+        return Workers(self._pool, here, listener=self._listener, renew=renew, store_is_busy=busy)
 
     def _open_desks(self) -> list[Desk]:
         if not self._desks and self._accounts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -93,8 +94,9 @@ async def test_holding_it_wrong_is_told() -> None:
         Exporter([])
     with pytest.raises(ConfigError, match="two accounts are called 'acme' in EU"):
         Exporter([account, account])
-    with pytest.raises(ConfigError, match="workers"):
-        Exporter([account], workers=2)
+    for workers in (-1, True, 1.5, "2"):
+        with pytest.raises(ConfigError, match="how many processes"):
+            Exporter([account], workers=workers)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="rate must be more than 0"):
         Limits(rate=0)
     pulling = Exporter([account], transport=FakeTransport())
@@ -134,3 +136,12 @@ def test_the_policies_have_good_defaults() -> None:
     assert next(Schedule().delays(lambda: 0.5)) == 0.5
     assert plan([PROFILE], snapshot="s")[0].snapshot == "s"
     assert (QUICK.first, BRISK.first) < (1, 1)
+
+
+@pytest.mark.parametrize("given", ["session", "transport", "clock", "random"])
+def test_a_world_of_the_callers_own_keeps_transfers_in_the_loop(given: str) -> None:
+    """A session, a transport, a clock or a randomness of theirs cannot be taken to another process."""
+    world: dict[str, Any] = {given: object()}
+    assert Exporter([ACCOUNT], workers=2)._pool is not None
+    assert Exporter([ACCOUNT], workers=2, **world)._pool is None
+    assert Exporter([ACCOUNT])._pool is None

@@ -1,0 +1,245 @@
+"""A worker process as the exporter sees it: it carries errands, and may die at any moment.
+
+Contract: :meth:`Worker.carry` takes one transfer to its end in the process: it returns the receipt or raises what the
+transfer met. When it is cancelled it comes back only when the worker has confirmed that nothing is left behind; a
+worker that does not answer within :data:`CANCEL_SECONDS` is killed. When the process dies, however it does, every
+errand in it ends with :class:`WorkerEnded`, at once. :meth:`Worker.close` lets it end; :meth:`Worker.ended` waits for
+that, and kills it if it takes longer than :data:`CLOSE_SECONDS`.
+
+The process is started anew from the interpreter, not forked: a fork would copy threads' locks and open connections. It
+is given one end of a socket pair and the module path of this process, nothing else; ``__main__`` is not imported. It
+has a session of its own, so that Ctrl-C in a terminal is for the exporter alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+
+from asyncexport.adapters.threads import settled
+from asyncexport.engine.runners.messages import (
+    AboutErrand,
+    Begin,
+    Broke,
+    Cancel,
+    Crashed,
+    End,
+    FromWorker,
+    Logged,
+    Moved,
+    Ready,
+    Refused,
+    Renewed,
+    Setup,
+    StoreIsBusy,
+    Told,
+    ToWorker,
+    UrlWanted,
+    framed,
+    received,
+)
+from asyncexport.errors import AsyncexportError
+from asyncexport.models import Receipt, SignedUrl
+from asyncexport.ports import Listener
+
+CANCEL_SECONDS = 45.0
+"""A little more than a sink that does not end is given before it is left behind."""
+
+CLOSE_SECONDS = 10.0
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from asyncexport.engine.runners.worker import main; main(int(sys.argv[1]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Whom a worker can ask and tell while it carries one errand."""
+
+    listener: Listener
+    renew: Callable[[], Awaitable[SignedUrl]]
+    store_is_busy: Callable[[], None]
+
+
+class WorkerEnded(Exception):
+    """The process ended before the errand did."""
+
+
+class NotThere(Exception):
+    """The worker cannot use the sink; nothing was begun."""
+
+
+class Worker:
+    """One process. It is started when this is made, and takes errands from then on. ``load``: bytes it has to move."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.load = 0
+        self.is_ready = False
+        self.is_open = True
+        self._unsent = [framed(setup)]
+        self._errands: dict[int, asyncio.Queue[AboutErrand | None]] = {}
+        self._numbers = count()
+        self._process: Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._failure = ""
+        self._is_buried = False
+        self._living = asyncio.create_task(self._live())
+
+    def __repr__(self) -> str:
+        state = "gone" if not self.is_open else "at work" if self.is_ready else "starting"
+        return f"<Worker {self.pid} {state}, {len(self._errands)} errands, {self.load} bytes>"
+
+    @property
+    def pid(self) -> int:
+        """The process's id, 0 before it has one."""
+        return 0 if self._process is None else self._process.pid
+
+    async def carry(self, errand: bytes, partner: Partner) -> Receipt:
+        """Take a pickled order and its sink to their end. Raises :class:`WorkerEnded` and :class:`NotThere` as well."""
+        number, inbox = next(self._numbers), asyncio.Queue[AboutErrand | None]()
+        self._errands[number] = inbox
+        self._send(Begin(number, errand))
+        end: End | None = None
+        try:
+            end = await self._followed(number, inbox, partner)
+        finally:
+            if end is None and not self._is_buried:
+                await self._cancelled(number, inbox)
+            del self._errands[number]
+        match end:
+            case Moved(receipt=receipt):
+                return receipt
+            case Broke(error=error):
+                raise error
+            case Refused(reason=reason):
+                raise NotThere(reason)
+            case Crashed(text=text):
+                raise RuntimeError(f"a transfer failed in its worker process:\n{text}")
+            case _:
+                raise WorkerEnded(self._failure or "it ended")
+
+    def close(self) -> None:
+        """Take no more errands and let the process end: it sees that nobody is there any more."""
+        self.is_open = False
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._living.cancel()
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def ended(self) -> None:
+        """Come back when the process has ended; it is given :data:`CLOSE_SECONDS`."""
+        killing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.kill)
+        try:
+            await settled(self._living)
+        finally:
+            killing.cancel()
+
+    async def _followed(self, number: int, inbox: asyncio.Queue[AboutErrand | None], partner: Partner) -> End | None:
+        while True:
+            message = await inbox.get()
+            match message:
+                case Told(event=event):
+                    partner.listener(event)
+                case StoreIsBusy():
+                    partner.store_is_busy()
+                case UrlWanted():
+                    self._send(Renewed(number, await _asked(partner)))
+                case end:
+                    return end
+
+    async def _cancelled(self, number: int, inbox: asyncio.Queue[AboutErrand | None]) -> None:
+        """Have the errand given up, and come back when it is."""
+
+        async def over() -> None:
+            while isinstance(await inbox.get(), Told | StoreIsBusy | UrlWanted):
+                pass
+
+        self._send(Cancel(number))
+        killing = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self.kill)
+        try:
+            await settled(asyncio.create_task(over()))
+        finally:
+            killing.cancel()
+
+    def _send(self, message: ToWorker) -> None:
+        if self._writer is None:
+            self._unsent.append(framed(message))
+        elif not self._writer.is_closing():
+            self._writer.write(framed(message))
+
+    async def _live(self) -> None:
+        """Start the process, hear it until it ends, and bury it."""
+        try:
+            reader = await self._start()
+            while (message := await received(reader)) is not None:
+                self._hear(message)
+        except OSError as error:
+            self._failure = f"it cannot be started: {error.strerror or type(error).__name__}"
+        finally:
+            await self._bury()
+
+    async def _bury(self) -> None:
+        """Tell the errands, once the process has let go of everything that the next one will want to lock."""
+        if self.is_open:
+            self.is_open = False
+            self.kill()
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            await self._process.wait()
+        self._is_buried = True
+        for inbox in self._errands.values():
+            inbox.put_nowait(None)
+
+    async def _start(self) -> asyncio.StreamReader:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-I", "-c", _BOOT, str(theirs.fileno()), json.dumps(list(map(str, sys.path)))),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=DEVNULL,
+                    stdout=DEVNULL,
+                    start_new_session=True,
+                )
+            reader, self._writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        self._writer.writelines(self._unsent)
+        self._unsent.clear()
+        return reader
+
+    def _hear(self, message: FromWorker) -> None:
+        match message:
+            case Ready():
+                self.is_ready = True
+            case Logged(record=record):
+                logger = logging.getLogger(record.name)
+                if logger.isEnabledFor(record.levelno):
+                    logger.handle(record)
+            case about:
+                self._errands[about.number].put_nowait(about)
+
+
+async def _asked(partner: Partner) -> SignedUrl | AsyncexportError:
+    try:
+        return await partner.renew()
+    except AsyncexportError as error:
+        return error

@@ -1,0 +1,213 @@
+"""Transfers in worker processes, and in the loop what is not worth a journey.
+
+Contract: at most so many processes, started when there is something for them (:mod:`asyncexport.sansio.placing`), each
+with a loop of its own in which it moves several exports at once; how many run in all is not decided here. A process
+that dies costs its errands another try in another one and no row: what it had not committed is gone, and its ``.part``
+with the next writer. A transfer that saw two processes die is tried a third time in one of its own, so that it takes no
+other down with it, and then fails as :class:`WorkerDied`. Everything that happens in a worker is told and asked here as
+if it had happened in the loop.
+
+In the loop runs: what is small; what goes into a sink that does not travel (:class:`asyncexport.ports.Travels`) or
+cannot be pickled or unpickled; and everything, when processes cannot be started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+
+from asyncexport.adapters.threads import ended
+from asyncexport.engine.runners.messages import Setup
+from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
+from asyncexport.engine.transfer import Renew
+from asyncexport.errors import WorkerDied
+from asyncexport.events import OddityNoticed, TransferRestarted
+from asyncexport.models import Job, Receipt, TransferOrder
+from asyncexport.ports import Listener, Runner, Sink, Travels
+from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.placing import Placing, size_of
+from asyncexport.sansio.redact import EXCERPT, printable, scrub
+
+DEATHS: Final = 3
+"""So many processes may die under one transfer."""
+
+_STILLBORN = 3
+"""After so many processes that ended before they were at work no further one is started."""
+
+
+class Pool:
+    """The worker processes of one exporter: none at first, at most ``workers``. Close it in the loop that uses it.
+
+    ``ca_file``, ``backoff`` and ``sink_timeout`` are the exporter's; ``start`` starts a worker.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        ca_file: str | os.PathLike[str] | None,
+        backoff: Backoff,
+        sink_timeout: float,
+        start: Callable[[Setup], Worker] = Worker,
+    ) -> None:
+        self._placing = Placing(workers)
+        self._ca_file = None if ca_file is None else os.fspath(ca_file)
+        self._backoff = backoff
+        self._sink_timeout = sink_timeout
+        self._start = start
+        self._workers: list[Worker] = []
+        self._stillborn: set[Worker] = set()
+        self._alone = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Pool {self._workers}>"
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes that take transfers."""
+        return [worker.pid for worker in self._workers if worker.is_open]
+
+    @asynccontextmanager
+    async def place(self, size: int) -> AsyncIterator[Worker | None]:
+        """Choose a worker for a transfer of so many bytes, None for the loop, for as long as the block lasts."""
+        worker = self._chosen(size)
+        if worker is None:
+            yield None
+            return
+        worker.load += size
+        try:
+            yield worker
+        finally:
+            worker.load -= size
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Worker | None]:
+        """Start a worker for one transfer and end it after the block; None if none can be started."""
+        async with self._alone:
+            if not self._is_usable:
+                yield None
+                return
+            worker = self._started()
+            try:
+                yield worker
+            finally:
+                await _ended([worker])
+
+    def note_end(self, worker: Worker) -> None:
+        """A process has ended under a transfer; one that never got to work says that perhaps none can."""
+        if not worker.is_ready:
+            self._stillborn.add(worker)
+
+    async def aclose(self) -> None:
+        """End all processes and wait until they have ended."""
+        workers, self._workers = self._workers, []
+        await _ended(workers)
+
+    @property
+    def _is_usable(self) -> bool:
+        return len(self._stillborn) < _STILLBORN
+
+    def _chosen(self, size: int) -> Worker | None:
+        if not self._is_usable:
+            return None
+        at_work = [worker for worker in self._workers if worker.is_open]
+        at = self._placing.place(size, [worker.load for worker in at_work])
+        if at is None:
+            return None
+        if at == len(at_work):
+            at_work.append(self._started())
+            self._workers.append(at_work[at])
+        return at_work[at]
+
+    def _started(self) -> Worker:
+        level = logging.getLogger().getEffectiveLevel()
+        return self._start(Setup(self._ca_file, self._backoff, self._sink_timeout, level))
+
+
+async def _ended(workers: list[Worker]) -> None:
+    """Let workers end and wait until they have, whoever is cancelled meanwhile."""
+
+    async def all_ended() -> None:
+        for worker in workers:
+            await worker.ended()
+
+    for worker in workers:
+        worker.close()
+    await ended(asyncio.create_task(all_ended()))
+
+
+class Workers:
+    """Runs transfers in the processes of a pool, or in the loop. A :class:`asyncexport.ports.Runner`.
+
+    ``here`` is the loop's own runner; the others are what a transfer tells and asks.
+    """
+
+    def __init__(
+        self, pool: Pool, here: Runner, *, listener: Listener, renew: Renew, store_is_busy: Callable[[], None]
+    ) -> None:
+        self._pool = pool
+        self._here = here
+        self._listener = listener
+        self._renew = renew
+        self._store_is_busy = store_is_busy
+
+    async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
+        """Move one export into the sink. Raises :class:`WorkerDied` besides what a transfer raises."""
+        errand = self._packed(order, sink)
+        partner = Partner(self._listener, lambda: self._renew(order), self._store_is_busy)
+        deaths = 0
+        while errand is not None:
+            alone = deaths == DEATHS - 1
+            async with self._pool.alone() if alone else self._pool.place(size_of(order.file_size)) as worker:
+                if worker is None:
+                    break
+                try:
+                    return await worker.carry(errand, partner)
+                except NotThere as reason:
+                    self._tell_of(sink, str(reason))
+                    break
+                except WorkerEnded as end:
+                    self._pool.note_end(worker)
+                    deaths += worker.is_ready
+                    self._tell_of_end(order.job, worker, end)
+            if deaths == DEATHS:
+                raise WorkerDied(
+                    f"{order.job}: its transfer was given up after {DEATHS} worker processes died under it"
+                )
+        return await self._here.run(order, sink)
+
+    def _packed(self, order: TransferOrder, sink: Sink) -> bytes | None:
+        """Return the errand as it travels, None where the sink does not."""
+        if not isinstance(sink, Travels) or not sink.travels:
+            return None
+        try:
+            return pickle.dumps((order, sink), pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # noqa: BLE001  whatever somebody's sink raises
+            self._tell_of(sink, f"{type(error).__name__}: {printable(scrub(str(error), EXCERPT))}")
+            return None
+
+    def _tell_of(self, sink: Sink, reason: str) -> None:
+        name = type(sink).__name__
+        self._listener(
+            OddityNoticed(f"{name} cannot be used in a worker process, so its transfers run in this one: {reason}")
+        )
+
+    def _tell_of_end(self, job: Job, worker: Worker, end: WorkerEnded) -> None:
+        if worker.is_ready:
+            self._listener(TransferRestarted(job, WorkerDied.__name__))
+        else:
+            self._listener(
+                OddityNoticed(
+                    f"a worker process did not get to work; where none does, transfers run in this one: {end}"
+                )
+            )
+
+    def __repr__(self) -> str:
+        return f"<Workers {self._pool!r}>"

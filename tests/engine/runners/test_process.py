@@ -1,0 +1,162 @@
+"""One worker from the exporter's side: what it carries, and how it ends. The other end runs in the same loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import sys
+
+import pytest
+
+from asyncexport.engine.runners import process
+from asyncexport.engine.runners.messages import Begin, Cancel, Renewed, ToWorker
+from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
+from asyncexport.models import Receipt, SignedUrl
+from tests.engine.runners.support import SETUP, NearWorker, Standing, Stopping, near
+from tests.engine.support import URL, Events, order, whole
+
+
+async def _never() -> SignedUrl:
+    raise AssertionError("nobody wanted a URL")
+
+
+def partner() -> Partner:
+    """Return one that only hears events."""
+    return Partner(Events(), _never, lambda: None)
+
+
+def errand(name: str) -> bytes:
+    """Return an order into an empty shelf."""
+    Standing.shelves.pop(name, None)
+    return pickle.dumps((order(), Standing(name)))
+
+
+async def carried(worker: Worker, name: str) -> Receipt:
+    """Carry one errand."""
+    return await worker.carry(errand(name), partner())
+
+
+async def test_a_worker_takes_errands_before_it_is_at_work() -> None:
+    """They wait in the pipe; several run at once, each with its own end."""
+    async with near(whole(), whole(), whole()) as worker:
+        assert repr(worker) == "<Worker 0 starting, 0 errands, 0 bytes>"
+        assert not worker.is_ready
+        receipts = await asyncio.gather(*(carried(worker, name) for name in "abc"))
+        assert [receipt.rows for receipt in receipts] == [50] * 3
+        assert repr(worker) == "<Worker 0 at work, 0 errands, 0 bytes>"
+    assert repr(worker) == "<Worker 0 gone, 0 errands, 0 bytes>"
+
+
+async def test_a_worker_that_dies_ends_its_errands_at_once() -> None:
+    """Each of them learns of it, nothing is committed, and the worker takes no more."""
+    hanging = Stopping(), Stopping()
+    async with near(*hanging) as worker:
+        carrying = [asyncio.create_task(carried(worker, name)) for name in "ab"]
+        await asyncio.gather(*(each.begun.wait() for each in hanging))
+        worker.kill()
+        for each in carrying:
+            with pytest.raises(WorkerEnded, match="it ended"):
+                await each
+        assert not worker.is_open
+        assert [Standing(name).shelf.committed for name in "ab"] == [None, None]
+
+
+async def test_a_sink_that_cannot_be_unpickled_is_refused() -> None:
+    """Nothing was begun, so that the transfer can run elsewhere."""
+    async with near() as worker:
+        with pytest.raises(NotThere, match="UnpicklingError"):
+            await worker.carry(b"no pickle", partner())
+        assert worker.is_open
+
+
+async def test_what_a_worker_logs_is_logged_here(caplog: pytest.LogCaptureFixture) -> None:
+    """Under the same name and level, complete, and only what somebody here reads."""
+    caplog.set_level(logging.INFO, "somebody")
+    logger = logging.Logger("somebody")  # noqa: LOG001  the process's own
+    async with near(whole(), whole()) as worker:
+        await carried(worker, "a")
+        logger.parent = worker.root
+        logger.warning("cannot %s", "sing")
+        logger.debug("unread")
+        worker.root.setLevel(logging.DEBUG)
+        logger.info("read")
+        logger.debug("unread here")
+        await carried(worker, "a")
+    assert [(entry.name, entry.levelname, entry.getMessage()) for entry in caplog.records] == [
+        ("somebody", "WARNING", "cannot sing"),
+        ("somebody", "INFO", "read"),
+    ]
+
+
+class Deaf(NearWorker):
+    """A worker that does not hear that an errand is cancelled."""
+
+    def _send(self, message: ToWorker) -> None:
+        if not isinstance(message, Cancel):
+            super()._send(message)
+
+
+async def test_a_worker_that_does_not_answer_a_cancellation_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is not held for ever by a process that hangs."""
+    monkeypatch.setattr(process, "CANCEL_SECONDS", 0.01)
+    hanging = Stopping()
+    worker = Deaf(hanging)
+    carrying = asyncio.create_task(carried(worker, "deaf"))
+    await hanging.begun.wait()
+    carrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    assert not worker.is_open
+    await worker.ended()
+
+
+async def test_a_cancelled_errand_leaves_the_worker_to_the_others() -> None:
+    """Only its own transfer ends, and a late fresh URL for it is nobody's."""
+    hanging = Stopping()
+    async with near(hanging, whole()) as worker:
+        carrying = asyncio.create_task(carried(worker, "a"))
+        await hanging.begun.wait()
+        carrying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await carrying
+        for late in (Cancel(0), Renewed(0, SignedUrl(URL))):
+            worker._send(late)
+        assert (await carried(worker, "b")).rows == 50
+
+
+async def test_closing_a_worker_ends_what_it_does() -> None:
+    """Its transfers roll back, and whoever waits for them is told."""
+    hanging = Stopping()
+    async with near(hanging) as worker:
+        carrying = asyncio.create_task(carried(worker, "a"))
+        await hanging.begun.wait()
+    with pytest.raises(WorkerEnded):
+        await carrying
+    assert Standing("a").shelf.committed is None
+
+
+async def test_what_is_sent_to_a_worker_that_has_gone_is_lost() -> None:
+    """Nobody hears it, and nobody minds."""
+    async with near(whole()) as worker:
+        await carried(worker, "a")
+    worker._send(Begin(7, b""))
+
+
+async def test_an_interpreter_that_cannot_be_started_ends_the_errands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is told; the worker was never at work."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    worker = Worker(SETUP)
+    with pytest.raises(WorkerEnded, match="cannot be started: No such file"):
+        await carried(worker, "a")
+    assert not worker.is_ready
+    worker.close()
+    await worker.ended()
+
+
+async def test_a_worker_that_is_closed_before_it_is_started_is_not() -> None:
+    """There is no process then, and nothing to wait for."""
+    worker = Worker(SETUP)
+    worker.close()
+    await worker.ended()
+    assert (worker.pid, worker.is_open) == (0, False)

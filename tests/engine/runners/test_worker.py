@@ -1,0 +1,83 @@
+"""The worker's own side: how it ends when the exporter has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from asyncexport.engine.runners import worker
+from asyncexport.engine.runners.messages import Begin, Cancel, Ready, Renewed, Setup, framed
+from asyncexport.engine.runners.worker import Bench, serve
+from asyncexport.models import SignedUrl
+from asyncexport.ports import Transport
+from asyncexport.testing import FakeTransport
+from tests.engine.runners.support import SETUP, Standing, Stopping
+from tests.engine.support import order
+
+
+def root() -> logging.Logger:
+    """Return a logger for what the process logs."""
+    return logging.Logger("worker")  # noqa: LOG001  nobody else is to find it
+
+
+async def test_an_exporter_that_has_gone_before_its_first_word() -> None:
+    """Nothing was begun, and nothing is left."""
+    ours, theirs = socket.socketpair()
+    ours.close()
+    await serve(theirs, root())
+
+
+async def test_transfers_that_do_not_end_do_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nobody is there any more it ends within some seconds, even if a clean-up hangs."""
+    ended, closed = threading.Event(), asyncio.Event()
+    statuses: list[int] = []
+
+    def leave(status: int) -> None:
+        statuses.append(status)
+        ended.set()
+
+    monkeypatch.setattr(worker, "LAST_SECONDS", 0.01)
+    monkeypatch.setattr(os, "_exit", leave)
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await closed.wait()
+
+    @asynccontextmanager
+    async def scripted(_: Setup) -> AsyncIterator[Transport]:
+        yield FakeTransport(downloads=[download])
+
+    download = Stopping(hang)
+    ours, theirs = socket.socketpair()
+    with ours:
+        serving = asyncio.create_task(serve(theirs, root(), scripted))
+        ours.sendall(framed(SETUP) + framed(Begin(0, pickle.dumps((order(), Standing("hangs"))))))
+        await download.begun.wait()
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert statuses == [1]
+    closed.set()
+    await serving
+
+
+async def test_a_bench_says_how_much_is_on_it() -> None:
+    """Its transfers are counted, and a message that comes too late for one is nobody's."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        _, writer = await asyncio.open_connection(sock=theirs)
+        bench = Bench(SETUP, FakeTransport(), writer)
+        bench.take(Cancel(1))
+        bench.take(Renewed(1, SignedUrl("https://h/x")))
+        assert repr(bench) == "<Bench with 0 transfers>"
+        writer.close()
+        bench.send(Ready())
+        assert await asyncio.to_thread(ours.recv, 1) == b""

@@ -1,0 +1,200 @@
+"""Which worker a transfer goes to, what follows when workers die, and what runs in the loop after all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+
+from asyncexport.engine.runners import Pool, Workers
+from asyncexport.engine.runners.messages import Setup
+from asyncexport.engine.runners.process import Worker
+from asyncexport.errors import WorkerDied
+from asyncexport.events import OddityNoticed, TransferRestarted
+from asyncexport.models import Receipt, SignedUrl, TransferOrder
+from asyncexport.ports import Sink
+from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.placing import WORTH_A_START
+from asyncexport.testing import Opening
+from tests.engine.runners.support import NearWorker, Standing, Stopping
+from tests.engine.support import JOB, Events, order, whole
+
+LARGE = replace(order(), file_size=WORTH_A_START)
+SMALL = order()
+
+
+class Here:
+    """The loop's own runner: counts what came to it."""
+
+    def __init__(self) -> None:
+        self.orders: list[TransferOrder] = []
+
+    async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
+        """Give a receipt of its own."""
+        del sink
+        self.orders.append(order)
+        return Receipt(order.export_id, 0, 0, "", "here")
+
+
+class Bench:
+    """Workers over a pool whose workers are near; each plays the next of ``scripts``."""
+
+    def __init__(self, *scripts: list[Opening], workers: int = 1) -> None:
+        Standing.shelves.clear()
+        self.started: list[NearWorker] = []
+        self.scripts = list(scripts)
+        self.here = Here()
+        self.events = Events()
+        self.pool = Pool(workers, ca_file=None, backoff=Backoff(first=0.0), sink_timeout=600.0, start=self._start)
+        self.runner = Workers(self.pool, self.here, listener=self.events, renew=self._renew, store_is_busy=lambda: None)
+
+    def _start(self, setup: Setup) -> Worker:
+        self.started.append(NearWorker(*self.scripts.pop(0), setup=setup))
+        return self.started[-1]
+
+    def killing(self, *before: Callable[[], Awaitable[object]]) -> Opening:
+        """Return a download in which the worker dies."""
+
+        async def die() -> None:
+            self.started[-1].kill()
+
+        return Stopping(*before, die)
+
+    async def _renew(self, _: TransferOrder) -> SignedUrl:
+        raise AssertionError("nobody wanted a URL")
+
+    async def run(self, name: str = "a", order: TransferOrder = LARGE) -> Receipt:
+        """Move an export."""
+        return await self.runner.run(order, Standing(name))
+
+    async def __aenter__(self) -> Bench:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.pool.aclose()
+        await asyncio.gather(*(worker.serving for worker in self.started if worker.serving), return_exceptions=True)
+
+
+async def test_large_exports_go_to_workers_and_small_ones_stay() -> None:
+    """Also while a worker is there."""
+    async with Bench([whole()]) as bench:
+        assert (await bench.run()).location == "shelf"
+        assert (await bench.run(order=SMALL)).location == "here"
+        assert len(bench.started) == 1
+        assert repr(bench.runner).startswith("<Workers <Pool [<Worker 0 at work, 0 errands, 0 bytes>]>")
+
+
+async def test_a_second_worker_is_started_while_the_first_has_much_to_do() -> None:
+    """And no third one where there may be two; each then has its share."""
+    async with Bench([whole(), whole()], [whole()], workers=2) as bench:
+        receipts = await asyncio.gather(*(bench.run(name) for name in "abc"))
+        assert {receipt.location for receipt in receipts} == {"shelf"}
+        assert sorted(len(worker.transport.opened) for worker in bench.started) == [1, 2]
+        assert [worker.load for worker in bench.started] == [0, 0]
+
+
+async def test_a_transfer_whose_worker_died_runs_in_another() -> None:
+    """Nothing of the first is committed; the listener is told why it began again."""
+    bench = Bench()
+    bench.scripts = [[bench.killing()], [whole()]]
+    async with bench:
+        assert (await bench.run()).rows == 50
+    assert Standing("a").shelf.opened == 2
+    assert bench.events.of("transfer.restarted") == [TransferRestarted(JOB, "WorkerDied")]
+
+
+async def test_a_transfer_under_which_three_workers_died_fails() -> None:
+    """With an error of its own, which a later run may get over; the pool goes on."""
+    bench = Bench()
+    bench.scripts = [[bench.killing()], [bench.killing()], [bench.killing()], [whole()]]
+    async with bench:
+        with pytest.raises(WorkerDied, match="given up after 3 worker processes died"):
+            await bench.run()
+        assert Standing("a").shelf.committed is None
+        assert (await bench.run("b")).rows == 50
+
+
+async def test_a_deadly_transfer_takes_others_down_twice_at_most() -> None:
+    """Its third try is in a process of its own, and so is that of its victims, one at a time."""
+    bench = Bench()
+    first, second = asyncio.Barrier(2), asyncio.Barrier(2)
+
+    def script(both: asyncio.Barrier) -> list[Opening]:
+        return [bench.killing(both.wait), Stopping(both.wait)]
+
+    bench.scripts = [script(first), script(second), [bench.killing()], [whole()]]
+    async with bench:
+        outcomes = await asyncio.gather(bench.run("a"), bench.run("b"), return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Receipt", "WorkerDied"]
+        assert len(bench.started) == 4
+        assert bench.pool.pids == []
+
+
+class Stillborn(NearWorker):
+    """A worker that ends before it is at work."""
+
+    async def _start(self) -> asyncio.StreamReader:
+        raise PermissionError(13, "Permission denied")
+
+
+async def test_where_no_process_can_be_started_all_runs_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three that ended before they were at work; it is told, once by the exporter's listener, with the reason."""
+    monkeypatch.setitem(Bench._start.__globals__, "NearWorker", Stillborn)
+    async with Bench([], [], []) as bench:
+        assert [(await bench.run()).location for _ in range(2)] == ["here", "here"]
+        async with bench.pool.alone() as worker:
+            assert worker is None
+        assert len(bench.started) == 3
+    [told, *_] = bench.events
+    assert isinstance(told, OddityNoticed)
+    assert "did not get to work" in told.what
+    assert "cannot be started: Permission denied" in told.what
+
+
+@dataclass(frozen=True)
+class Proud:
+    """A sink that says it travels and cannot be pickled."""
+
+    travels: ClassVar[bool] = True
+
+    def __reduce__(self) -> str:
+        raise ValueError("I stay")
+
+
+class Lost(Standing):
+    """A sink that cannot be unpickled."""
+
+    def __reduce__(self) -> Any:
+        return int, ("no number",)
+
+
+@pytest.mark.parametrize(
+    ("sink", "reason"),
+    [
+        (Proud(), "Proud cannot be used in a worker process, so its transfers run in this one: ValueError: I stay"),
+        (Lost("x"), "Lost cannot be used in a worker process, so its transfers run in this one: ValueError: invalid"),
+    ],
+    ids=["pickled", "unpickled"],
+)
+async def test_a_sink_that_cannot_travel_after_all_is_used_here(sink: Any, reason: str) -> None:
+    """It is told, since its author meant otherwise."""
+    async with Bench([]) as bench:
+        assert (await bench.runner.run(LARGE, sink)).location == "here"
+    [told] = bench.events
+    assert isinstance(told, OddityNoticed)
+    assert told.what.startswith(reason)
+
+
+async def test_a_sink_that_does_not_travel_starts_nothing() -> None:
+    """Saying nothing and saying no are the same."""
+
+    class Staying(Standing):
+        travels = False
+
+    async with Bench() as bench:
+        assert (await bench.runner.run(LARGE, Staying("x"))).location == "here"
+        assert (await bench.runner.run(LARGE, bench.here)).location == "here"  # type: ignore[arg-type]
+    assert bench.events == []
