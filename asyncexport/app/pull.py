@@ -34,7 +34,8 @@ from asyncexport.events import Event
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
 from asyncexport.ports import Clock, KeepsManifests, Listener, Sink
 from asyncexport.sansio.planning import plan
-from asyncexport.sinks import JsonLines
+from asyncexport.sinks import JsonLines, Parquet
+from asyncexport.sinks.tree import Tree
 
 
 class ExporterLike(Protocol):
@@ -247,9 +248,10 @@ def select(discovery: Discovery, wanted: Sequence[str]) -> Sequence[Profile]:
     return [each for each in discovery.profiles if each.profile_id in wanted]
 
 
-def sink_of(settings: SinkSettings) -> JsonLines:
-    """Return the sink that the settings describe."""
-    return JsonLines(settings.path, compression=settings.compression)
+def sink_of(settings: SinkSettings) -> Tree:
+    """Return the sink that the settings describe. Raises :class:`ConfigError` if a library for it is missing."""
+    kind = Parquet if settings.type == "parquet" else JsonLines
+    return kind(settings.path, compression=settings.compression)
 
 
 def fan_out(*listeners: Listener) -> Listener:

@@ -33,6 +33,7 @@ from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.codecs import Compression
 
 DEFAULT_FILE = Path("asyncexport.toml")
+SINKS = ("jsonl", "parquet")
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
@@ -260,7 +261,7 @@ def _in_progress(table: Table) -> int | Literal["auto"]:
 
 def _sink(table: Table, folder: Path) -> SinkSettings:
     defaults = SinkSettings()
-    kind = table.word("type", ("jsonl",), defaults.type)
+    kind = table.word("type", SINKS, defaults.type)
     path = table.text("path")
     compression = table.word("compression", COMPRESSIONS, defaults.compression)
     table.close()

@@ -24,7 +24,7 @@ from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
 from asyncexport.notes import Requested
 from asyncexport.ports import Clock
-from asyncexport.sinks import JsonLines
+from asyncexport.sinks import JsonLines, Parquet
 from asyncexport.testing import FakeClock
 from tests.app.support import STARTED, FakeExporter, account, exported, failed, profile, refused
 
@@ -342,6 +342,7 @@ def test_an_agency_profile_that_was_named() -> None:
 def test_the_sink_of_the_settings(tmp_path: Path) -> None:
     """The sink is what the settings say."""
     assert sink_of(SinkSettings(path=tmp_path, compression="none")) == JsonLines(str(tmp_path), compression="none")
+    assert sink_of(SinkSettings(type="parquet", path=tmp_path)) == Parquet(str(tmp_path))
 
 
 def test_several_listeners() -> None:

@@ -17,7 +17,7 @@ from asyncexport.app.look import look
 from asyncexport.app.pull import MakeExporter, sink_of
 from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
-from asyncexport.errors import AsyncexportError, SinkError, StateError, TooManyOpenFiles
+from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateError, TooManyOpenFiles
 from asyncexport.models import Discovery
 from asyncexport.sansio.redact import safe_line
 
@@ -61,7 +61,7 @@ async def findings(
             yield finding
     try:
         free = await sink_of(settings.sink).prepare()
-    except (SinkError, TooManyOpenFiles) as error:
+    except (ConfigError, SinkError, TooManyOpenFiles) as error:
         yield "output", "", error
     else:
         yield "output", f"{settings.sink.path} can be written to, {size(free)} free", None

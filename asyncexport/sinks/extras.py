@@ -1,0 +1,20 @@
+"""Libraries that only some sinks need: they come with an extra of the package, and the sink that uses them loads them.
+
+Contract: a sink asks when it is made, so that a run without the library ends before it begins.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from asyncexport.errors import ConfigError
+
+
+def require(library: str, *, extra: str) -> None:
+    """Load ``library``. Raises :class:`ConfigError` that names the extra to install."""
+    try:
+        import_module(library)
+    except ImportError:
+        raise ConfigError(
+            f"this sink needs {library}, which is not installed: pip install 'asyncexport[{extra}]'"
+        ) from None

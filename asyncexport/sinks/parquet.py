@@ -1,0 +1,138 @@
+"""Parquet files: rows as typed, nested columns, in the same tree as JSON Lines.
+
+Contract: :mod:`asyncexport.sinks.tree` for the files, :mod:`asyncexport.sansio.fitting` for the columns: what an entity
+is known to hold has a column, everything else stands in ``extra`` as JSON. Where a row is from stands in columns of
+every file, so that the files say it wherever they are taken.
+
+Plan: text is held until it is a block and then becomes one row group, in a thread, mostly without the interpreter's
+lock. A row group holds at most :data:`ROWS` rows, of some :data:`BLOCK` bytes of text or of one batch that is larger.
+
+Worst case: one open export holds a block's text and, while it is made, its table: about 50 MB.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from asyncexport.adapters.threads import in_thread
+from asyncexport.batch import Batch
+from asyncexport.models import TransferOrder
+from asyncexport.sinks.codecs import Compression, check_compression
+from asyncexport.sinks.extras import require
+from asyncexport.sinks.tree import Tree, TreeWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BLOCK: Final = 8 * 1024 * 1024
+ROWS: Final = 100_000
+_TOGETHER: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Parquet(Tree):
+    """A :class:`~asyncexport.ports.Sink` of Parquet files below ``path``; also keeps manifests.
+
+    Needs the extra ``asyncexport[parquet]``. ``compression`` is ``"zstd"``, ``"gzip"`` or ``"none"``, ``level`` the
+    strength (None: the usual one). ``overwrite`` lets it replace files that are not its own. Raises
+    :class:`ConfigError` for what cannot work.
+    """
+
+    _: KW_ONLY
+    compression: Compression = "zstd"
+    level: int | None = None
+
+    def __post_init__(self) -> None:
+        Tree.__post_init__(self)
+        check_compression(self.compression, self.level)
+        require("pyarrow", extra="parquet")
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its data files end."""
+        return ".parquet"
+
+    def _writer(self, order: TransferOrder) -> ParquetWriter:
+        return ParquetWriter(self, order)
+
+
+class ParquetWriter(TreeWriter):
+    """The open transaction for one export."""
+
+    def __init__(self, sink: Parquet, order: TransferOrder) -> None:
+        super().__init__(sink, order)
+        from asyncexport.sinks.tables import Tables  # noqa: PLC0415 - needs the extra
+
+        self._compression = {"compression": sink.compression, "compression_level": sink.level}
+        self._tables = Tables(order)
+        self._held: list[bytes] = []
+        self._held_size = self._held_rows = 0
+        self._stream = _Stream(self._append)
+        self._made: Any = None
+
+    def _open(self) -> None:
+        super()._open()
+        from pyarrow.parquet import ParquetWriter as Made  # noqa: PLC0415 - needs the extra
+
+        with self._failing("opening"):
+            self._made = Made(self._stream, self._tables.schema, **self._compression)
+
+    async def _store(self, batch: Batch) -> None:
+        text = batch.text
+        self._held.append(text)
+        self._held_size += len(text)
+        self._held_rows += batch.count
+        if self._held_size >= BLOCK or self._held_rows >= ROWS:
+            await in_thread(self._write_block)
+
+    def _write_block(self) -> None:
+        text, rows = b"".join(self._held), self._held_rows
+        self._held, self._held_size, self._held_rows = [], 0, 0
+        with self._failing("writing"):
+            self._made.write_table(self._tables.of(text, rows), row_group_size=ROWS)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._write_block()
+        if self._made is not None:
+            self._made.close()
+        self._stream.flush()
+
+    def _discard(self) -> None:
+        self._stream.close()
+        self._held = []
+        super()._discard()
+
+
+class _Stream(io.RawIOBase):
+    """What Arrow writes into, in many small pieces, which go on together.
+
+    Closed it does nothing and says nothing, for Arrow ends a file that was given up, too.
+    """
+
+    def __init__(self, append: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._append = append
+        self._pieces = bytearray()
+        self._deaf = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
+        if not self._deaf:
+            self._pieces += data
+            if len(self._pieces) >= _TOGETHER:
+                self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        if not self._deaf:
+            pieces, self._pieces = bytes(self._pieces), bytearray()
+            self._append(pieces)
+
+    def close(self) -> None:
+        self._deaf = True
+        self._pieces.clear()

@@ -1,0 +1,46 @@
+"""What the tests of tabular sinks share: rows as a table should have them, and jobs of every entity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from asyncexport.batch import Batch
+from asyncexport.emulator.data import rows
+from asyncexport.emulator.world import World
+from asyncexport.models import Entity, Filters, TransferOrder
+from asyncexport.sansio.columns import EXTRA, MODELS
+from asyncexport.sansio.fitting import fit_row
+from tests.sinks.support import order
+
+WORLD = World.generate(seed=5, accounts=1, profiles=1, rows=1_500)
+PROFILE = next(iter(WORLD.profiles.values()))
+
+
+def order_of(entity: Entity, **fields: Any) -> TransferOrder:
+    """Return a transfer order for one entity."""
+    usual = order(**fields)
+    return replace(usual, job=replace(usual.job, entity=entity))
+
+
+def lines_of(entity: Entity) -> list[bytes]:
+    """Return the rows of an emulated profile, as they are spelt."""
+    return list(rows(PROFILE, entity, Filters().of(entity), WORLD.seed))
+
+
+def batches_of(lines: list[bytes], size: int = 50) -> tuple[Batch, ...]:
+    """Return rows as they come in from a download."""
+    starts = range(0, len(lines), size)
+    parts = [lines[at : at + size] for at in starts]
+    return tuple(Batch(b"\n".join(part) + b"\n", len(part), at) for at, part in zip(starts, parts, strict=True))
+
+
+def in_columns(lines: Iterable[bytes], entity: Entity) -> list[dict[str, Any]]:
+    """Return the rows as a table of the entity should have them, where they are from left out."""
+    model = MODELS[entity]
+    found = []
+    for line in lines:
+        values, extra = fit_row(line, model)
+        found.append({name: values.get(name) for name in model} | {EXTRA: None if extra is None else extra.decode()})
+    return found

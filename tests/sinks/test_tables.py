@@ -1,0 +1,170 @@
+"""Rows as Arrow tables: every way of making one gives the same, and no row is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncexport.emulator.data import rows
+from asyncexport.emulator.world import World
+from asyncexport.models import Entity, Filters
+from asyncexport.sansio.columns import MODELS, Column, Many, Scalar
+from asyncexport.sinks import tables
+from asyncexport.sinks.schema import schema_of
+from asyncexport.sinks.tables import Tables
+from tests.sinks.support import order
+from tests.support import steady
+
+ODD: tuple[Any, ...] = (
+    *(None, True, 0, -3, 2.5, 35.0, 2**63, 10**30, 1e300, "", "x", "30", "-1.5", "1e2", "1e999", "007"),
+    *("2019-02-07T07:58:58Z", "2023-05-30T18:51:03.759Z", "2023-05-30 18:51", "2023-05-30T18", "2023-05-30T20:51+0200"),
+    *("2023-05-30", "0000-01-01", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2023-02-30", "20230530"),
+    *("2023-05-30T24:00:00Z", "2023-05-30T18:51:03.7591234Z", "2023-05-30T18:51:60Z", "2023-05-30Z"),
+    *(
+        [],
+        {},
+        [1],
+        ["a", None],
+        {"bid": "1.5"},
+        {"new": 1},
+        [{"key": "a"}, 5],
+        {"lookback": "30"},
+        {"lookback": "30 d"},
+    ),
+    *({"productPriceLessThan": 1}, {"productPriceLessThan": "0.0", "more": [{}]}),
+    'a "quote" \\ \u2028 \U0001f600',
+)
+USUAL = {Scalar.MOMENT: "2019-02-07T07:58:58Z", Scalar.DATE: "2024-02-29", Scalar.TEXT: "x", Scalar.BOOLEAN: True}
+_ODD = st.sampled_from(ODD)
+_WORLD = World.generate(seed=5, accounts=1, profiles=3, rows=2_000)
+
+
+def values_of(column: Column) -> st.SearchStrategy[Any]:
+    """Draw what is likely to be sent for a column, or something else."""
+    if isinstance(column, Many):
+        return st.lists(values_of(column.of), max_size=2) | _ODD
+    if isinstance(column, Scalar):
+        usual = {
+            Scalar.MOMENT: "2019-02-07T07:58:58Z",
+            Scalar.DATE: "2024-02-29",
+            Scalar.TEXT: "x",
+            Scalar.BOOLEAN: True,
+        }
+        return st.just(usual.get(column, 5)) | _ODD
+    return st.fixed_dictionaries({}, optional={name: values_of(each) for name, each in column.items()}) | _ODD
+
+
+def rows_of(entity: Entity) -> st.SearchStrategy[list[dict[str, Any]]]:
+    model = {**MODELS[entity], "fresh": Scalar.TEXT, "extra": Scalar.NUMBER, "account": Scalar.TEXT}
+    row = st.fixed_dictionaries({}, optional={name: values_of(each) for name, each in model.items()})
+    return st.lists(row, min_size=1, max_size=4)
+
+
+def tables_of(entity: Entity) -> Tables:
+    usual = order()
+    return Tables(replace(usual, job=replace(usual.job, entity=entity)))
+
+
+def lines(found: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in found)
+
+
+@given(st.data())
+@steady
+def test_all_ways_agree(data: st.DataObject) -> None:
+    """What Arrow reads at once is what the rows give one by one; hence a table does not hang on how text is cut."""
+    entity = data.draw(st.sampled_from([Entity.CAMPAIGNS, Entity.TARGETS]))
+    found = data.draw(rows_of(entity))
+    text, maker = lines(found), tables_of(entity)
+    slow = maker._one_by_one(text)
+
+    for spelling in (text, maker._quoted_number.sub(rb"\1\2", text)):
+        fast = maker._at_once(text, len(found), spelling)
+        assert fast is None or fast.to_pylist() == slow.to_pylist()
+    assert maker.of(text, len(found)).select(slow.schema.names).to_pylist() == slow.to_pylist()
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_what_the_emulator_sends_is_read_at_once(entity: Entity) -> None:
+    """Usual rows, numbers as text included, take the fast way."""
+    found = [row for each in _WORLD.profiles.values() for row in rows(each, entity, Filters().of(entity), _WORLD.seed)]
+    text, maker = b"".join(row + b"\n" for row in found), tables_of(entity)
+    table = maker._at_once(text, len(found), maker._quoted_number.sub(rb"\1\2", text))
+
+    assert table is not None
+    assert table.equals(maker._one_by_one(text))
+    assert maker.of(text, len(found)).schema.equals(schema_of(entity), check_metadata=True)
+
+
+def test_where_a_row_is_from_stands_in_its_columns() -> None:
+    """The same in every row of an export; ids stay text."""
+    (row,) = tables_of(Entity.ADS).of(b"{}\n", 1).select(range(7)).to_pylist()
+    assert row == {
+        "account": "acme",
+        "region": "EU",
+        "profile_id": "123",
+        "entity": "ads",
+        "snapshot": "night",
+        "export_id": "export-1",
+        "generated_at": datetime(2026, 11, 23, 2, tzinfo=UTC),
+    }
+
+
+def test_an_export_whose_time_is_not_told() -> None:
+    """It is NULL, not a guess."""
+    table = Tables(replace(order(), generated_at="")).of(b"{}\n", 1)
+    assert table.column("generated_at").to_pylist() == [None]
+
+
+def test_a_row_that_does_not_fit_costs_its_neighbours_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large block is cut until only the pieces with misfits are fitted one by one; the order stays."""
+    monkeypatch.setattr(tables, "_SMALLEST", 200)
+    fitted_slowly: list[int] = []
+    one_by_one = Tables._one_by_one
+
+    def counted(self: Tables, text: bytes) -> Any:
+        fitted_slowly.append(text.count(b"\n"))
+        return one_by_one(self, text)
+
+    monkeypatch.setattr(Tables, "_one_by_one", counted)
+    text = lines([{"campaignId": str(n), "name": "n" if n != 700 else {"new": n}} for n in range(1000)])
+    table = tables_of(Entity.CAMPAIGNS).of(text, 1000)
+
+    assert table.column("campaignId").to_pylist() == [str(n) for n in range(1000)]
+    assert [n for n, name in enumerate(table.column("name").to_pylist()) if name is None] == [700]
+    assert table.column("extra").to_pylist()[700] == '{"name":{"new": 700}}'
+    assert sum(fitted_slowly) < 20
+
+
+def test_numbers_as_text_are_expected_once_they_were_met() -> None:
+    """Only the first block of an export is tried as it is."""
+    maker = tables_of(Entity.TARGETS)
+    text = lines([{"targetDetails": {"lookback": "30"}}, {"targetDetails": {"lookback": 7}}])
+    for _ in range(2):
+        assert [row["lookback"] for row in maker.of(text, 2).column("targetDetails").to_pylist()] == [30, 7]
+    assert maker._quoted
+
+
+def test_a_row_alone_that_is_larger_than_a_piece() -> None:
+    """There is nothing to cut; it is fitted as it is."""
+    text = lines([{"name": ["x" * 200_000]}])
+    (row,) = tables_of(Entity.CAMPAIGNS).of(text, 1).to_pylist()
+    assert (row["name"], len(row["extra"])) == (None, 200_013)
+
+
+def test_lines_that_are_no_rows_for_arrow() -> None:
+    """Where Arrow counts other rows than the batch does, the batch is believed."""
+    text = b'{"name":"a"} \n{"name":\r"b"}\n'
+    assert tables_of(Entity.CAMPAIGNS).of(text, 2).column("name").to_pylist() == ["a", "b"]
+
+
+def test_an_arrow_table_is_what_comes_out() -> None:
+    """Sinks hand it on as it is."""
+    assert isinstance(tables_of(Entity.ADS).of(b"{}\n", 1), pa.Table)
