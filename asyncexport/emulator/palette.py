@@ -1,15 +1,15 @@
 """What the rows of one profile are painted with: its money, names, search terms, products, and why ads do not run.
 
-A palette is made once per file and shared by all its rows, so that a row costs a few list lookups instead of fresh
-draws. Everything in it depends on the profile and the seed alone.
+A palette is made once per file and shared by all its rows, so that a row costs a few lookups instead of fresh draws.
+Everything in it depends on the profile and the seed alone; what is drawn is kept for the profile's next files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncexport.emulator.names import COMPANIES, keywords, title
 from asyncexport.emulator.world import Advertiser
@@ -23,18 +23,32 @@ _NOT_RUNNING: dict[str, tuple[str, ...]] = {
 _OWN_WORD = {"campaign": "CAMPAIGN", "group": "AD_GROUP", "target": "TARGET", "ad": "AD"}
 
 
+class _Drawn(NamedTuple):
+    titles: tuple[str, ...]
+    keywords: tuple[str, ...]
+    asins: tuple[str, ...]
+    brands: tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=64)
+def _drawn(profile_id: str, seed: int) -> _Drawn:
+    rng = Random(f"palette/{seed}/{profile_id}")
+    return _Drawn(
+        titles=tuple([title(rng) for _ in range(256)]),
+        keywords=tuple(keywords(rng, 512)),
+        asins=tuple([f"B0{rng.getrandbits(36):08X}"[:10] for _ in range(256)]),
+        brands=tuple([(str(rng.randrange(10**5, 10**8)), rng.choice(COMPANIES)) for _ in range(64)]),
+    )
+
+
 class Palette:
-    """Lists to choose from by index: ``titles`` 256, ``keywords`` 512, ``asins`` 256, ``brands`` 64."""
+    """What to choose from by index: ``titles`` 256, ``keywords`` 512, ``asins`` 256, ``brands`` 64."""
 
     def __init__(self, profile: Advertiser, seed: int) -> None:
-        rng = Random(f"palette/{seed}/{profile.profile_id}")
         self.profile = profile
         self.currency = profile.currency_code
         self.whole_money = profile.currency_code == "JPY"
-        self.titles = [title(rng) for _ in range(256)]
-        self.keywords = keywords(rng, 512)
-        self.asins = [f"B0{rng.getrandbits(36):08X}"[:10] for _ in range(256)]
-        self.brands = [(str(rng.randrange(10**5, 10**8)), rng.choice(COMPANIES)) for _ in range(64)]
+        self.titles, self.keywords, self.asins, self.brands = _drawn(profile.profile_id, seed)
         self._rng = Random()
 
     def draws(self, salt: int) -> Callable[[int], int]:
