@@ -2,8 +2,8 @@
 
     python -m tests.faults.crowding --profiles 300 --allowed 4
 
-The real engine against the emulator's pure server, on a clock that jumps. What is looked at is how many calls are made
-in vain, and how much longer the night takes than the calls it needs do at the rate that is allowed.
+What is looked at is how many calls are made in vain, and how much longer the night takes than the calls it needs do at
+the rate that is allowed.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 from dataclasses import dataclass
-from random import Random
 
-from asyncexport import Exporter, Failed, plan
 from asyncexport.emulator.direct import DirectTransport
-from asyncexport.emulator.laws import LogNormal
 from asyncexport.emulator.rates import Buckets
 from asyncexport.emulator.state import AdsState
-from asyncexport.emulator.world import World
 from asyncexport.ports import Request, Response
-from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
+from tests.faults.simulated import pulled, served
 
 
 class Crowded(DirectTransport):
@@ -60,17 +56,11 @@ class Night:
 
 async def night(profiles: int, allowed: float | None, *, since: float = 60.0, seed: int = 1) -> Night:
     """Simulate one, with the limit from second ``since`` on."""
-    clock, world = FakeClock(), World.generate(profiles=profiles, accounts=1, rows=0, seed=seed)
-    state = AdsState(world, generation=LogNormal(15.0, 1.0), cap=5, rate=10.0)
-    transport = Crowded(state, clock, allowed, since)
-    failed = 0
-    async with Exporter(transport.accounts(), transport=transport, clock=clock, random=Random(seed).random) as exporter:
-        jobs = plan(await exporter.profiles(), snapshot="night")
-        async with exporter.run(jobs, sink=Null()) as outcomes:
-            async for outcome in outcomes:
-                failed += isinstance(outcome, Failed)
-        summary = exporter.summary
-    return Night(len(jobs), failed, summary.requests, summary.throttled, clock.now())
+    clock = FakeClock()
+    transport = Crowded(served(profiles, accounts=1, seed=seed), clock, allowed, since)
+    made = await pulled(transport, clock, seed=seed)
+    summary = made.summary
+    return Night(len(made.outcomes), len(made.failed), summary.requests, summary.throttled, clock.now())
 
 
 def main() -> None:

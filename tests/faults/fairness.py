@@ -2,8 +2,8 @@
 
     python -m tests.faults.fairness --profiles 1000
 
-The real engine against the emulator's pure server, on a clock that jumps. What is looked at is whether everybody
-finishes, how long the slowest profile waits beside the median, and whether a call ever goes out before its Retry-After.
+What is looked at is whether everybody finishes, how long the slowest profile waits beside the median, and whether a
+call ever goes out before its Retry-After.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from dataclasses import dataclass
 from random import Random
 from statistics import median
 
-from asyncexport import Exporter, Failed, plan
 from asyncexport.emulator.direct import DirectTransport
-from asyncexport.emulator.laws import LogNormal
 from asyncexport.emulator.state import AdsState
-from asyncexport.emulator.world import World
 from asyncexport.ports import Request, Response
-from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
+from tests.faults.simulated import pulled, served
 
 SHUT_OUT_SECONDS = 600.0
 PAUSE_SECONDS = 30.0
@@ -71,23 +68,15 @@ class Night:
 
 async def night(profiles: int, seed: int) -> Night:
     """Simulate one."""
-    clock, world = FakeClock(), World.generate(profiles=profiles, accounts=2, rows=0, seed=seed)
-    state = AdsState(world, generation=LogNormal(15.0, 1.0), cap=5, rate=10.0)
-    shut_out = frozenset(Random(seed).sample(sorted(world.profiles), profiles // 20))
+    clock, state = FakeClock(), served(profiles, accounts=2, seed=seed)
+    shut_out = frozenset(Random(seed).sample(sorted(state.world.profiles), profiles // 20))
     transport = Throttling(state, clock, shut_out=shut_out, seed=seed)
-    finished: dict[str, float] = {}
-    failed = 0
-    async with Exporter(transport.accounts(), transport=transport, clock=clock, random=Random(seed).random) as exporter:
-        jobs = plan(await exporter.profiles(), snapshot="night")
-        async with exporter.run(jobs, sink=Null()) as outcomes:
-            async for outcome in outcomes:
-                finished[outcome.job.profile.profile_id] = clock.now()
-                failed += isinstance(outcome, Failed)
-        summary = exporter.summary
+    made = await pulled(transport, clock, seed=seed)
+    finished = {outcome.job.profile.profile_id: at for at, outcome in made.outcomes}
     return Night(
-        jobs=len(jobs),
-        failed=failed,
-        throttled=summary.throttled,
+        jobs=len(made.outcomes),
+        failed=len(made.failed),
+        throttled=made.summary.throttled,
         too_early=transport.too_early,
         median_wait=median(finished.values()),
         longest_wait=max(finished.values()),

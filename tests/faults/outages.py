@@ -2,8 +2,8 @@
 
     python -m tests.faults.outages --profiles 300 --kind refused
 
-The real engine against the emulator's pure server, on a clock that jumps. What is looked at is whether every job ends
-well, how many calls the night costs beside one without an outage, and whether those who waited come back in a burst.
+What is looked at is whether every job ends well, how many calls the night costs beside one without an outage, and
+whether those who waited come back in a burst.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
-from asyncexport import Exporter, Failed, plan
 from asyncexport.emulator.direct import DirectTransport
-from asyncexport.emulator.laws import LogNormal
 from asyncexport.emulator.state import AdsState
-from asyncexport.emulator.world import World
 from asyncexport.errors import ConnectError, ConnectionLost
 from asyncexport.ports import Request, Response
-from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock
+from tests.faults.simulated import pulled, served
 
 OUTAGE_SECONDS = 1800.0
 HANGING_SECONDS = 30.0
@@ -91,22 +87,19 @@ class Night:
 
 async def night(profiles: int, outage: Outage, *, seed: int = 1, token_seconds: float = 3600.0) -> Night:
     """Simulate one."""
-    clock, world = FakeClock(), World.generate(profiles=profiles, accounts=2, rows=0, seed=seed)
-    state = AdsState(world, generation=LogNormal(15.0, 1.0), cap=5, rate=10.0, token_seconds=token_seconds)
+    clock, state = FakeClock(), served(profiles, accounts=2, seed=seed, token_seconds=token_seconds)
     transport = Failing(state, clock, outage)
-    figures = Night()
-    async with Exporter(transport.accounts(), transport=transport, clock=clock, random=Random(seed).random) as exporter:
-        jobs = plan(await exporter.profiles(), snapshot="night")
-        async with exporter.run(jobs, sink=Null()) as outcomes:
-            async for outcome in outcomes:
-                figures.jobs += 1
-                if isinstance(outcome, Failed):
-                    figures.failed.append(f"{clock.now():.0f} s: {type(outcome.error).__name__}: {outcome.error}")
-        figures.requests, figures.seconds = exporter.summary.requests, clock.now()
-    figures.met, figures.cap_429s = transport.met, state.counters.throttled["cap"]
-    figures.busiest_before = _busiest(transport.calls, lambda second: second < outage.began)
-    figures.busiest_after = _busiest(transport.calls, lambda second: second >= outage.ended)
-    return figures
+    made = await pulled(transport, clock, seed=seed)
+    return Night(
+        jobs=len(made.outcomes),
+        failed=[f"{at:.0f} s: {type(each.error).__name__}: {each.error}" for at, each in made.failed],
+        requests=made.summary.requests,
+        met=transport.met,
+        seconds=clock.now(),
+        busiest_before=_busiest(transport.calls, lambda second: second < outage.began),
+        busiest_after=_busiest(transport.calls, lambda second: second >= outage.ended),
+        cap_429s=state.counters.throttled["cap"],
+    )
 
 
 def _busiest(calls: Counter[int], when: Callable[[int], bool]) -> int:

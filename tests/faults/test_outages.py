@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.outages import OUTAGE_SECONDS, Night, Outage, night
 
-PROFILES = 100
+PROFILES = 50
 BEGAN = 100.0
 
 
@@ -31,7 +31,7 @@ async def test_half_an_hour_without_an_answer(undisturbed: Night, kind: str) -> 
 
 async def test_half_an_hour_without_a_token(undisturbed: Night) -> None:
     """The token host alone can stop a night too, when tokens grow old meanwhile; that is no different."""
-    figures = await night(PROFILES, Outage("token host", began=BEGAN), token_seconds=200.0)
+    figures = await night(PROFILES, Outage("token host", began=BEGAN), token_seconds=120.0)
     assert (figures.jobs, figures.failed) == (4 * PROFILES, [])
     assert figures.requests <= 1.1 * undisturbed.requests
     assert figures.busiest_after <= figures.busiest_before
