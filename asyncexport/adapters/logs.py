@@ -168,16 +168,16 @@ def get_logger() -> structlog.stdlib.BoundLogger:
 class EventLog:
     """A listener that logs every event under its constant name.
 
-    ``failures`` is the level of jobs that failed: lower where a report tells each of them anyway.
+    ``told`` says that a person is told of failed jobs and of outages anyway: in the log they are news then, no more.
     """
 
-    def __init__(self, logger: structlog.stdlib.BoundLogger | None = None, *, failures: int = logging.ERROR) -> None:
+    def __init__(self, logger: structlog.stdlib.BoundLogger | None = None, *, told: bool = False) -> None:
         self._logger = logger or get_logger()
-        self._failures = failures
+        self._told = told
 
     def __call__(self, event: Event) -> None:
         """Log ``event`` at the level that fits it."""
-        level = level_of(event, failures=self._failures)
+        level = level_of(event, told=self._told)
         if self._logger.isEnabledFor(level):
             self._logger.log(level, event.name, **describe(event))
 
@@ -185,10 +185,13 @@ class EventLog:
         return f"<EventLog {NAME}>"
 
 
-def level_of(event: Event, *, failures: int = logging.ERROR) -> int:
-    """Return the logging level of an event: what needs a look, what is news, what is detail."""
-    if isinstance(event, JobFinished) and isinstance(event.outcome, Failed):
-        return failures
+def level_of(event: Event, *, told: bool = False) -> int:
+    """Return the logging level of an event: what needs a look, unless that is ``told``, what is news, what is detail."""
+    has_failed = isinstance(event, JobFinished) and isinstance(event.outcome, Failed)
+    if told and (has_failed or isinstance(event, OutageStarted)):
+        return logging.INFO
+    if has_failed:
+        return logging.ERROR
     if isinstance(event, _WARNINGS):
         return logging.WARNING
     return logging.INFO if isinstance(event, _NEWS) else logging.DEBUG

@@ -18,7 +18,7 @@ async def look(settings: Settings, make_exporter: MakeExporter) -> Discovery:
     async with make_exporter(
         settings.accounts,
         limits=settings.limits,
-        listener=fan_out(Waiting(), EventLog()),
+        listener=fan_out(Waiting(), EventLog(told=True)),
         ca_file=settings.run.ca_file,
         backoff=SHORT,
     ) as exporter:

@@ -55,6 +55,9 @@ def in_words(reason: str) -> str:
 
 
 def silence(outage: OutageStarted | OutageContinued) -> str:
-    """Return for how long a host has answered nobody, as of its last try, and when the next one is."""
+    """Return for how long a host has answered nobody, as of its last try, and when the next one is.
+
+    What matters comes first: a display cuts it to the terminal's width.
+    """
     silent, why = duration(outage.seconds), in_words(outage.reason)
-    return f"host {outage.host} has not answered for {silent} ({why}), next try in {duration(outage.delay)}"
+    return f"no answer from {outage.host} for {silent}, next try in {duration(outage.delay)} ({why})"

@@ -5,8 +5,8 @@ be tested by feeding events. Views draw it: :class:`LiveView` in place, :class:`
 something has changed since the last. :func:`showing` draws at the view's own pace in the loop itself, without a thread:
 what stalls the loop is seen to stall, and nothing else writes to the terminal at the same time.
 
-Three lines fit any terminal, with one more for each host that does not answer; what is too long for a narrow one is
-cut, never wrapped, so nothing jumps.
+One line before the run begins and three during it fit any terminal, with one more for each host that does not answer;
+what is too long for a narrow one is cut, never wrapped, so nothing jumps.
 """
 
 from __future__ import annotations
@@ -219,6 +219,15 @@ def slots_line(board: Board) -> str:
     return "slots  " + "  ".join(f"{entity.value} {text}" for entity, text in slots.items())
 
 
+def lines(board: Board, seconds: float) -> list[str]:
+    """Return what there is to say, before the run has begun and during it, a line for each host that is silent."""
+    outages = map(silence, board.outages)
+    if not board.jobs:
+        return [f"looking up the profiles, {duration(seconds)}", *outages]
+    slots = [slots_line(board)] if board.slots else []
+    return [headline(board), volume(board, seconds), *slots, *outages]
+
+
 class View(Protocol):
     """Something that can show a board. ``interval`` is in seconds."""
 
@@ -256,7 +265,7 @@ class LiveView:
         width = min(_BAR, max(self._console.width - 1, 1))
         picture = Table.grid()
         picture.add_row(ProgressBar(total=max(board.jobs, 1), completed=board.done, width=width))
-        for line in (headline(board), volume(board, seconds), slots_line(board), *map(silence, board.outages)):
+        for line in lines(board, seconds):
             picture.add_row(Text(line, no_wrap=True, overflow="ellipsis"))
         return picture
 

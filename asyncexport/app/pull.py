@@ -10,7 +10,6 @@ request is made, so that nothing is asked of Amazon that could not be stored.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -196,7 +195,7 @@ async def pull(
     sink = sink_of(wish.settings.sink)
     await sink.prepare()
     record = RunRecord(snapshot=wish.snapshot, now=now, nonce=nonce or secrets.token_hex(2))
-    log = log or EventLog(failures=logging.INFO)
+    log = log or EventLog(told=True)
     shelf = GuardedSink(sink, clock=clock, seconds=wish.settings.limits.sink_timeout, listener=log)
     run = Pull(wish, sink, shelf, record, Board(wish.settings.limits.told, clock.now), report, now)
     try:

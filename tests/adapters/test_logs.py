@@ -235,9 +235,10 @@ def test_an_event_nobody_listens_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert repr(listen) == f"<EventLog {NAME}>"
 
 
-def test_failures_that_are_told_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a report tells each failed job, the log does so only for those who ask for news."""
+@pytest.mark.parametrize("event", [JobFinished(failed()), OutageStarted("api.example", 10.0, "ConnectError", 2.0)])
+def test_what_is_told_elsewhere(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a person is told of a failed job or an outage, the log does so only for those who ask for news."""
     for level, entries in (("warning", 0), ("info", 1)):
         configure(level)
-        EventLog(failures=logging.INFO)(JobFinished(failed()))
-        assert capsys.readouterr().err.count("job.finished") == entries
+        EventLog(told=True)(event)
+        assert capsys.readouterr().err.count(event.name) == entries

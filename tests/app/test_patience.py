@@ -34,7 +34,7 @@ def test_a_host_that_answers_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     waiting(OutageContinued("api.example", 12.0, "ConnectError", 4.0))
     waiting(OutageEnded("api.example", 41.0))
     assert capsys.readouterr().err.splitlines() == [
-        "host api.example has not answered for 10.0 s (cannot connect), next try in 2.0 s; it is waited for",
+        "no answer from api.example for 10.0 s, next try in 2.0 s (cannot connect); it is waited for",
         "host api.example answers again after 41.0 s",
     ]
 

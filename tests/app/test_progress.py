@@ -18,7 +18,7 @@ from rich.console import Console
 
 from asyncexport.adapters.logs import StderrHandler
 from asyncexport.app.exits import say
-from asyncexport.app.progress import Board, LineView, LiveView, headline, showing, slots_line, volume
+from asyncexport.app.progress import Board, LineView, LiveView, headline, lines, showing, slots_line, volume
 from asyncexport.events import (
     CallRetried,
     ExportAbandoned,
@@ -215,14 +215,14 @@ def test_a_host_that_answers_nobody() -> None:
     line.draw(made, 10.0)
     made(OutageContinued("api.example", 24.0, "ServerError", 7.0))
     line.draw(made, 24.0)
-    now = "host api.example has not answered for 24.0 s (the server cannot answer now), next try in 7.0 s"
+    now = "no answer from api.example for 24.0 s, next try in 7.0 s (the server cannot answer now)"
     with view.showing():
         view.draw(made, 24.0)
         assert now in live.getvalue()
     made(OutageEnded("api.example", 41.0))
     line.draw(made, 41.0)
     first, second, last = plain.getvalue().splitlines()
-    assert first.endswith("; host api.example has not answered for 10.0 s (cannot connect), next try in 2.0 s")
+    assert first.endswith("; no answer from api.example for 10.0 s, next try in 2.0 s (cannot connect)")
     assert second.endswith(f"; {now}")
     assert "api.example" not in last
     assert made.outages == ()
@@ -252,6 +252,17 @@ def test_a_live_display(width: int) -> None:
     assert all(len(line) <= width for line in lines)
     assert ("1/4 exports done, 1 running" in drawn) == (width == 80)
     assert stream.getvalue().endswith("\x1b[2K")
+
+
+def test_what_a_live_display_says_before_the_run_begins() -> None:
+    """Not that nothing of nothing is done, but what is waited for; and nothing of slots as long as there are none."""
+    made = board(OutageStarted("api.example", 10.0, "ConnectError", 2.0))
+    assert lines(made, 12.0) == [
+        "looking up the profiles, 12.0 s",
+        "no answer from api.example for 10.0 s, next try in 2.0 s (cannot connect)",
+    ]
+    made = board(RunStarted(1))
+    assert lines(made, 13.0) == ["0/1 export done, 0 running, 0 failed", "0 rows, 0 B, 0 B/s, 13.0 s"]
 
 
 def test_a_live_display_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
