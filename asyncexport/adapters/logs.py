@@ -186,7 +186,7 @@ class EventLog:
 
 
 def level_of(event: Event, *, told: bool = False) -> int:
-    """Return the logging level of an event: what needs a look, unless that is ``told``, what is news, what is detail."""
+    """Return the logging level of an event: what needs a look, unless it is ``told``, what is news, what is detail."""
     has_failed = isinstance(event, JobFinished) and isinstance(event.outcome, Failed)
     if told and (has_failed or isinstance(event, OutageStarted)):
         return logging.INFO

@@ -64,7 +64,7 @@ def command(
     left = [job for job in jobs if job not in known.there]
     memory = learned(run.state_dir, left) if run.state_dir is not None else {}
     found = estimate(left, chosen.accounts, chosen.limits.told or OFFICIAL, memory)
-    lines = as_json(discovery, jobs, known, found) if json else as_text(jobs, known, found, snapshot)
+    lines = as_json(discovery, jobs, known, found) if json else as_text(discovery, jobs, known, found)
     for text in lines:
         click.echo(text)
     for refused in discovery.refused:
@@ -89,16 +89,16 @@ def as_json(discovery: Discovery, jobs: Sequence[Job], known: Present, found: Es
     return [*lines, line({"event": "plan", **total})]
 
 
-def as_text(jobs: Sequence[Job], known: Present, found: Estimate, snapshot: str) -> list[str]:
-    """Return the plan for people."""
+def as_text(discovery: Discovery, jobs: Sequence[Job], known: Present, found: Estimate) -> list[str]:
+    """Return the plan for people; nothing if there are no jobs as no account could be looked at."""
     if not jobs:
-        return ["nothing to do: the accounts manage no seller or vendor profile"]
+        return [] if discovery.refused else ["nothing to do: the accounts manage no seller or vendor profile"]
     profiles = len({job.profile for job in jobs})
     rows = [["account", "region", "endpoint", "exports", "waves", "expected"]]
     for each in found.queues:
         numbers = [f"{each.exports:,}", f"{each.waves:,}", duration(each.seconds)]
         rows.append([each.client, each.region, each.endpoint, *numbers])
-    head = [f"{count(len(jobs), 'job')} of {count(profiles, 'profile')} under the label {snapshot}"]
+    head = [f"{count(len(jobs), 'job')} of {count(profiles, 'profile')} under the label {jobs[0].snapshot}"]
     if known.there or known.to_collect:
         left = len(jobs) - len(known.there) - known.to_collect
         collected = f"{known.to_collect:,} with exports to collect"

@@ -13,9 +13,11 @@ from asyncexport.app.cli import main
 from asyncexport.app.commands.plan import as_text
 from asyncexport.app.estimate import Estimate
 from asyncexport.app.present import Present
-from asyncexport.models import Entity, Job, Profile, Receipt
+from asyncexport.errors import AuthError
+from asyncexport.models import Discovery, Entity, Job, Profile, Receipt
 from asyncexport.notes import Committed
 from tests.app.conftest import Emulate, Emulated
+from tests.app.support import refused
 
 
 def called(emulated: Emulated, *arguments: str) -> Result:
@@ -127,7 +129,8 @@ def test_an_account_that_is_refused(emulate: Emulate) -> None:
 
 
 def test_nothing_to_do() -> None:
-    """A plan of nothing says so."""
-    assert as_text([], Present(), Estimate(()), "x") == [
-        "nothing to do: the accounts manage no seller or vendor profile"
-    ]
+    """A plan of nothing says so, unless what there is could not be looked at."""
+    nothing = "nothing to do: the accounts manage no seller or vendor profile"
+    assert as_text(Discovery(()), [], Present(), Estimate(())) == [nothing]
+    unknown = Discovery((), refused=(refused(AuthError("no")),))
+    assert as_text(unknown, [], Present(), Estimate(())) == []
