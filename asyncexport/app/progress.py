@@ -127,14 +127,18 @@ class Board:
     @property
     def slots(self) -> dict[Entity, tuple[int, int | None]]:
         """Slots in use and slots there are, by endpoint, over all accounts that have asked for something there."""
-        now = self._now()
-        busy = [job.entity for job in self._in_progress]
-        busy += [entity for entity, until in self._abandoned.values() if until > now]
+        busy = [*(job.entity for job in self._in_progress), *self.abandoned]
         return {
             each: (busy.count(each), None if self._slots is None else self._slots * len(self._lanes[each]))
             for each in Entity
             if each in self._lanes
         }
+
+    @property
+    def abandoned(self) -> list[Entity]:
+        """The endpoints of exports that were given up and keep their slots."""
+        now = self._now()
+        return [entity for entity, until in self._abandoned.values() if until > now]
 
     @property
     def parts(self) -> tuple[int, int, int]:
@@ -216,7 +220,9 @@ def volume(board: Board, seconds: float) -> str:
 def slots_line(board: Board) -> str:
     """Return how many slots of each endpoint are in use."""
     slots = {entity: f"{busy}" if there is None else f"{busy}/{there}" for entity, (busy, there) in board.slots.items()}
-    return "slots  " + "  ".join(f"{entity.value} {text}" for entity, text in slots.items())
+    kept = len(board.abandoned)
+    given_up = f", {kept:,} of {'an export' if kept == 1 else 'exports'} given up" if kept else ""
+    return "slots  " + "  ".join(f"{entity.value} {text}" for entity, text in slots.items()) + given_up
 
 
 def lines(board: Board, seconds: float) -> list[str]:

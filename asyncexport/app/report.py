@@ -248,7 +248,7 @@ def _with_parts(cause: _Cause, parts: Parts) -> _Cause:
         return cause
     left = f"; {parts.seen} of {count(parts.there_are, 'part')} {'is' if parts.seen == 1 else 'are'} in the tree"
     if parts.waiting:
-        left += f", {parts.waiting} {'waits' if parts.waiting == 1 else 'wait'} for the others"
+        left += f", {parts.waiting} {'waits' if parts.waiting == 1 else 'wait'} for the others beside what stood before"
     return cause._replace(kind=cause.kind + left, text=cause.text + left)
 
 

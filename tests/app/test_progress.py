@@ -125,11 +125,12 @@ def test_an_export_that_is_given_up_and_runs_on() -> None:
         made(ExportRequested(job(number), f"e-{number}"))
         made(ExportAbandoned(job(number), f"e-{number}", 60.0))
         made(JobFinished(failed(job(number))))
-    assert (made.running, made.failed, made.slots) == (0, 2, {Entity.CAMPAIGNS: (2, 5)})
+    assert (made.running, made.failed) == (0, 2)
+    assert slots_line(made) == "slots  campaigns 2/5, 2 of exports given up"
     made(ExportFinished(job("1"), "e-1", 100.0, None))
-    assert made.slots == {Entity.CAMPAIGNS: (1, 5)}
+    assert slots_line(made) == "slots  campaigns 1/5, 1 of an export given up"
     clock.advance(60.0)
-    assert made.slots == {Entity.CAMPAIGNS: (0, 5)}
+    assert slots_line(made) == "slots  campaigns 0/5"
 
 
 def test_an_export_that_vanished() -> None:

@@ -250,9 +250,13 @@ def test_parts_that_wait_for_the_others() -> None:
     made(JobSplit(job(), parts))
     made.add(failed(job(), RequestRejected("no")))
     made(PartFinished(job(), waiting(parts[0])))
-    assert failures(made)[1].endswith("no; 0 of 3 parts are in the tree, 1 waits for the others")
+    assert failures(made)[1].endswith(
+        "no; 0 of 3 parts are in the tree, 1 waits for the others beside what stood before"
+    )
     made(PartFinished(job(), waiting(parts[1])))
-    assert failures(made)[1].endswith("no; 0 of 3 parts are in the tree, 2 wait for the others")
+    assert failures(made)[1].endswith(
+        "no; 0 of 3 parts are in the tree, 2 wait for the others beside what stood before"
+    )
 
 
 def test_a_profile_that_was_refused() -> None:
