@@ -87,8 +87,8 @@ class RunRecord:
                 self._ended[outcome.job] = outcome
 
     def _finish(self, event: ExportFinished) -> None:
-        times = self._times.setdefault(event.job, {})
-        if "adopted" not in times:
+        times = self._times.get(event.job, {})
+        if times.get("export_id") == event.export_id and "adopted" not in times:
             times["generation_seconds"] = round(event.seconds, 3)
 
     def plan(self, discovery: Discovery, jobs: Iterable[Job]) -> None:

@@ -101,6 +101,16 @@ def test_a_job_that_was_exported() -> None:
     ]
 
 
+def test_how_long_an_export_took_that_was_given_up() -> None:
+    """The seconds of one that is seen to end later are its own, and never those of the job's next export."""
+    made = record(job("1"), job("2"))
+    for number, export_id in (("1", "e-1"), ("2", "e-2"), ("2", "e-3")):
+        made(ExportRequested(job(number), export_id))
+    made(ExportFinished(job("1"), "e-1", 40.0, None))
+    made(ExportFinished(job("2"), "e-2", 50.0, None))
+    assert [each.get("generation_seconds") for each in told(made)["jobs"]] == [40.0, None]
+
+
 def test_a_job_in_parts() -> None:
     """A job that was split is one entry with the totals, in which every part has its own facts."""
     made = record(job())
