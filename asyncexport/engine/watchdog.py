@@ -15,8 +15,8 @@ cancellation arrives is always known, and one that nobody asked for is the sink'
 Worst case: a call ends ``seconds`` + :data:`GRACE_SECONDS` after it began, plus ten seconds if the caller is cancelled
 while the guard sleeps. What is abandoned is still there: a commit may come about late, for the next run to find, and
 ``asyncio.run`` waits at its end for the task, and the interpreter for a thread that hangs in the kernel, until a signal
-ends them. Not watched are work outside of the sink's calls, a call that blocks the loop, and anything at all where
-``seconds`` is infinite.
+ends them (the command line waits some seconds, and leaves). Not watched are work outside of the sink's calls, a call
+that blocks the loop, and anything at all where ``seconds`` is infinite.
 """
 
 from __future__ import annotations

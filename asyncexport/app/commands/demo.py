@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
 from asyncexport.app.console import terminal_width
 from asyncexport.app.demo import demo, server
+from asyncexport.app.ending import ended
 from asyncexport.app.report import TextReport
 from asyncexport.engine.exporter import Exporter
 
@@ -46,4 +46,4 @@ def command(ctx: click.Context, /, *, profiles: int, keep: str, quiet: bool, **_
         make_exporter=Exporter,
         write=click.echo,
     )
-    ctx.exit(asyncio.run(work))
+    ctx.exit(ended(work))

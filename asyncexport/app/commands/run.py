@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
 from asyncexport.app.console import terminal_width
+from asyncexport.app.ending import ended
 from asyncexport.app.pull import Wish, pull
 from asyncexport.app.report import JsonReport, TextReport
 from asyncexport.app.settings import Settings
@@ -72,4 +71,4 @@ def command(
     )
     report = JsonReport(click.echo) if json else TextReport(click.echo, brief=quiet, width=terminal_width())
     view = options.view_of(quiet=quiet, json=json)
-    ctx.exit(asyncio.run(pull(wish, report=report, view=view, clock=SystemClock(), make_exporter=Exporter)))
+    ctx.exit(ended(pull(wish, report=report, view=view, clock=SystemClock(), make_exporter=Exporter)))
