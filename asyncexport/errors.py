@@ -315,7 +315,15 @@ class UnexpectedShape(DecodeError):
 
 
 class SinkError(AsyncexportError):
-    """The sink could not take the rows, or could not commit them."""
+    """The sink could not take the rows, or could not commit them.
+
+    ``committed`` are the places where the rows are all the same: those of the other sinks of a
+    :class:`~asyncexport.sinks.Tee`.
+    """
+
+    def __init__(self, message: str, *, committed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.committed = committed
 
 
 class DiskFull(SinkError):

@@ -162,6 +162,7 @@ def filled(kind: type[AsyncexportError]) -> AsyncexportError:
         "offset": 7,
         "row": 3,
         "sent": False,
+        "committed": ("exports/part-0.jsonl.zst",),
     }
     names = [name for name in inspect.signature(kind.__init__).parameters if name in values]
     return kind("cause; fix", **{name: values[name] for name in names})

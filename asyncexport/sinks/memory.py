@@ -128,7 +128,7 @@ class MemoryWriter(Writer):
     async def _commit(self, evidence: Evidence) -> Receipt:
         text = bytes(self._text)
         digest = hashlib.sha256(text).hexdigest()
-        receipt = self._receipt_of(evidence, size=len(text), sha256=digest, location=_location("memory", self._order))
+        receipt = self._receipt_of(evidence, size=len(text), sha256=digest, location=location_of("memory", self._order))
         self._put(Stored(self._order.job.filters, text, receipt))
         return receipt
 
@@ -184,12 +184,13 @@ class NullWriter(Writer):
 
     async def _commit(self, evidence: Evidence) -> Receipt:
         digest = self._sha256.hexdigest()
-        return self._receipt_of(evidence, size=self._size, sha256=digest, location=_location("null", self._order))
+        return self._receipt_of(evidence, size=self._size, sha256=digest, location=location_of("null", self._order))
 
     def _discard(self) -> None:
         pass
 
 
-def _location(scheme: str, order: TransferOrder) -> str:
+def location_of(scheme: str, order: TransferOrder) -> str:
+    """Return what stands for a place in the receipt of a sink that has none."""
     job = order.job
     return f"{scheme}:{job.entity.value}/{job.snapshot}/{job.profile.profile_id}/part-{order.part}"
