@@ -19,7 +19,7 @@ import click
 from asyncexport.adapters.logs import configure
 from asyncexport.app.exits import say
 from asyncexport.app.progress import LineView, LiveView, View
-from asyncexport.app.settings import Places, Settings, load, load_places
+from asyncexport.app.settings import MOST_WORKERS, Places, Settings, load, load_places
 from asyncexport.models import Entity
 from asyncexport.sinks import check_label
 
@@ -124,7 +124,11 @@ snapshot = click.option(
     help="The label of this run's rows. A second run under the same label does only what is missing.",
 )
 workers = click.option(
-    "--workers", metavar="N", type=int, default=0, help="Transfer processes; 0: in this process, the only choice yet."
+    "--workers",
+    metavar="N",
+    type=click.IntRange(0, MOST_WORKERS),
+    show_default="one per core",
+    help="Processes for the transfers of large exports, started when there are any; 0: all run in this one.",
 )
 json_lines = click.option("--json", "json", is_flag=True, help="Results as JSON Lines on stdout.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and only failures and totals as results.")

@@ -24,7 +24,7 @@ from asyncexport.app.manifest import RunRecord
 from asyncexport.app.patience import Waiting
 from asyncexport.app.progress import Board, View, showing
 from asyncexport.app.report import Report, advice
-from asyncexport.app.settings import Settings, SinkSettings
+from asyncexport.app.settings import Settings, SinkSettings, harmless_environment
 from asyncexport.app.signals import Interruption, interruptible
 from asyncexport.app.standing import collectable
 from asyncexport.engine.border import GuardedSink
@@ -136,6 +136,7 @@ class Pull:
                 settings.accounts,
                 state_dir=settings.run.state_dir,
                 workers=settings.run.workers,
+                worker_environment=harmless_environment(settings.accounts),
                 limits=settings.limits,
                 deadline=settings.run.deadline,
                 listener=fan_out(self.board, self.record, log, *([] if self._wish.quiet else [Waiting()])),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from asyncexport.accounts import Account, Region
+from asyncexport.accounts import Account, Region, Secret
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
 from asyncexport.app.table import Table, suggestion, toml_type
@@ -35,23 +35,30 @@ from asyncexport.sinks.codecs import Compression
 DEFAULT_FILE = Path("asyncexport.toml")
 SINKS = ("jsonl", "parquet")
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
+MOST_WORKERS = 256
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """The ``[run]`` table.
 
-    ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``deadline``
-    is in seconds, from an export's request until it is ready; ``ca_file`` holds certificate authorities to trust
-    besides the system's.
+    ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``workers``
+    is how many processes the transfers of large exports may run in; ``deadline`` is in seconds, from an export's
+    request until it is ready; ``ca_file`` holds certificate authorities to trust besides the system's.
     """
 
     entities: tuple[Entity, ...] = tuple(Entity)
     filters: Filters = field(default_factory=Filters)
     state_dir: Path | None = Path("state")
-    workers: int = 0
+    workers: int = field(default_factory=cores)
     deadline: float = 1800.0
     ca_file: Path | None = None
 
@@ -110,12 +117,12 @@ class Settings:
     ) -> Settings:
         """Return the settings with what the command line chose; empty and None choose nothing.
 
-        Raises :class:`ConfigError` for an account that is not configured and for ``workers`` other than 0.
+        Raises :class:`ConfigError` for an account that is not configured.
         """
         run = replace(
             self.run,
             entities=tuple(dict.fromkeys(Entity(each) for each in entities)) or self.run.entities,
-            workers=_in_process(self.run.workers if workers is None else workers, "--workers"),
+            workers=self.run.workers if workers is None else workers,
         )
         sink = self.sink if out is None else replace(self.sink, path=Path(out))
         return replace(self, run=run, sink=sink, accounts=self._only(accounts))
@@ -142,6 +149,14 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
         return parse(_read(source), source=source, environ=environ)
     except ConfigError as error:
         raise _located(error, source) from None
+
+
+def harmless_environment(accounts: Sequence[Account], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment without the variables that hold a secret of the accounts, for processes started by us."""
+    environ = os.environ if environ is None else environ
+    sources = [source for account in accounts for source in (account.client_secret, account.refresh_token)]
+    secrets = [source.reveal() for source in sources if isinstance(source, Secret)]
+    return {name: text for name, text in environ.items() if not any(secret in text for secret in secrets)}
 
 
 def load_places(path: str | os.PathLike[str] | None = None) -> Places:
@@ -217,7 +232,7 @@ def _run(table: Table, folder: Path) -> RunSettings:
         entities=tuple(Entity(word) for word in words),
         filters=Filters(table.words("ad_products") or defaults.filters.ad_products, states),
         state_dir=_state_dir(table, folder),
-        workers=_in_process(table.integer("workers", defaults.workers), f"{table.where}: workers"),
+        workers=table.integer("workers", defaults.workers, within=(0, MOST_WORKERS)),
         deadline=table.seconds("deadline", defaults.deadline, hours=EXPORT_KEPT_SECONDS / 3600.0),
         ca_file=None if ca_file is None else folder / Path(ca_file).expanduser(),
     )
@@ -227,12 +242,6 @@ def _run(table: Table, folder: Path) -> RunSettings:
 
 def _state_dir(table: Table, folder: Path) -> Path:
     return folder / Path(table.text("state_dir") or Places().state_dir).expanduser()
-
-
-def _in_process(workers: int, where: str) -> int:
-    if workers != 0:
-        raise ConfigError(f"{where} must be 0: transfers run in this process for now")
-    return workers
 
 
 def _limits(table: Table) -> Limits:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import os
 import random as _random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -30,7 +30,7 @@ from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
 from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.run import Run
-from asyncexport.engine.runners import InProcess, Pool, Workers
+from asyncexport.engine.runners import InProcess, Pool, Workers, starting
 from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
@@ -61,7 +61,8 @@ class Exporter:
     is one of your own in its place.
     ``workers``: at most so many processes are started for the transfers of large exports; 0: all run in this one, as do
     always those into sinks that do not travel (:class:`asyncexport.ports.Travels`) and all where ``session``,
-    ``transport``, ``clock`` or ``random`` are given. ``deadline``: seconds from the request of an export until it must
+    ``transport``, ``clock`` or ``random`` are given. Processes have this one's environment unless
+    ``worker_environment`` replaces it. ``deadline``: seconds from the request of an export until it must
     be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
     calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
     ``session``. ``backoff`` is the policy of trying again, ``schedule`` replaces what is learned about when to look;
@@ -77,6 +78,7 @@ class Exporter:
         *,
         state_dir: str | os.PathLike[str] | None = None,
         workers: int = 0,
+        worker_environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         deadline: float = 1800.0,
         listener: Listener | None = None,
@@ -111,7 +113,13 @@ class Exporter:
         self._turns = Turns(self._clock)
         self._pool: Pool | None = None
         if workers and session is None and transport is None and clock is None and random is None:
-            self._pool = Pool(workers, ca_file=ca_file, backoff=self._backoff, sink_timeout=self._limits.sink_timeout)
+            start = starting(
+                ca_file=ca_file,
+                backoff=self._backoff,
+                sink_timeout=self._limits.sink_timeout,
+                environment=worker_environment,
+            )
+            self._pool = Pool(workers, start)
         self._tally = Tally()
         self._desks: dict[tuple[str, str], Desk] = {}
         self._resources = AsyncExitStack()

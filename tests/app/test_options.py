@@ -16,7 +16,7 @@ from asyncexport.app import options
 from asyncexport.app.cli import main
 from asyncexport.app.commands.status import command as status
 from asyncexport.app.progress import LineView, LiveView
-from asyncexport.app.settings import Settings
+from asyncexport.app.settings import Settings, cores
 
 CONFIG = """
 [run]
@@ -80,7 +80,7 @@ def test_what_wins() -> None:
     called(env=env)
     assert (SEEN["out"], SEEN["entity"]) == ("from-env", ("ads", "campaigns"))
     called()
-    assert (SEEN["out"], SEEN["entity"], SEEN["workers"]) == ("from-file", ("targets",), 0)
+    assert (SEEN["out"], SEEN["entity"], SEEN["workers"]) == ("from-file", ("targets",), cores())
     assert isinstance(SEEN["settings"], Settings)
 
 

@@ -18,7 +18,7 @@ from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
 from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
 from asyncexport.app.report import JsonReport, Report, TextReport
-from asyncexport.app.settings import RunSettings, Settings, SinkSettings
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings, cores, harmless_environment
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
 from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
@@ -99,7 +99,8 @@ async def test_what_the_exporter_is_given(tmp_path: Path) -> None:
     given = {key: value for key, value in exporter.arguments.items() if key != "listener"}
     assert given == {
         "state_dir": tmp_path / "state",
-        "workers": 0,
+        "workers": cores(),
+        "worker_environment": harmless_environment(exporter.accounts),
         "limits": Limits(in_progress=2),
         "deadline": 60.0,
         "again": True,

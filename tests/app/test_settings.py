@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from asyncexport.accounts import Region, Secret
-from asyncexport.app.settings import COMPRESSIONS, Places, RunSettings, Settings, load, load_places
+from asyncexport.app.settings import (
+    COMPRESSIONS,
+    Places,
+    RunSettings,
+    Settings,
+    cores,
+    harmless_environment,
+    load,
+    load_places,
+)
 from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Limits
 
@@ -27,7 +37,7 @@ ad_products = ["SPONSORED_PRODUCTS"]
 states = ["ENABLED"]
 state_dir = "state"
 ca_file = "company.pem"
-workers = 0
+workers = 3
 deadline = "90s"
 
 [limits]
@@ -83,7 +93,7 @@ def test_every_key_there_is(tmp_path: Path) -> None:
     settings = load(written(tmp_path, WHOLE), ENVIRON)
     assert settings.run.entities == (Entity.ADS, Entity.CAMPAIGNS)
     assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
-    assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 0, 90.0)
+    assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 3, 90.0)
     assert settings.run.ca_file == tmp_path / "company.pem"
     assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4, looks=5.0, sink_timeout=120.0)
     assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
@@ -108,7 +118,8 @@ def test_only_an_account(tmp_path: Path) -> None:
 REFUSALS = [
     ("[rum]" + ACCOUNT, "top level: unknown key 'rum' (did you mean 'run'?)"),
     ("[run]\nworkrs = 2" + ACCOUNT, "[run]: unknown key 'workrs' (did you mean 'workers'?)"),
-    ("[run]\nworkers = 2" + ACCOUNT, "[run]: workers must be 0: transfers run in this process for now"),
+    ("[run]\nworkers = -1" + ACCOUNT, "[run]: workers must be from 0 to 256, not -1"),
+    ("[run]\nworkers = 'all'" + ACCOUNT, "[run]: workers must be a whole number, not a string"),
     ("[run]\nentities = ['adgroups']" + ACCOUNT,
      "[run]: entities: 'adgroups' is none of campaigns, adGroups, targets, ads (did you mean 'adGroups'?)"),
     ("[run]\ndeadline = 30" + ACCOUNT, "[run]: deadline must be a string, not an integer"),
@@ -268,6 +279,7 @@ def test_what_the_command_line_chooses(tmp_path: Path) -> None:
     settings = load(written(tmp_path, ACCOUNT + second), ENVIRON)
     assert settings.choose() == settings
     chosen = settings.choose(out="elsewhere", entities=("ads", "ads"), accounts=("beta",), workers=0)
+    assert chosen.run.workers == 0
     assert chosen.sink.path == Path("elsewhere")
     assert chosen.run.entities == (Entity.ADS,)
     assert [account.name for account in chosen.accounts] == ["beta"]
@@ -277,7 +289,6 @@ def test_what_the_command_line_chooses(tmp_path: Path) -> None:
     ("choice", "message"),
     [
         ({"accounts": ["acmee"]}, "--account 'acmee': configured are 'acme' (did you mean 'acme'?)"),
-        ({"workers": 2}, "--workers must be 0: transfers run in this process for now"),
     ],
 )
 def test_a_choice_that_cannot_be(tmp_path: Path, choice: dict[str, object], message: str) -> None:
@@ -294,8 +305,20 @@ def test_what_the_file_says_about_options(tmp_path: Path) -> None:
     assert settings.as_defaults() == {
         "entity": ["ads", "campaigns"],
         "out": str(tmp_path / "exports"),
-        "workers": 0,
+        "workers": 3,
     }
+
+
+def test_workers_are_as_many_as_there_are_cores(tmp_path: Path) -> None:
+    """Unless the file says otherwise: those that this process may use."""
+    assert load(written(tmp_path, ACCOUNT), ENVIRON).run.workers == cores() == len(os.sched_getaffinity(0))
+
+
+def test_the_environment_of_processes_that_are_started_holds_no_secret(tmp_path: Path) -> None:
+    """Whatever variable holds one, whole or in part of its text, is left out; the others stay."""
+    settings = load(written(tmp_path, WHOLE), ENVIRON)
+    environ = {"PATH": "/bin", "HUSH": "hush", "ALL": "token=Atzr|canary;", "AWS_PROFILE": "night"}
+    assert harmless_environment(settings.accounts, environ) == {"PATH": "/bin", "AWS_PROFILE": "night"}
 
 
 def test_no_secret_in_a_repr(tmp_path: Path) -> None:

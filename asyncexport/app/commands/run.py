@@ -45,7 +45,7 @@ def command(
     profile: tuple[str, ...],
     account: tuple[str, ...],
     snapshot: str,
-    workers: int,
+    workers: int | None,
     again: bool,
     rebuild: bool,
     grace: float,

@@ -7,8 +7,8 @@ errand in it ends with :class:`WorkerEnded`, at once. :meth:`Worker.close` lets 
 that, and kills it if it takes longer than :data:`CLOSE_SECONDS`.
 
 The process is started anew from the interpreter, not forked: a fork would copy threads' locks and open connections. It
-is given one end of a socket pair and the module path of this process, nothing else; ``__main__`` is not imported. It
-has a session of its own, so that Ctrl-C in a terminal is for the exporter alone.
+is given one end of a socket pair, the module path of this process and an environment, and nothing else; ``__main__`` is
+not imported. It has a session of its own, so that Ctrl-C in a terminal is for the exporter alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import logging
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -79,12 +79,16 @@ class NotThere(Exception):
 
 
 class Worker:
-    """One process. It is started when this is made, and takes errands from then on. ``load``: bytes it has to move."""
+    """One process. It is started when this is made, and takes errands from then on. ``load``: bytes it has to move.
 
-    def __init__(self, setup: Setup) -> None:
+    ``environment``: what it has for one, None for this process's.
+    """
+
+    def __init__(self, setup: Setup, environment: Mapping[str, str] | None = None) -> None:
         self.load = 0
         self.is_ready = False
         self.is_open = True
+        self._environment = environment
         self._unsent = [framed(setup)]
         self._errands: dict[int, asyncio.Queue[AboutErrand | None]] = {}
         self._numbers = count()
@@ -216,6 +220,7 @@ class Worker:
                     pass_fds=(theirs.fileno(),),
                     stdin=DEVNULL,
                     stdout=DEVNULL,
+                    env=self._environment,
                     start_new_session=True,
                 )
             reader, self._writer = await asyncio.open_connection(sock=ours)

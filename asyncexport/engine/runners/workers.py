@@ -17,7 +17,7 @@ import asyncio
 import logging
 import os
 import pickle
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -42,25 +42,31 @@ _STILLBORN = 3
 """After so many processes that ended before they were at work no further one is started."""
 
 
+def starting(
+    *,
+    ca_file: str | os.PathLike[str] | None,
+    backoff: Backoff,
+    sink_timeout: float,
+    environment: Mapping[str, str] | None = None,
+) -> Callable[[], Worker]:
+    """Return what starts a worker that does as the exporter's own loop; ``environment``: None for this process's."""
+    trusted = None if ca_file is None else os.fspath(ca_file)
+
+    def start() -> Worker:
+        level = logging.getLogger().getEffectiveLevel()
+        return Worker(Setup(trusted, backoff, sink_timeout, level), environment)
+
+    return start
+
+
 class Pool:
     """The worker processes of one exporter: none at first, at most ``workers``. Close it in the loop that uses it.
 
-    ``ca_file``, ``backoff`` and ``sink_timeout`` are the exporter's; ``start`` starts a worker.
+    ``start`` starts one (:func:`starting`).
     """
 
-    def __init__(
-        self,
-        workers: int,
-        *,
-        ca_file: str | os.PathLike[str] | None,
-        backoff: Backoff,
-        sink_timeout: float,
-        start: Callable[[Setup], Worker] = Worker,
-    ) -> None:
+    def __init__(self, workers: int, start: Callable[[], Worker]) -> None:
         self._placing = Placing(workers)
-        self._ca_file = None if ca_file is None else os.fspath(ca_file)
-        self._backoff = backoff
-        self._sink_timeout = sink_timeout
         self._start = start
         self._workers: list[Worker] = []
         self._stillborn: set[Worker] = set()
@@ -94,7 +100,7 @@ class Pool:
             if not self._is_usable:
                 yield None
                 return
-            worker = self._started()
+            worker = self._start()
             try:
                 yield worker
             finally:
@@ -122,13 +128,9 @@ class Pool:
         if at is None:
             return None
         if at == len(at_work):
-            at_work.append(self._started())
+            at_work.append(self._start())
             self._workers.append(at_work[at])
         return at_work[at]
-
-    def _started(self) -> Worker:
-        level = logging.getLogger().getEffectiveLevel()
-        return self._start(Setup(self._ca_file, self._backoff, self._sink_timeout, level))
 
 
 async def _ended(workers: list[Worker]) -> None:

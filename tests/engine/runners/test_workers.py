@@ -10,13 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from asyncexport.engine.runners import Pool, Workers
-from asyncexport.engine.runners.messages import Setup
 from asyncexport.engine.runners.process import Worker
 from asyncexport.errors import WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.placing import WORTH_A_START
 from asyncexport.testing import Opening
 from tests.engine.runners.support import NearWorker, Standing, Stopping
@@ -48,11 +46,11 @@ class Bench:
         self.scripts = list(scripts)
         self.here = Here()
         self.events = Events()
-        self.pool = Pool(workers, ca_file=None, backoff=Backoff(first=0.0), sink_timeout=600.0, start=self._start)
+        self.pool = Pool(workers, self._start)
         self.runner = Workers(self.pool, self.here, listener=self.events, renew=self._renew, store_is_busy=lambda: None)
 
-    def _start(self, setup: Setup) -> Worker:
-        self.started.append(NearWorker(*self.scripts.pop(0), setup=setup))
+    def _start(self) -> Worker:
+        self.started.append(NearWorker(*self.scripts.pop(0)))
         return self.started[-1]
 
     def killing(self, *before: Callable[[], Awaitable[object]]) -> Opening:
