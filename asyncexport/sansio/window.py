@@ -14,8 +14,10 @@ is awaited, "large" is a thousandth and in fair weather one refusal is enough; b
 Within what was accepted it is a millionth and takes at least two, for a window that shrinks in vain is dear. A request
 that is accepted at the same level ends the suspicion. A refusal that stands is the *bound*; above it one request is
 tried after half an hour, then after six times as long each time, and whatever is accepted there starts the search anew.
-Below a told number a bound is doubted sooner, since whoever told it will have known: it is tried after a minute, then
-after six, then every half hour.
+A bound below the official cap is doubted sooner, since another program of the same client may hold the other slots: it
+is tried after three minutes, then after twice as long each time, and at least every half hour, so that slots that were
+away are back in use after about as long again. Below a told number whoever told it will have known: it is tried after a
+minute, then after six, then every half hour.
 
 *What had ended unseen.* We see the end of an export late, so "six in progress" may have been five on the server. When
 the server says later that one of those counted had ended before, the level that was concluded from it is put right.
@@ -31,20 +33,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 OFFICIAL = 5
 """So many exports of one endpoint a client may have in progress unless Amazon's support has raised it."""
 
 _TOP_DOUBT = 1e-3
 _INSIDE_DOUBT = 1e-6
-_GAP = 1800.0
-_TOLD_GAP = 60.0
-_GAP_GROWTH = 6.0
 _DRAINING = 60.0
 _RESTED = 10.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 60.0
 _NEVER = float("-inf")
+
+
+class _Gaps(NamedTuple):
+    """Seconds between tries beyond a bound: ``least`` at first, then ``growth`` times as many, up to ``most``."""
+
+    least: float
+    growth: float
+    most: float
+
+    def after(self, gap: float) -> float:
+        """Return the gap that comes after one of ``gap`` seconds."""
+        return min(gap * self.growth, self.most)
+
+
+_USUALLY = _Gaps(1800.0, 6.0, float("inf"))
+_BELOW_OFFICIAL = _Gaps(180.0, 2.0, 1800.0)
+_BELOW_TOLD = _Gaps(60.0, 6.0, 1800.0)
 
 
 @dataclass(slots=True)
@@ -110,9 +127,7 @@ class Window:
         self._suspicion: _Refusals | None = None
         self._bound: _Refusals | None = None
         self._passed: _Refusals | None = None
-        self._least_gap = _GAP if told is None else _TOLD_GAP
-        self._most_gap = float("inf") if told is None else _GAP
-        self._passed_gap = self._gap = self._least_gap
+        self._passed_gap = self._gap = 0.0
         self._believed_at = self._probe_at = _NEVER
         self._draining = _DRAINING
         self._drains_until = _NEVER
@@ -223,18 +238,21 @@ class Window:
         if not self._holds(bound):
             return False
         if now >= self._probe_at:
-            self._gap = self._longer(self._gap)
+            self._gap = self._gaps(bound).after(self._gap)
             self._probe_at = now + self._gap
         return True
 
     def _plan_probe(self, bound: _Refusals) -> None:
         """Say when more than ``bound`` is tried: soon if it is news, later than the last time if it never moved."""
-        is_old = self._passed is not None and bound.level <= self._passed.level
-        self._gap = self._longer(self._passed_gap) if is_old else self._least_gap
+        gaps, passed = self._gaps(bound), self._passed
+        is_old = passed is not None and bound.level <= passed.level and self._gaps(passed) is gaps
+        self._gap = gaps.after(self._passed_gap) if is_old else gaps.least
         self._probe_at = self._believed_at + self._gap
 
-    def _longer(self, gap: float) -> float:
-        return min(gap * _GAP_GROWTH, self._most_gap)
+    def _gaps(self, bound: _Refusals) -> _Gaps:
+        if self._ceiling is not None:
+            return _BELOW_TOLD
+        return _BELOW_OFFICIAL if bound.level < OFFICIAL else _USUALLY
 
     def _hold_back(self, whose: Hashable, sent_at: float, now: float) -> None:
         """Pause for longer and longer after the third refusal in a row; what is repeated is one profile's affair."""

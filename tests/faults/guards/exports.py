@@ -149,6 +149,27 @@ EXPORTS = (
         ("tests/sansio/test_window.py", "tests/sansio/test_slots.py"),
     ),
     Mutant(
+        "slots that another program had are looked for seldom",
+        "sansio/window.py",
+        "return _BELOW_OFFICIAL if bound.level < OFFICIAL else _USUALLY",
+        "return _USUALLY",
+        ("tests/sansio/test_window.py",),
+    ),
+    Mutant(
+        "what was refused is tried again and again",
+        "sansio/window.py",
+        "return bound is None or busy < bound.level or now >= self._probe_at or not self._holds(bound)",
+        "return True",
+        ("tests/sansio/test_window.py",),
+    ),
+    Mutant(
+        "an export that is watched no more leaves its slot",
+        "sansio/slots.py",
+        "        self._forsaken[export_id] = until\n",
+        "",
+        ("tests/sansio/test_slots.py", "tests/engine/test_forsaken.py"),
+    ),
+    Mutant(
         "refusals without end",
         "sansio/window.py",
         "        if now < self._paused_until:\n            return False\n",
