@@ -20,7 +20,8 @@ away are back in use after about as long again. Below a told number whoever told
 minute, then after six, then every half hour.
 
 *What had ended unseen.* We see the end of an export late, so "six in progress" may have been five on the server. When
-the server says later that one of those counted had ended before, the level that was concluded from it is put right.
+the server says later that one of those counted had ended before, the level that was concluded from it is put right, and
+a bound that seemed to be passed stands again with all that speaks for it.
 
 When the cap has fallen below what was accepted, it may be anywhere below. Finding it downwards would cost a refusal for
 each step, so the window falls to a quarter, waits for room (for a minute; longer each time in vain) and searches upward
@@ -187,12 +188,18 @@ class Window:
         if self._proof is not None and ended_at < self._proof.at and self._limit == self._proof.level > 1:
             self._proof.level -= 1
             self._reached = self._limit = self._proof.level
+            self._restore_bound()
         bound = self._bound
         if bound is not None and ended_at < bound.at and bound.level > 1 and self._holds(bound):
             bound.level -= 1
             self._limit = min(self._limit, bound.level)
             self._reached = min(self._reached, bound.level)
             self._plan_probe(bound)
+
+    def _restore_bound(self) -> None:
+        """If nothing was accepted beyond the last bound after all, that stands as it did, and its try is still due."""
+        if self._bound is None and self._passed is not None and self._limit <= self._passed.level:
+            self._bound, self._suspicion = self._passed, None
 
     def next_moment(self, now: float) -> float | None:
         """Return when there may be room although nothing has happened; None if never."""

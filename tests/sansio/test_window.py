@@ -283,6 +283,20 @@ def test_an_export_that_had_ended_before_an_acceptance() -> None:
     assert alone.limit == 1
 
 
+def test_a_bound_that_only_seemed_to_be_passed() -> None:
+    """It stands again, with all the refusals that made it: one more is enough, and it is tried at once."""
+    window = found(5, lambda: 0.3)
+    for profile in range(4):
+        window.refused(5, f"further {profile}", sent_at=1.0, now=1.0)
+    window.accepted(6, HALF_AN_HOUR)
+    assert window.refused(6, "x", sent_at=HALF_AN_HOUR, now=HALF_AN_HOUR) is None
+    window.ended(ended_at=HALF_AN_HOUR - 1.0)
+    assert repr(window) == "<Window of 5, refused beyond 5>"
+    assert window.has_room(5, HALF_AN_HOUR + 1.0, asking=0)
+    assert window.refused(5, "y", sent_at=HALF_AN_HOUR + 1.0, now=HALF_AN_HOUR + 1.0)
+    assert not window.has_room(5, 3 * HALF_AN_HOUR, asking=0)
+
+
 def test_a_cap_that_fell() -> None:
     """The window falls to a quarter, waits for room for a minute, and searches upward below the bound."""
     window = found(20)
