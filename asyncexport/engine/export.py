@@ -117,6 +117,19 @@ class ExportMaker:
         times = _Times(began, asked_at=asked_at, settled_at=asked_at + _SETTLING_SECONDS)
         return await self._watched(job, export, times, remembered)
 
+    async def see_out(self, job: Job, export_id: str, *, asked_at: float) -> float:
+        """Watch an export that nobody waits for until it ends; return when that was, as in :class:`Ready`.
+
+        Raises what :meth:`watch` raises.
+        """
+        began = self._clock.now()
+        export = Export(export_id, ExportStatus.RUNNING, word="PROCESSING")
+        times = _Times(began, asked_at=asked_at, settled_at=began)
+        with closing(self._polling.begin(job.entity.value, None, self._spread)) as watch:
+            ready = await self._watch(job, export, times, watch)
+        self._listener(ExportFinished(job, export_id, ready.seen_at - asked_at, ready.export.file_size))
+        return ready.ended_at
+
     async def locate(self, job: Job, ready: Ready) -> Located:
         """Return where the completed export can be fetched: as it was seen, or looked at again.
 

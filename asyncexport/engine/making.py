@@ -140,7 +140,8 @@ class Making:
         if known is None or not can_be_taken_up(known):
             return None
         desk = self._desk_of(job)
-        self._windows.adopted(ticket, known.export_id, self._over_in(desk, job) - known.age_seconds)
+        age = known.age_seconds
+        self._windows.adopted(ticket, known.export_id, self._over_in(desk, job) - age, age=age)
         ready = await desk.exports.take_up(job, known, remembered=pursuit.habit.seconds)
         if ready is None:
             self._listener(ExportAbandoned(job, known.export_id, 0.0))

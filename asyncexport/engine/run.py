@@ -23,6 +23,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from asyncexport.engine.border import Guard
+from asyncexport.engine.caretaker import Caretaker
 from asyncexport.engine.desk import Desk
 from asyncexport.engine.endings import Endings
 from asyncexport.engine.export import Ready
@@ -66,6 +67,7 @@ class Run:
         self._desk_of = desk_of
         self._runner = runner
         self._windows = windows
+        self._caretaker = Caretaker(windows, desk_of)
         self._making = making
         self._scarcity = scarcity
         self._listener = listener
@@ -108,6 +110,7 @@ class Run:
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._windows.keep_time)
+                beside.start_soon(self._caretaker.tend)
                 await self._start_all(deliver)
                 beside.cancel_scope.cancel()
         finally:

@@ -4,16 +4,17 @@ The API counts a client's exports, not a program's runs, so the windows belong t
 leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. What
 was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. An export that is in
 progress when nobody watches it any more, since its run was left, its time was up or its looks are refused, keeps its
-slot until it must have ended; a ticket that comes for that very export takes the slot over. The object store says when
+slot until it must have ended; a ticket that comes for that very export takes the slot over. As long as others wait for
+that slot the export is *in the way*: it is given to whoever asks for such, to be seen out. The object store says when
 it is busy, and the system when it has no descriptor left; then fewer transfers run at once, one for each time it is
 said. Places come back slowly, one after as many successes as there are places, so that few run into the limit again.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar
 
 import anyio
@@ -61,7 +62,24 @@ class _Running:
     """An export in progress; by ``over_at`` nearly every one like it has ended."""
 
     export_id: str
+    asked_at: float
     over_at: float
+
+
+@dataclass(slots=True, eq=False)
+class Forsaken:
+    """An export in progress that keeps a slot of ``window`` though nobody waits for it; asked for at ``asked_at``.
+
+    Whoever sees it out does so within ``scope``, which is cancelled when it is taken over. ``is_called`` once it has
+    been in the way.
+    """
+
+    window: Where
+    job: Job
+    export_id: str
+    asked_at: float
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    is_called: bool = False
 
 
 def where(client_id: str, job: Job) -> Where:
@@ -81,6 +99,9 @@ class Windows(Generic[Waiting]):
         self._held: dict[Ticket[Waiting], _Running | None] = {}
         self._resting: dict[Ticket[Waiting], None] = {}
         self._leaving: set[object] = set()
+        self._forsaken: dict[str, Forsaken] = {}
+        self._in_the_way: deque[Forsaken] = deque()
+        self._called = anyio.Event()
         self._due: dict[Where, float] = {}
         self._places = float(limits.downloads)
         self.transfers = anyio.CapacityLimiter(limits.downloads)
@@ -98,6 +119,8 @@ class Windows(Generic[Waiting]):
             return
         slots = self._slots_at(ticket.window)
         if slots.take_over(ticket, ticket.export_id, self._clock.now()):
+            if (forsaken := self._forsaken.pop(ticket.export_id, None)) is not None:
+                forsaken.scope.cancel()
             self._start(ticket)
             return
         slots.offer(ticket, ticket.job.profile.account, rank)
@@ -118,9 +141,9 @@ class Windows(Generic[Waiting]):
         """The request of the ticket's job goes out now."""
         self._slots[ticket.window].asks(ticket, self._clock.now())
 
-    def adopted(self, ticket: Ticket[Waiting], export_id: str, over_in: float) -> None:
-        """The export of the ticket's job has been running before; nearly every one is over in so many seconds."""
-        self._watch(ticket, export_id, over_in)
+    def adopted(self, ticket: Ticket[Waiting], export_id: str, over_in: float, *, age: float) -> None:
+        """The export of the ticket's job was asked for ``age`` seconds ago; nearly every one is over in so many."""
+        self._watch(ticket, export_id, over_in, age)
         self._slots[ticket.window].adopted(ticket)
         self._admit(ticket.window)
 
@@ -170,8 +193,34 @@ class Windows(Generic[Waiting]):
         now = self._clock.now()
         kept = max(seconds, running.over_at - now)
         self._slots[ticket.window].forsake(ticket, running.export_id, now + kept)
+        self._forsaken[running.export_id] = Forsaken(ticket.window, ticket.job, running.export_id, running.asked_at)
         self._admit(ticket.window)
         return running.export_id, kept
+
+    async def next_in_the_way(self) -> Forsaken:
+        """Return the next export that keeps a slot for which somebody waits; each is given out once.
+
+        Whoever has it tells what came of it: :meth:`seen_out`, :meth:`left_alone` or :meth:`unwatched`.
+        """
+        while not self._in_the_way:
+            await self._called.wait()
+        return self._in_the_way.popleft()
+
+    def seen_out(self, export: Forsaken, ended_at: float) -> None:
+        """The export was seen to have ended at ``ended_at``: its slot is free."""
+        self.left_alone(export)
+        self._slots[export.window].ended(export.export_id, ended_at)
+        self._admit(export.window)
+
+    def left_alone(self, export: Forsaken) -> None:
+        """Nobody can look at the export: it has its slot for its time."""
+        self._forsaken.pop(export.export_id, None)
+
+    def unwatched(self, export: Forsaken) -> None:
+        """Whoever saw the export out is gone: somebody else may."""
+        if self._forsaken.get(export.export_id) is export:
+            self._forsaken[export.export_id] = replace(export, scope=anyio.CancelScope(), is_called=False)
+            self._call_for(export.window)
 
     def withdraw(self, owner: object) -> list[Waiting]:
         """Take back and return everything of ``owner`` that still waits or rests."""
@@ -217,17 +266,33 @@ class Windows(Generic[Waiting]):
         slots, now = self._slots[window], self._clock.now()
         for ticket in slots.admit(now):
             self._start(ticket)
+        self._call_for(window)
         moment = slots.next_moment(now)
         if moment is not None and moment < self._due.get(window, float("inf")):
             self._due[window] = moment
             self._reminders.set(moment, lambda: self._look(window, moment))
 
+    def _call_for(self, window: Where) -> None:
+        """Let what keeps slots be seen out if somebody waits for them; forget what keeps none any more."""
+        slots = self._slots[window]
+        if not slots.waiting:
+            return
+        for export in [export for export in self._forsaken.values() if export.window == window]:
+            if not slots.keeps(export.export_id):
+                del self._forsaken[export.export_id]
+            elif not export.is_called:
+                export.is_called = True
+                self._in_the_way.append(export)
+                self._called.set()
+                self._called = anyio.Event()
+
     def _start(self, ticket: Ticket[Waiting]) -> None:
         self._held[ticket] = None
         ticket.start(ticket)
 
-    def _watch(self, ticket: Ticket[Waiting], export_id: str, over_in: float) -> None:
-        self._held[ticket] = _Running(export_id, self._clock.now() + over_in)
+    def _watch(self, ticket: Ticket[Waiting], export_id: str, over_in: float, age: float = 0.0) -> None:
+        now = self._clock.now()
+        self._held[ticket] = _Running(export_id, asked_at=now - age, over_at=now + over_in)
 
     def _look(self, window: Where, moment: float) -> None:
         """The moment has come, unless an earlier one has taken its place since."""

@@ -3,10 +3,10 @@
 The API lets a client have a few exports in progress per endpoint (5 by default, officially) and counts them over all
 profiles. A slot is taken before the POST and given back when the terminal status is seen, or when the request was
 refused. If its answer was lost the server may be making the export all the same: then the *orphan* keeps the slot until
-it must have ended, but orphans never keep the last one. An export that was accepted and that nobody watches any more
-is *forsaken*: it is in progress for certain, so it keeps its slot, the last one too, until it must have ended or
-somebody takes it over. How many slots there are is the :class:`Window`'s affair, who is next that of :class:`Lanes`.
-All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller starts them.
+it must have ended, but orphans never keep the last one. An export that was accepted and that nobody waits for any more
+is *forsaken*: it is in progress for certain, so it keeps its slot, the last one too, until it is seen to have ended, or
+must have, or somebody takes it over. How many slots there are is the :class:`Window`'s affair, who is next that of
+:class:`Lanes`. All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller starts them.
 """
 
 from __future__ import annotations
@@ -107,6 +107,15 @@ class Slots(Generic[Waiting]):
         """Nobody watches the job's export any more, which is in progress: it keeps the slot ``until`` then."""
         del self._held[job]
         self._forsaken[export_id] = until
+
+    def keeps(self, export_id: str) -> bool:
+        """Tell whether the export has a slot that nobody watches."""
+        return export_id in self._forsaken
+
+    def ended(self, export_id: str, ended_at: float) -> None:
+        """An export that nobody waits for was seen to have ended at ``ended_at``: its slot is free, if it has one."""
+        if self._forsaken.pop(export_id, None) is not None:
+            self._window.ended(ended_at)
 
     def take_over(self, job: Waiting, export_id: str, now: float) -> bool:
         """Give the job the slot that its export has kept, if it has kept one."""

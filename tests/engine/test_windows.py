@@ -110,7 +110,7 @@ async def test_a_ticket_that_comes_for_an_export_has_the_slot_that_this_kept() -
     runs = left_running()
     heir = runs.ask("c", "c1", export_id="e-1")
     assert runs.started == ["a1", "c1"]
-    runs.windows.adopted(heir, "e-1", 55.0)
+    runs.windows.adopted(heir, "e-1", 55.0, age=5.0)
     runs.windows.leave(heir)
     assert runs.started == ["a1", "c1", "b1"]
 
@@ -183,3 +183,55 @@ async def test_windows_tell_about_themselves() -> None:
     assert repr(runs.windows) == "<Windows no slots yet>"
     runs.ask("a", "a1")
     assert repr(runs.windows) == "<Windows <Slots ads@EU 1/1 busy, 0 waiting>>"
+
+
+async def test_an_export_that_is_in_the_way() -> None:
+    """It is given out once, to be seen out; then its slot is the next ticket's."""
+    runs = left_running()
+    export = await runs.windows.next_in_the_way()
+    assert (export.export_id, export.job, export.asked_at) == ("e-1", JOB, 0.0)
+    runs.ask("b", "b2")
+    runs.windows.seen_out(export, 4.0)
+    assert runs.started == ["a1", "b1"]
+    with anyio.move_on_after(0.0) as scope:
+        await runs.windows.next_in_the_way()
+    assert scope.cancelled_caught
+
+
+async def test_an_export_that_nobody_waits_for_the_slot_of() -> None:
+    """It is in nobody's way until somebody comes."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.windows.asks(mine)
+    runs.windows.accepted(mine, "e-1", 60.0)
+    runs.windows.abandon("a")
+    with anyio.move_on_after(0.0) as scope:
+        await runs.windows.next_in_the_way()
+    assert scope.cancelled_caught
+    runs.ask("b", "b1", OTHER)
+    runs.ask("b", "b2")
+    assert (await runs.windows.next_in_the_way()).job == JOB
+
+
+async def test_who_sees_an_export_out_and_is_gone() -> None:
+    """The export is given out again, unless somebody has taken it over or nobody could look at it."""
+    runs = left_running()
+    export = await runs.windows.next_in_the_way()
+    runs.windows.unwatched(export)
+    again = await runs.windows.next_in_the_way()
+    assert again.export_id == "e-1"
+    runs.ask("b", "heir", export_id="e-1")
+    assert again.scope.cancel_called
+    runs.windows.unwatched(again)
+    with anyio.move_on_after(0.0) as scope:
+        await runs.windows.next_in_the_way()
+    assert scope.cancelled_caught
+
+
+async def test_an_export_that_cannot_be_looked_at() -> None:
+    """It keeps its slot for its time, and can be taken over."""
+    runs = left_running()
+    runs.windows.left_alone(await runs.windows.next_in_the_way())
+    assert runs.started == ["a1"]
+    runs.ask("b", "heir", export_id="e-1")
+    assert runs.started == ["a1", "heir"]

@@ -170,6 +170,20 @@ EXPORTS = (
         ("tests/sansio/test_slots.py", "tests/engine/test_forsaken.py"),
     ),
     Mutant(
+        "nobody sees out what is in the way",
+        "engine/run.py",
+        "                beside.start_soon(self._caretaker.tend)\n",
+        "",
+        ("tests/engine/test_caretaker.py",),
+    ),
+    Mutant(
+        "a bound that only seemed to be passed is forgotten",
+        "sansio/window.py",
+        "            self._restore_bound()\n",
+        "",
+        ("tests/sansio/test_window.py",),
+    ),
+    Mutant(
         "refusals without end",
         "sansio/window.py",
         "        if now < self._paused_until:\n            return False\n",
