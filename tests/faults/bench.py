@@ -210,7 +210,7 @@ class _Run:
             self._exporter = Exporter(
                 self._server.accounts(),
                 state_dir=state,
-                limits=Limits(in_progress=plan.cap, rate=100.0, burst=50),
+                limits=Limits(in_progress=plan.cap, rate=100.0, burst=50, sink_timeout=_PATIENT),
                 deadline=_PATIENT,
                 listener=self._hear,
                 schedule=Schedule(first=0.4, longest=4.0),
