@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,12 +22,16 @@ from tests.test_end_to_end import ROUGH, Desk
 Stored = dict[tuple[str, str], list[dict[str, Any]]]
 
 
-class TableDesk(Desk):
+class TableDesk(Desk, ABC):
     """A configured folder whose sink is a table."""
 
     def __init__(self, server: EmulatorServer, folder: Path, sink: str) -> None:
         super().__init__(server, folder)
         self.config.write_text(f"{self.config.read_text()}\n[sink]\n{sink}\n")
+
+    @abstractmethod
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Read every row with a reader that is not ours."""
 
     def expected(self) -> Stored:
         """What the server has, in columns."""
@@ -33,11 +39,6 @@ class TableDesk(Desk):
             (profile_id, entity): in_columns(text.splitlines(), Entity(entity))
             for (profile_id, entity), text in self.truth().items()
         }
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Read every row with a reader that is not ours."""
-        for file in (self.folder / "exports").glob("entity=*/snapshot=*/profile_id=*/*.parquet"):
-            yield from pq.ParquetFile(file).read().to_pylist()
 
     def found(self) -> Stored:
         """What was stored, by what the rows themselves say of where they are from."""
@@ -48,41 +49,90 @@ class TableDesk(Desk):
         return found
 
 
-PARQUET = 'type = "parquet"\npath = "exports"'
+class ParquetDesk(TableDesk):
+    """One whose rows go to Parquet files."""
+
+    def __init__(self, server: EmulatorServer, folder: Path) -> None:
+        super().__init__(server, folder, 'type = "parquet"')
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Read the files by Arrow."""
+        for file in (self.folder / "exports").glob("entity=*/snapshot=*/profile_id=*/*.parquet"):
+            yield from pq.ParquetFile(file).read().to_pylist()
 
 
+class DuckDBDesk(TableDesk):
+    """One whose rows go to a database."""
+
+    def __init__(self, server: EmulatorServer, folder: Path) -> None:
+        super().__init__(server, folder, 'type = "duckdb"\npath = "ads.duckdb"')
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Read the views, as long as no run has the file."""
+        if not (self.folder / "ads.duckdb").exists():
+            return
+        with duckdb.connect(self.folder / "ads.duckdb", read_only=True) as connection:
+            for view in ("campaigns", "ad_groups", "targets", "ads"):
+                yield from pa.table(connection.table(view)).to_pylist()
+
+
+@pytest.mark.parametrize("kind", [ParquetDesk, DuckDBDesk])
 @pytest.mark.emulator(profiles=4, rows=2000, weather=ROUGH)
-async def test_rough_weather_changes_no_row(emulator: EmulatorServer, tmp_path: Path) -> None:
+async def test_rough_weather_changes_no_row(
+    kind: Callable[[EmulatorServer, Path], TableDesk], emulator: EmulatorServer, tmp_path: Path
+) -> None:
     """Rows in are rows out, value for value."""
-    desk = TableDesk(emulator, tmp_path, PARQUET)
+    desk = kind(emulator, tmp_path)
     ended = await desk.run("run", "--json")
     assert ended.status == 0, ended.err
     assert desk.found() == desk.expected()
 
 
+@pytest.mark.parametrize("kind", [ParquetDesk, DuckDBDesk])
 @pytest.mark.emulator(profiles=6, generation=Constant(0.3))
-async def test_a_killed_run_is_completed_by_the_next(emulator: EmulatorServer, tmp_path: Path) -> None:
+async def test_a_killed_run_is_completed_by_the_next(
+    kind: Callable[[EmulatorServer, Path], TableDesk], emulator: EmulatorServer, tmp_path: Path
+) -> None:
     """No row is lost and none stands twice."""
-    desk = TableDesk(emulator, tmp_path, PARQUET)
-    process = await desk.start("run", "--snapshot", "night")
-    while not any(desk.rows()):  # noqa: ASYNC110  another process's progress has no event to wait for
-        await asyncio.sleep(0.01)
+    desk = kind(emulator, tmp_path)
+    process = await desk.start("run", "--json", "--snapshot", "night")
+    assert process.stdout is not None
+    for _ in range(3):
+        assert b"exported" in await process.stdout.readline()
     process.kill()
     await process.communicate()
+    before = desk.found()
+    assert any(before.values())
+    assert all(not rows or rows == desk.expected()[key] for key, rows in before.items())
     ended = await desk.run("run", "--json", "--snapshot", "night")
     assert ended.status == 0, ended.err
     assert desk.found() == desk.expected()
-    assert ended.events[-1]["skipped"] > 0
+    assert ended.events[-1]["skipped"] > 2
     plan = await desk.run("plan", "--snapshot", "night", "--json")
     assert plan.events[-1]["there"] == 24
 
 
-async def test_a_missing_library_ends_the_run_before_it_begins(emulator: EmulatorServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "library"), [(ParquetDesk, "pyarrow"), (DuckDBDesk, "duckdb")])
+async def test_a_missing_library_ends_the_run_before_it_begins(
+    kind: Callable[[EmulatorServer, Path], TableDesk], library: str, emulator: EmulatorServer, tmp_path: Path
+) -> None:
     """Exit status 2, and what to install; nothing was asked for."""
-    desk = TableDesk(emulator, tmp_path, PARQUET)
-    (tmp_path / "pyarrow.py").write_text("raise ImportError")
+    desk = kind(emulator, tmp_path)
+    (tmp_path / f"{library}.py").write_text("raise ImportError")
     for command in ("run", "check"):
         ended = await desk.run(command)
         assert ended.status == 2
-        assert "pip install 'asyncexport[parquet]'" in ended.out + ended.err
+        assert "pip install 'asyncexport[" in ended.out + ended.err
     assert emulator.state.counters.requests["request"] == 0
+
+
+async def test_a_locked_database_ends_the_run_before_it_begins(emulator: EmulatorServer, tmp_path: Path) -> None:
+    """Exit status 75: it will be free again. Its manifests stand beside it, and ``status`` finds them."""
+    desk = DuckDBDesk(emulator, tmp_path)
+    with duckdb.connect(tmp_path / "ads.duckdb"):
+        ended = await desk.run("run")
+    assert (ended.status, emulator.state.counters.requests["request"]) == (75, 0)
+    assert "ads.duckdb is open in another process" in ended.err
+    assert (await desk.run("run", "--snapshot", "night")).status == 0
+    assert (await desk.run("status")).status == 0
+    assert len(list((tmp_path / "_runs").iterdir())) == 1

@@ -2,7 +2,8 @@
 
 Contract: cheap enough for thousands of jobs, and therefore less sure than a run. A run reads every file to the last
 bit; here a file counts as there when its record answers the job and its size is the record's, which takes two small
-look-ups a job. What the journal knows as asked for counts as to be collected. Nothing is written, nothing is locked.
+look-ups a job; of a database the ledger is believed. What the journal knows as asked for counts as to be collected.
+Nothing is written, nothing is locked.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from asyncexport.app.sinking import RunSink
 from asyncexport.app.standing import collectable
 from asyncexport.models import Job, SignedUrl, TransferOrder
 from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sinks import DuckDB
 from asyncexport.sinks.records import LARGEST, Record, parse_record
 from asyncexport.sinks.tree import Tree
 
@@ -27,12 +30,12 @@ class Present:
     to_collect: int = 0
 
 
-def present(jobs: Sequence[Job], sink: Tree, state_dir: Path | None, *, now: float) -> Present:
+def present(jobs: Sequence[Job], sink: RunSink, state_dir: Path | None, *, now: float) -> Present:
     """Look for ``jobs`` in the output folder and in the journal. ``now`` is in seconds since 1970.
 
-    Raises :class:`StateError` for a journal that cannot be read.
+    Raises :class:`StateError` for a journal that cannot be read, :class:`SinkError` for a database.
     """
-    there = frozenset(job for job in jobs if _is_there(job, sink))
+    there = sink.there(jobs) if isinstance(sink, DuckDB) else frozenset(job for job in jobs if _is_there(job, sink))
     rest = [job for job in jobs if job not in there]
     return Present(there, collectable(state_dir, rest, now=now) if state_dir is not None else 0)
 

@@ -24,8 +24,9 @@ from asyncexport.app.manifest import RunRecord
 from asyncexport.app.patience import Waiting
 from asyncexport.app.progress import Board, View, showing
 from asyncexport.app.report import Report, advice
-from asyncexport.app.settings import Settings, SinkSettings, harmless_environment
+from asyncexport.app.settings import Settings, harmless_environment
 from asyncexport.app.signals import Interruption, interruptible
+from asyncexport.app.sinking import open_while, sink_of
 from asyncexport.app.standing import collectable
 from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ConfigError, StateError
@@ -33,8 +34,6 @@ from asyncexport.events import Event
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
 from asyncexport.ports import Clock, KeepsManifests, Listener, Sink
 from asyncexport.sansio.planning import plan
-from asyncexport.sinks import JsonLines, Parquet
-from asyncexport.sinks.tree import Tree
 
 
 class ExporterLike(Protocol):
@@ -200,7 +199,7 @@ async def pull(
     shelf = GuardedSink(sink, clock=clock, seconds=wish.settings.limits.sink_timeout, listener=log)
     run = Pull(wish, sink, shelf, record, Board(wish.settings.limits.told, clock.now), report, now)
     try:
-        async with showing(run.board, view, clock):
+        async with open_while(sink), showing(run.board, view, clock):
             await run.work(make_exporter, log)
     except BaseException:
         await _keep_anyway(run)
@@ -246,12 +245,6 @@ def select(discovery: Discovery, wanted: Sequence[str]) -> Sequence[Profile]:
         if not discovery.refused and all(each.profile_id != profile_id for each in discovery.profiles):
             raise ConfigError(f"--profile {profile_id}: no account manages it; asyncexport profiles lists them all")
     return [each for each in discovery.profiles if each.profile_id in wanted]
-
-
-def sink_of(settings: SinkSettings) -> Tree:
-    """Return the sink that the settings describe. Raises :class:`ConfigError` if a library for it is missing."""
-    kind = Parquet if settings.type == "parquet" else JsonLines
-    return kind(settings.path, compression=settings.compression)
 
 
 def fan_out(*listeners: Listener) -> Listener:

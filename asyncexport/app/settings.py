@@ -31,9 +31,11 @@ from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.duckdb import Mode
 
 DEFAULT_FILE = Path("asyncexport.toml")
-SINKS = ("jsonl", "parquet")
+SINKS = ("jsonl", "parquet", "duckdb")
+MODES: tuple[Mode, ...] = get_args(Mode)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 MOST_WORKERS = 256
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -65,11 +67,20 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """The ``[sink]`` table: where rows go and how they are compressed."""
+    """The ``[sink]`` table: where rows go, how files are compressed, and what becomes of older snapshots in DuckDB.
+
+    ``path`` is a folder, or the file of a database.
+    """
 
     type: str = "jsonl"
     path: Path = Path("exports")
     compression: Compression = "zstd"
+    mode: Mode = "append"
+
+    @property
+    def folder(self) -> Path:
+        """Where manifests are kept."""
+        return self.path.parent if self.type == "duckdb" else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,7 @@ def load_places(path: str | os.PathLike[str] | None = None) -> Places:
         return Places()
     try:
         top = Table(_read(source), "top level")
-        return Places(_sink(top.table("sink"), source.parent).path, _state_dir(top.table("run"), source.parent))
+        return Places(_sink(top.table("sink"), source.parent).folder, _state_dir(top.table("run"), source.parent))
     except ConfigError as error:
         raise _located(error, source) from None
 
@@ -270,14 +281,21 @@ def _in_progress(table: Table) -> int | Literal["auto"]:
 
 def _sink(table: Table, folder: Path) -> SinkSettings:
     defaults = SinkSettings()
-    kind = table.word("type", SINKS, defaults.type)
+    kind = table.word("type", SINKS, defaults.type) or defaults.type
     path = table.text("path")
-    compression = table.word("compression", COMPRESSIONS, defaults.compression)
+    compression = table.word("compression", COMPRESSIONS)
+    mode = table.word("mode", MODES)
     table.close()
+    if kind == "duckdb" and compression:
+        table.refuse("compression is for files; DuckDB compresses by itself")
+    if kind != "duckdb" and mode:
+        table.refuse("mode is for duckdb; in files every snapshot stands beside the others")
+    usual = Path("ads.duckdb") if kind == "duckdb" else defaults.path
     return SinkSettings(
-        type=kind or defaults.type,
-        path=defaults.path if path is None else folder / Path(path).expanduser(),
+        type=kind,
+        path=usual if path is None else folder / Path(path).expanduser(),
         compression=compression or defaults.compression,
+        mode=mode or defaults.mode,
     )
 
 

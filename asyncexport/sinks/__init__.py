@@ -1,10 +1,11 @@
 """Where rows go. A sink is a small frozen, picklable description; ``open()`` owns the resources."""
 
 from asyncexport.sinks.callback import Callback
+from asyncexport.sinks.duckdb import DuckDB
 from asyncexport.sinks.jsonl import JsonLines
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.memory import Memory, Null
 from asyncexport.sinks.parquet import Parquet
 from asyncexport.sinks.tee import Tee
 
-__all__ = ["Callback", "JsonLines", "Memory", "Null", "Parquet", "Tee", "check_label"]
+__all__ = ["Callback", "DuckDB", "JsonLines", "Memory", "Null", "Parquet", "Tee", "check_label"]

@@ -4,8 +4,8 @@ Contract: :mod:`asyncexport.sinks.tree` for the files, :mod:`asyncexport.sansio.
 is known to hold has a column, everything else stands in ``extra`` as JSON. Where a row is from stands in columns of
 every file, so that the files say it wherever they are taken.
 
-Plan: text is held until it is a block and then becomes one row group, in a thread, mostly without the interpreter's
-lock. A row group holds at most :data:`ROWS` rows, of some :data:`BLOCK` bytes of text or of one batch that is larger.
+Plan: text is held until it is a block (:mod:`asyncexport.sinks.blocks`) and then becomes one row group, in a thread,
+mostly without the interpreter's lock.
 
 Worst case: one open export holds a block's text and, while it is made, its table: about 50 MB.
 """
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.models import TransferOrder
+from asyncexport.sinks import blocks
+from asyncexport.sinks.blocks import Block
 from asyncexport.sinks.codecs import Compression, check_compression
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.tree import Tree, TreeWriter
@@ -26,8 +28,6 @@ from asyncexport.sinks.tree import Tree, TreeWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BLOCK: Final = 8 * 1024 * 1024
-ROWS: Final = 100_000
 _TOGETHER: Final = 256 * 1024
 
 
@@ -67,8 +67,7 @@ class ParquetWriter(TreeWriter):
 
         self._compression = {"compression": sink.compression, "compression_level": sink.level}
         self._tables = Tables(order)
-        self._held: list[bytes] = []
-        self._held_size = self._held_rows = 0
+        self._block = Block()
         self._stream = _Stream(self._append)
         self._made: Any = None
 
@@ -80,21 +79,16 @@ class ParquetWriter(TreeWriter):
             self._made = Made(self._stream, self._tables.schema, **self._compression)
 
     async def _store(self, batch: Batch) -> None:
-        text = batch.text
-        self._held.append(text)
-        self._held_size += len(text)
-        self._held_rows += batch.count
-        if self._held_size >= BLOCK or self._held_rows >= ROWS:
+        if self._block.add(batch):
             await in_thread(self._write_block)
 
     def _write_block(self) -> None:
-        text, rows = b"".join(self._held), self._held_rows
-        self._held, self._held_size, self._held_rows = [], 0, 0
+        text, rows = self._block.take()
         with self._failing("writing"):
-            self._made.write_table(self._tables.of(text, rows), row_group_size=ROWS)
+            self._made.write_table(self._tables.of(text, rows), row_group_size=blocks.ROWS)
 
     def _flush(self) -> None:
-        if self._held:
+        if self._block:
             self._write_block()
         if self._made is not None:
             self._made.close()
@@ -102,7 +96,7 @@ class ParquetWriter(TreeWriter):
 
     def _discard(self) -> None:
         self._stream.close()
-        self._held = []
+        self._block.clear()
         super()._discard()
 
 

@@ -38,24 +38,20 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
-from pathlib import Path
 from typing import ClassVar
 
 from asyncexport.adapters.threads import in_thread
-from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
+from asyncexport.errors import ConfigError, SinkError, SinkRejected
 from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
-from asyncexport.sinks.files import NewFile, make_path, open_path, sweep, write_whole
+from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
+from asyncexport.sinks.folders import keep_manifest, prepare_folder
 from asyncexport.sinks.found import find
-from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
 from asyncexport.sinks.places import Place
 from asyncexport.sinks.records import Record, read_record, record_text
 from asyncexport.sinks.staging import finish, must_wait, publish
-
-MANIFESTS = "_runs"
-_PROBE = "_probe-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +110,14 @@ class Tree(ABC):
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
-        file = check_label(name, what="manifest name") + ".json"
-        path = Path(self.path, MANIFESTS, file)
-        await in_thread(lambda: _keep(self.files, path, manifest))
-        return str(path)
+        return await in_thread(lambda: keep_manifest(self.files, os.fspath(self.path), name, manifest))
 
     async def prepare(self, *, needed: int = 0) -> int:
         """Create the folder if it is not there, prove that it can be written, return the bytes that are free in it.
 
         Raises :class:`SinkError` naming path and fix, :class:`DiskFull` if fewer than ``needed`` bytes are free.
         """
-        free = await in_thread(lambda: _prove_writable(self.files, os.fspath(self.path)))
-        if free < needed:
-            raise DiskFull(f"{self.path} has {free} bytes left and {needed} are needed; free some space first")
-        return free
+        return await in_thread(lambda: prepare_folder(self.files, os.fspath(self.path), needed=needed))
 
     def place(self, order: TransferOrder) -> Place:
         """Return where the order's part goes. Raises :class:`ConfigError` as :meth:`open` does."""
@@ -248,32 +238,5 @@ def _settle(files: Files, place: Place, order: TransferOrder, parts: int) -> Non
         try:
             publish(files, folder, order, parts)
             remove_beyond(files, folder, order, parts)
-        finally:
-            files.close(folder)
-
-
-def _keep(files: Files, path: Path, manifest: bytes) -> None:
-    with failing_as_sink_error(path, "storing the manifest"):
-        folder = make_path(files, str(path.parent.parent), (path.parent.name,))
-        try:
-            sweep(files, folder)
-            write_whole(files, folder, path.name, manifest)
-            files.sync(folder)
-        finally:
-            files.close(folder)
-
-
-def _prove_writable(files: Files, root: str) -> int:
-    with failing_as_sink_error(root, "preparing"):
-        folder = make_path(files, root, ())
-        try:
-            sweep(files, folder, _PROBE)
-            probe = NewFile(files, folder, f"{_PROBE}{os.getpid()}")
-            try:
-                probe.create()
-                probe.write(b"?")
-            finally:
-                probe.discard()
-            return files.free(folder)
         finally:
             files.close(folder)

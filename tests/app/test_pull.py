@@ -16,7 +16,7 @@ from asyncexport.accounts import Region
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
-from asyncexport.app.pull import Wish, fan_out, pull, select, sink_of
+from asyncexport.app.pull import Wish, fan_out, pull, select
 from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings, cores, harmless_environment
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
@@ -24,7 +24,7 @@ from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
 from asyncexport.notes import Requested
 from asyncexport.ports import Clock
-from asyncexport.sinks import JsonLines, Parquet
+from asyncexport.sinks import JsonLines
 from asyncexport.testing import FakeClock
 from tests.app.support import STARTED, FakeExporter, account, exported, failed, profile, refused
 
@@ -338,12 +338,6 @@ def test_an_agency_profile_that_was_named() -> None:
     """Asking for an agency profile by its id is a mistake that is explained."""
     with pytest.raises(ConfigError, match="--profile 9: an agency profile"):
         select(Discovery((), skipped=(profile("9"),)), ("9",))
-
-
-def test_the_sink_of_the_settings(tmp_path: Path) -> None:
-    """The sink is what the settings say."""
-    assert sink_of(SinkSettings(path=tmp_path, compression="none")) == JsonLines(str(tmp_path), compression="none")
-    assert sink_of(SinkSettings(type="parquet", path=tmp_path)) == Parquet(str(tmp_path))
 
 
 def test_several_listeners() -> None:

@@ -139,7 +139,11 @@ REFUSALS = [
      "[run]: states: 'ENABLD' is none of ENABLED, PAUSED, ARCHIVED (did you mean 'ENABLED'?)"),
     ("[limits]\nexports = 5" + ACCOUNT, "[limits]: unknown key 'exports'"),
     ("[sink]\ntype = 'parket'" + ACCOUNT,
-     "[sink]: type: 'parket' is none of jsonl, parquet (did you mean 'parquet'?)"),
+     "[sink]: type: 'parket' is none of jsonl, parquet, duckdb (did you mean 'parquet'?)"),
+    ("[sink]\ntype = 'duckdb'\ncompression = 'zstd'" + ACCOUNT,
+     "[sink]: compression is for files; DuckDB compresses by itself"),
+    ("[sink]\nmode = 'latest'" + ACCOUNT,
+     "[sink]: mode is for duckdb; in files every snapshot stands beside the others"),
     ("[sink]\ncompression = 'zip'" + ACCOUNT,
      "[sink]: compression: 'zip' is none of zstd, gzip, none (did you mean 'gzip'?)"),
     ("[sink]\ncompresion = 'zstd'" + ACCOUNT, "[sink]: unknown key 'compresion' (did you mean 'compression'?)"),
@@ -326,6 +330,15 @@ def test_no_secret_in_a_repr(tmp_path: Path) -> None:
     text = repr(load(written(tmp_path, WHOLE), ENVIRON))
     assert "hush" not in text
     assert "canary" not in text
+
+
+def test_a_database(tmp_path: Path) -> None:
+    """It is a file, by default here; manifests stand in its folder."""
+    sink = load(written(tmp_path, "[sink]\ntype = 'duckdb'\nmode = 'history'" + ACCOUNT), ENVIRON).sink
+    assert (sink.type, sink.path, sink.mode, sink.folder) == ("duckdb", Path("ads.duckdb"), "history", Path())
+    path = written(tmp_path, "[sink]\ntype = 'duckdb'\npath = 'kept/ads.duckdb'" + ACCOUNT)
+    assert load(path, ENVIRON).sink.path == tmp_path / "kept/ads.duckdb"
+    assert load_places(path).out == tmp_path / "kept"
 
 
 def test_compressions_are_the_sinks_own() -> None:

@@ -17,7 +17,7 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
-from asyncexport.sinks import JsonLines, Parquet, parquet
+from asyncexport.sinks import JsonLines, Parquet, blocks, parquet
 from asyncexport.sinks.codecs import Compression
 from asyncexport.sinks.schema import schema_of
 from tests.sinks.support import FOLDER, PARTS, FaultyFiles, order, part_of, store, tree
@@ -64,8 +64,8 @@ async def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     """By the bytes of their text and by their rows."""
     batches = [Batch(b'{"name":"a"}\n' * 10, 10, at) for at in range(0, 100, 10)]
     for bounds, groups in {(130, 99): 10, (260, 99): 5, (9999, 30): 4, (9999, 7): 20}.items():
-        monkeypatch.setattr(parquet, "BLOCK", bounds[0])
-        monkeypatch.setattr(parquet, "ROWS", bounds[1])
+        monkeypatch.setattr(blocks, "BLOCK", bounds[0])
+        monkeypatch.setattr(blocks, "ROWS", bounds[1])
         receipt = await store(Parquet(tmp_path), batches=tuple(batches))
         found = pq.ParquetFile(receipt.location).metadata
         assert (found.num_row_groups, found.num_rows) == (groups, 100)
@@ -110,7 +110,7 @@ async def test_what_is_not_ours_is_in_the_way(tmp_path: Path) -> None:
 
 async def test_rows_that_were_never_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transfer that ends early leaves nothing, although Arrow would like to end its file."""
-    monkeypatch.setattr(parquet, "BLOCK", 1)
+    monkeypatch.setattr(blocks, "BLOCK", 1)
     with pytest.raises(SinkError, match="never sealed"):
         async with Parquet(tmp_path).open(order()) as writer:
             await writer.write(Batch(b"{}\n", 1))

@@ -14,8 +14,9 @@ from asyncexport.app import options
 from asyncexport.app.console import count, size
 from asyncexport.app.exits import fix_of, worst
 from asyncexport.app.look import look
-from asyncexport.app.pull import MakeExporter, sink_of
+from asyncexport.app.pull import MakeExporter
 from asyncexport.app.settings import Settings
+from asyncexport.app.sinking import sink_of
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateError, TooManyOpenFiles
 from asyncexport.models import Discovery

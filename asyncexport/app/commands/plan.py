@@ -15,9 +15,10 @@ from asyncexport.app.estimate import Estimate, estimate
 from asyncexport.app.exits import say, worst
 from asyncexport.app.look import look
 from asyncexport.app.present import Present, present
-from asyncexport.app.pull import select, sink_of
+from asyncexport.app.pull import select
 from asyncexport.app.report import job_facts, line, refusal_facts
 from asyncexport.app.settings import Settings
+from asyncexport.app.sinking import sink_of
 from asyncexport.engine.exporter import Exporter
 from asyncexport.models import Discovery, Job
 from asyncexport.sansio.planning import plan

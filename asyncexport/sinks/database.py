@@ -1,0 +1,163 @@
+"""One open DuckDB file, shared by everybody in this process, and one thread that does all its work. Needs duckdb.
+
+Contract: DuckDB allows one process to write a file. Within it the transactions of many exports are queued: whatever is
+given to :meth:`Database.do` runs alone, in order, off the loop, and comes to its end even when its caller is cancelled.
+Errors are the library's own: :class:`SinkLocked` if another process has the file.
+
+Plan: :func:`acquire` opens the file for the first user and :meth:`Database.leave` closes it after the last; opening
+takes some milliseconds, so who has many exports holds it meanwhile.
+
+Worst case: DuckDB keeps to :data:`MEMORY` and beyond it writes to ``FILE.tmp/``, which it removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, TypeAlias, TypeVar
+
+import duckdb
+
+from asyncexport.adapters.threads import ended
+from asyncexport.errors import DiskFull, SinkError, SinkLocked, SinkRejected
+
+T = TypeVar("T")
+
+MEMORY: Final = "1GiB"
+
+Cursor: TypeAlias = Any
+"""A ``duckdb.DuckDBPyConnection``."""
+
+_open: dict[str, Database] = {}
+_opening = Lock()
+
+
+class Database:
+    """An open file, and how many use it. ``modes``: those that its tables are known to have."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.modes: set[str] = set()
+        self._users = 0
+        self._connection: Cursor = None
+        self._thread = ThreadPoolExecutor(1, "duckdb")
+
+    async def do(self, work: Callable[[Cursor], T]) -> T:
+        """Return what ``work`` returns, given the connection, in the one thread. Raises as :func:`failing` does."""
+        return await ended(asyncio.get_running_loop().run_in_executor(self._thread, self._run, work))
+
+    def do_later(self, work: Callable[[Cursor], object]) -> None:
+        """Have something done that nobody waits for and whose failure is nobody's."""
+
+        def quietly() -> None:
+            with suppress(SinkError):
+                self._run(work)
+
+        self._thread.submit(quietly)
+
+    def release(self) -> None:
+        """Use it no longer; never waits, so that it may be closed a moment later."""
+        if self._left():
+            self._thread.submit(self._close)
+            self._thread.shutdown(wait=False)
+
+    async def leave(self) -> None:
+        """Use it no longer; back when it is closed, if nobody else does."""
+        if self._left():
+            await ended(asyncio.get_running_loop().run_in_executor(self._thread, self._close))
+            self._thread.shutdown(wait=False)
+
+    def _left(self) -> bool:
+        with _opening:
+            self._users -= 1
+            if self._users == 0:
+                del _open[self.path]
+            return self._users == 0
+
+    def joined(self) -> Database:
+        """Count one user more; for :func:`acquire` alone."""
+        self._users += 1
+        return self
+
+    def _run(self, work: Callable[[Cursor], T]) -> T:
+        with failing(self.path):
+            if self._connection is None:
+                self._connection = _connect(self.path)
+            result = work(self._connection)
+            _keep_private(self.path)
+            return result
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(duckdb.Error):
+                self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.path} of {self._users}>"
+
+
+def acquire(path: str) -> Database:
+    """Return the database at ``path``, to be released once; the file is opened by the first thing it does."""
+    path = os.path.realpath(path)
+    with _opening:
+        if path not in _open:
+            _open[path] = Database(path)
+        return _open[path].joined()
+
+
+def _connect(path: str) -> Cursor:
+    return duckdb.connect(path, config={"memory_limit": MEMORY})
+
+
+def _keep_private(path: str) -> None:
+    """Take the file, and the log beside it, from everybody else's eyes: DuckDB makes them as the umask says."""
+    for file in (Path(path), Path(f"{path}.wal")):
+        with suppress(FileNotFoundError):
+            file.chmod(0o600)
+
+
+@contextmanager
+def failing(path: str) -> Iterator[None]:
+    """Turn DuckDB's errors into :class:`SinkError` and its children, which name the file and the fix."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _sink_error(error, path) from None
+
+
+@contextmanager
+def reading(path: str) -> Iterator[Cursor]:
+    """Open a file only to read it. Raises as :func:`failing` does."""
+    with failing(path), duckdb.connect(path, read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def undone_by_errors(cursor: Cursor) -> Iterator[None]:
+    """Make what is done in the block one transaction, which an error undoes."""
+    cursor.begin()
+    try:
+        yield
+        cursor.commit()
+    except BaseException:
+        with suppress(duckdb.Error):
+            cursor.rollback()
+        raise
+
+
+def _sink_error(error: duckdb.Error, path: str) -> SinkError:
+    said = str(error).splitlines()[0][:300]
+    if "lock on file" in said:
+        return SinkLocked(f"{path} is open in another process; close it there, then run again")
+    if "not a valid DuckDB database" in said:
+        return SinkRejected(f"{path} is no DuckDB database; move it away or choose another file")
+    if isinstance(error, duckdb.TransactionException):
+        return SinkLocked(f"{path}: somebody else changed the same rows; run again ({said})")
+    if "No space left" in said:
+        return DiskFull(f"{path}: no space left; free some space, then run again")
+    return SinkError(f"{path}: {said}")

@@ -1,0 +1,121 @@
+"""One open file for everybody in the process, and errors that are the library's own."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from asyncexport.errors import DiskFull, SinkError, SinkLocked, SinkRejected
+from asyncexport.sinks.database import acquire, failing, reading, undone_by_errors
+
+
+def one(cursor: Any) -> Any:
+    return cursor.execute("select 1").fetchone()
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
+
+
+async def test_users_share_it(tmp_path: Path) -> None:
+    """It is open as long as anybody uses it, by whatever name, and can be opened again afterwards."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    first, second = acquire(str(tmp_path / "a.duckdb")), acquire(str(tmp_path / "link/a.duckdb"))
+    assert first is second
+    assert repr(first) == f"<Database {tmp_path}/a.duckdb of 2>"
+    first.release()
+    assert await second.do(one) == (1,)
+    second.release()
+    third = acquire(str(tmp_path / "a.duckdb"))
+    assert third is not first
+    assert await third.do(one) == (1,)
+    await third.leave()
+    duckdb.connect(str(tmp_path / "a.duckdb"), read_only=True).close()
+
+
+async def test_work_is_queued(tmp_path: Path) -> None:
+    """One thing at a time, in the order in which it came."""
+    database = acquire(str(tmp_path / "a.duckdb"))
+    running: list[int] = []
+    seen: list[int] = []
+
+    def work(number: int) -> None:
+        running.append(number)
+        assert len(running) == 1
+        seen.append(number)
+        running.remove(number)
+
+    await asyncio.gather(*(database.do(lambda _cursor, at=at: work(at)) for at in range(20)))  # type: ignore[misc]
+    assert seen == list(range(20))
+    database.release()
+
+
+async def test_what_nobody_waits_for_fails_quietly(tmp_path: Path) -> None:
+    """And what comes after it is done."""
+    database = acquire(str(tmp_path / "a.duckdb"))
+    database.do_later(lambda cursor: cursor.execute("nonsense"))
+    assert await database.do(one) == (1,)
+    database.release()
+
+
+async def test_the_file_is_private(tmp_path: Path) -> None:
+    """So is the log that DuckDB keeps beside it."""
+    database = acquire(str(tmp_path / "a.duckdb"))
+    await database.do(lambda cursor: cursor.execute("create table a as select 1 as b"))
+    assert modes(tmp_path) == {"a.duckdb": "0o600", "a.duckdb.wal": "0o600"}
+    database.release()
+
+
+async def test_a_file_that_another_process_has_open(tmp_path: Path) -> None:
+    """It is told which file, and that it will be free again."""
+    path = str(tmp_path / "a.duckdb")
+    code = f"import duckdb, sys; c = duckdb.connect({path!r}); print('open', flush=True); sys.stdin.read()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: ASYNC220, S603
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process, process.stdin:
+        assert process.stdout.readline() == b"open\n"
+        database = acquire(path)
+        with pytest.raises(SinkLocked, match=r"a\.duckdb is open in another process") as caught:
+            await database.do(one)
+        database.release()
+        with pytest.raises(SinkLocked), reading(path):
+            pass
+    assert caught.value.temporary
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (duckdb.IOException("IO Error: Could not set lock on file"), SinkLocked, "another process"),
+        (duckdb.IOException("it is not a valid DuckDB database file!"), SinkRejected, "no DuckDB database"),
+        (duckdb.TransactionException("Conflict on update!"), SinkLocked, "run again"),
+        (duckdb.IOException("Could not write: No space left on device"), DiskFull, "free some space"),
+        (duckdb.Error("Something\nand its history"), SinkError, r"^here: Something$"),
+    ],
+)
+def test_errors_are_the_librarys(error: duckdb.Error, kind: type[SinkError], text: str) -> None:
+    """One line that names the file and the fix."""
+    with pytest.raises(kind, match=text) as caught, failing("here"):
+        raise error
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is None
+
+
+def test_an_error_undoes_a_transaction() -> None:
+    """Whatever kind it is of."""
+    with duckdb.connect() as cursor:
+        cursor.execute("create table a (b integer)")
+        with pytest.raises(KeyError), undone_by_errors(cursor):
+            cursor.execute("insert into a values (1)")
+            raise KeyError
+        assert cursor.execute("select * from a").fetchall() == []
+        with undone_by_errors(cursor):
+            cursor.execute("insert into a values (2)")
+        assert cursor.execute("select * from a").fetchall() == [(2,)]

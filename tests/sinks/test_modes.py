@@ -1,0 +1,144 @@
+"""History: each version of a row with the time in which it held, and nothing said that the filters do not allow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from asyncexport.batch import Batch
+from asyncexport.models import AD_PRODUCTS, Filters
+from asyncexport.sinks import DuckDB
+from asyncexport.sinks.database import MEMORY
+from tests.sinks.support import order, store
+
+Version = tuple[str | None, str, str, str | None]
+"""Id, name, and of the nights 1 to 9 the first that had it and the first that did not."""
+
+ACTIVE = Filters(states=("ENABLED", "PAUSED"))
+
+
+class Nights:
+    """A file, and snapshots that come in one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sink = DuckDB(path, mode="history")
+
+    async def night(self, number: int, filters: Filters | None = None, profile: str = "1", **names: Any) -> None:
+        """Store one snapshot: campaigns by id and name, or by id and fields."""
+        rows = [
+            {"campaignId": key, "adProduct": AD_PRODUCTS[0], "state": "ENABLED"}
+            | ({"name": value} if isinstance(value, str) else value)
+            for key, value in names.items()
+        ]
+        wanted = order(profile_id=profile, snapshot=f"night-{number}", filters=filters)
+        wanted = replace(wanted, generated_at=f"2026-11-0{number}T02:00:00Z", export_id=f"export-{number}")
+        text = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        await store(self.sink, wanted, (Batch(text, len(rows)),) if rows else ())
+
+    def versions(self, profile: str = "1") -> list[Version]:
+        """Return every version of every row."""
+        with duckdb.connect(self.path, config={"memory_limit": MEMORY}) as connection:
+            return connection.execute(
+                "select campaignId, name, strftime(valid_from, '%-d'), strftime(valid_to, '%-d') "
+                "from snapshots.campaigns where profile_id = ? order by all",
+                [profile],
+            ).fetchall()
+
+    def newest(self) -> list[tuple[str, str]]:
+        """Return what the view shows."""
+        with duckdb.connect(self.path, config={"memory_limit": MEMORY}) as connection:
+            return connection.execute("select campaignId, name from campaigns order by all").fetchall()
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    return Nights(tmp_path / "ads.duckdb")
+
+
+async def test_three_nights(nights: Nights) -> None:
+    """A row that stays is one version; what is added, changed and removed is told to the night."""
+    async with nights.sink:
+        await nights.night(1, a="A", b="B", c="C")
+        await nights.night(2, a="A", b="B2", d="D")
+        await nights.night(3, a="A", b="B", d="D")
+    assert nights.versions() == [
+        ("a", "A", "1", None),
+        ("b", "B", "1", "2"),
+        ("b", "B", "3", None),
+        ("b", "B2", "2", "3"),
+        ("c", "C", "1", "2"),
+        ("d", "D", "2", None),
+    ]
+    assert nights.newest() == [("a", "A"), ("b", "B"), ("d", "D")]
+
+
+async def test_a_filter_that_leaves_archived_out_removes_nothing(nights: Nights) -> None:
+    """What is missing may have been archived; what is there may still have changed. With all states it is said."""
+    async with nights.sink:
+        await nights.night(1, a="A", b="B")
+        await nights.night(2, ACTIVE, a="A2")
+        between = nights.newest()
+        await nights.night(3, a="A2")
+    assert between == [("a", "A2"), ("b", "B")]
+    assert nights.versions() == [("a", "A", "1", "2"), ("a", "A2", "2", None), ("b", "B", "1", "3")]
+
+
+async def test_a_filter_of_products_speaks_of_those(nights: Nights) -> None:
+    """A row of another product, or of an unknown one, was not asked for."""
+    brands = {"adProduct": "SPONSORED_BRANDS", "name": "B"}
+    async with nights.sink:
+        await nights.night(1, a="A", b=brands, c={"name": "C", "adProduct": None})
+        await nights.night(2, Filters(("SPONSORED_PRODUCTS",)))
+    assert nights.versions() == [("a", "A", "1", "2"), ("b", "B", "1", None), ("c", "C", "1", None)]
+
+
+async def test_other_profiles_are_left_alone(nights: Nights) -> None:
+    """A snapshot is of one profile."""
+    async with nights.sink:
+        await nights.night(1, a="A")
+        await nights.night(1, profile="2", a="A")
+        await nights.night(2, profile="2")
+    assert (nights.versions(), nights.versions("2")) == ([("a", "A", "1", None)], [("a", "A", "1", "2")])
+
+
+async def test_rows_without_an_id(nights: Nights) -> None:
+    """They are what they hold: the same again is the same row, anything else another."""
+    nameless = {"campaignId": None, "name": "N"}
+    async with nights.sink:
+        await nights.night(1, x=nameless)
+        await nights.night(2, x=nameless)
+        await nights.night(3, x=nameless | {"name": "M"})
+    assert nights.versions() == [(None, "M", "3", None), (None, "N", "1", "3")]
+
+
+async def test_what_has_no_column_makes_a_version_too(nights: Nights) -> None:
+    """A field that is new to the tables is part of a row."""
+    async with nights.sink:
+        await nights.night(1, a={"name": "A"})
+        await nights.night(2, a={"name": "A", "fresh": 1})
+    assert nights.versions() == [("a", "A", "1", "2"), ("a", "A", "2", None)]
+
+
+async def test_pulled_again_the_same_night_changes_nothing(nights: Nights) -> None:
+    """Whatever is the same stays the version it was."""
+    async with nights.sink:
+        for _ in range(2):
+            await nights.night(1, a="A", b="B")
+    assert nights.versions() == [("a", "A", "1", None), ("b", "B", "1", None)]
+
+
+async def test_a_time_that_is_not_told_or_lies_back(nights: Nights) -> None:
+    """No version ends before it began."""
+    async with nights.sink:
+        await nights.night(2, a="A")
+        await nights.night(1, a="B")
+        await store(nights.sink, replace(order(profile_id="1"), generated_at=""), ())
+    assert nights.versions()[0] == ("a", "A", "2", "2")
+    assert nights.versions()[1][:3] == ("a", "B", "2")
+    assert nights.newest() == []
