@@ -8,9 +8,10 @@ SEED   ?= 1
 FUZZ_SECONDS ?= 60
 JOBS   ?= auto
 NIGHT  ?= benchmarks/results
+RESULTS ?= benchmarks/results/bench
 NIGHTS := steady later-night unknown-cap moving-cap shut-out throttled outage lost-answers
 
-.PHONY: demo test faults crash check lint types format constraints night night-full clean help
+.PHONY: demo test faults crash check lint types format constraints night night-full bench bench-quick bench-peers clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -69,5 +70,15 @@ night-full: $(READY) ## simulate large nights and lay our policy beside others, 
 	$(BIN)/python -m benchmarks.night --seeds 20 $(foreach name,$(NIGHTS),--scenario $(name)) --out $(NIGHT)/scenarios
 	$(BIN)/python -m benchmarks.night --seeds 5 --frontier --out $(NIGHT)
 
+bench-quick: $(READY) ## measure every part on little data, into RESULTS (two minutes)
+	$(BIN)/python -m benchmarks --quick --out $(RESULTS)
+
+bench: $(READY)  ## measure everything, the decoder too, beside whatever peers are there, into RESULTS (an hour)
+	$(BIN)/python -m benchmarks --out $(RESULTS)
+	$(BIN)/python -m benchmarks.decode | tee $(RESULTS)/decode.md
+
+bench-peers: $(READY) ## make an environment for each peer below .bench, where its Python is there
+	$(BIN)/python -m benchmarks.environments
+
 clean:           ## remove what the commands above leave behind
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov demo-exports dist build
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov demo-exports dist build

@@ -1,0 +1,129 @@
+"""What an experiment found, as JSON, and the Markdown table and the SVG plot of it.
+
+Tables and plots are functions of the JSON: they can be made again from a file, and the same file gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks.harness.bars import bars
+from benchmarks.harness.measure import Usage
+from benchmarks.harness.rounds import Result
+from benchmarks.night.table import markdown
+
+Figure = tuple[str, str, Callable[[Usage], float]]
+"""Name, format and value of a figure of one run of a case."""
+
+ALWAYS: tuple[Figure, ...] = (
+    ("wall, s", ".2f", lambda usage: usage.wall),
+    ("CPU, s", ".2f", lambda usage: usage.cpu),
+    ("peak MiB", ".0f", lambda usage: usage.peak_mib),
+)
+
+
+@dataclass
+class Finding:
+    """The results of one experiment. ``base`` names the case that others are compared with, if there is one.
+
+    ``said`` are names of figures that cases said themselves, to be shown as well; ``text_bytes`` is what each case
+    decoded, 0 where that means nothing; ``load`` is the machine's load when it was over.
+    """
+
+    name: str
+    title: str
+    results: list[Result]
+    base: str = ""
+    text_bytes: int = 0
+    said: tuple[str, ...] = ()
+    note: str = ""
+    load: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Finding:
+        """Read what :meth:`told` gave."""
+        results = [
+            Result(**{**each, "usages": [Usage(**usage) for usage in each["usages"]]}) for each in told["results"]
+        ]
+        return cls(**{**told, "results": results, "said": tuple(told["said"])})
+
+    def table(self) -> str:
+        """Return the medians as Markdown, one row a case; below it, what is not there and why."""
+        base = next((result for result in self.results if result.name == self.base and result.is_good), None)
+        figures = [*ALWAYS, *(_said(name) for name in self.said)]
+        heads = ["case", *(name for name, _, _ in figures), "spread of CPU"]
+        heads += ["MB/s of CPU"] if self.text_bytes else []
+        heads += ["x CPU", "x wall"] if base else []
+        idle = any(result.idle is not None for result in self.results)
+        heads += ["start-up, s CPU"] if idle else []
+        rows = []
+        for result in self.results:
+            if not result.is_good:
+                continue
+            row = [result.name, *(_written(result, style, value) for _, style, value in figures)]
+            row.append(f"{result.spread(_cpu):.0%}")
+            row += [f"{self.text_bytes / result.median(_cpu) / 1e6:.0f}"] if self.text_bytes else []
+            row += [_times(result, base, _cpu), _times(result, base, _wall)] if base else []
+            row += ["" if result.idle is None else f"{result.idle:.2f}"] if idle else []
+            rows.append(row)
+        absent = [
+            f"\nNot measured: {result.name} ({_brief(result.trouble)})."
+            for result in self.results
+            if not result.is_good
+        ]
+        return "\n".join([markdown(heads, rows), *absent])
+
+    def plot(self) -> str:
+        """Return a bar for each case that went well: its processor time."""
+        good = [(result.name, result.median(_cpu)) for result in self.results if result.is_good]
+        return bars(f"{self.title}: seconds of processor time", good, "{:.2f} s")
+
+
+def page(machine: Mapping[str, Any], findings: Sequence[Finding]) -> str:
+    """Return everything as one Markdown page."""
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    where = (
+        f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores ({machine['processor']}), "
+        f"{machine['memory_gib']} GiB, {machine['system']}, CPython {machine['python']}; {packages}. "
+        f"Load when it began: {machine['load']}. Medians; ratios are of one run.\n"
+    )
+    parts = ["# Results\n", where]
+    for finding in findings:
+        parts += [f"## {finding.title}\n", f"{finding.note} Load when it ended: {finding.load:.1f}.\n".lstrip()]
+        parts += [finding.table() + "\n", f"![{finding.title}]({finding.name}.svg)\n"]
+    return "\n".join(parts)
+
+
+def _said(name: str) -> Figure:
+    style = ",.0f" if name in {"tokens", "asked", "looks", "429s", "most in progress", "exports"} else ".2f"
+    return (name, style, lambda usage: float(usage.said.get(name, float("nan"))))
+
+
+def _written(result: Result, style: str, figure: Callable[[Usage], float]) -> str:
+    value = result.median(figure)
+    return "" if math.isnan(value) else format(value, style)
+
+
+def _times(result: Result, base: Result, figure: Callable[[Usage], float]) -> str:
+    return f"{result.median(figure) / base.median(figure):.2f}"
+
+
+def _brief(trouble: str) -> str:
+    last = trouble.strip().splitlines()[-1] if trouble.strip() else "not run"
+    return last if len(last) < 120 else last[:117] + "..."
+
+
+def _cpu(usage: Usage) -> float:
+    return usage.cpu
+
+
+def _wall(usage: Usage) -> float:
+    return usage.wall

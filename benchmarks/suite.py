@@ -1,0 +1,146 @@
+"""The experiments: what is compared with what, on how much.
+
+Each takes the running server and a size, and returns a :class:`~benchmarks.harness.findings.Finding`. A new experiment
+is a function here and a line in :data:`EXPERIMENTS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.findings import Finding
+from benchmarks.harness.measure import ROOT, python
+from benchmarks.harness.rounds import Case, Rows, compare
+from benchmarks.harness.server import Server
+from benchmarks.programs import OURS_TO_LINES, SINKS, WAYS, Program, ours
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done. ``export`` and ``memory`` are bytes of text, ``stalled`` numbers of downloads at once."""
+
+    export: int
+    memory: tuple[int, ...]
+    stalled: tuple[int, ...]
+    repeats: int
+
+
+QUICK = Size(export=20 * 10**6, memory=(10**6, 10**8), stalled=(16,), repeats=2)
+WHOLE = Size(export=200 * 10**6, memory=(10**6, 10**8, 10**9, 4 * 10**9), stalled=(16, 64), repeats=5)
+
+
+def sinks(server: Server, size: Size) -> Finding:
+    """One export into each sink, beside decoding it for nobody."""
+    with _export(size.export) as (file, made):
+        server.begin(file=str(file))
+        return _compared(
+            Finding("sinks", "One export into each sink", [], base=SINKS[0].name, text_bytes=made["text_bytes"]),
+            _cases(SINKS, server.url()),
+            Rows.told(made),
+            size.repeats,
+        )
+
+
+def ways(server: Server, size: Size) -> Finding:
+    """One export to JSON Lines: ours and what else there is; and what each takes for an export of next to nothing."""
+    finding = Finding(
+        "ways",
+        "One export to JSON Lines",
+        [],
+        base=OURS_TO_LINES.name,
+        said=("stall p99",),
+        note="From the signed URL to a file of lines; whole processes, start-up included.",
+    )
+    with _export(1) as (file, made):
+        server.begin(file=str(file))
+        idle = compare(list(_cases(WAYS, server.url())), Rows.told(made), 1, _note)
+    with _export(size.export) as (file, made):
+        server.begin(file=str(file))
+        finding.text_bytes = made["text_bytes"]
+        finding = _compared(finding, _cases(WAYS, server.url()), Rows.told(made), size.repeats)
+    for result, start in zip(finding.results, idle, strict=True):
+        result.idle = start.usages[0].cpu if start.is_good else None
+    return finding
+
+
+def memory(server: Server, size: Size) -> Finding:
+    """Exports of growing size: memory must not grow with them."""
+    finding = Finding("memory", "Memory against size", [], note="Into nothing, and into JSON Lines with zstd.")
+    block = 10**6
+    for export in size.memory:
+        server.begin(repeat=("campaigns", block, export // block))
+        url = server.url()
+        truth = Rows(_rows_of(block) * (export // block), "")
+        programs = (
+            ours(f"{export / 1e6:,.0f} MB, no sink", "null", "count"),
+            ours(f"{export / 1e6:,.0f} MB, zstd", "jsonl-zstd", "count"),
+        )
+        finding = _compared(finding, _cases(programs, url), truth, 1)
+    return finding
+
+
+def stall(server: Server, size: Size) -> Finding:
+    """Many downloads in one loop: how long is it held."""
+    finding = Finding(
+        "stall",
+        "How long the loop is held",
+        [],
+        said=("stall p50", "stall p99", "stall p99.9", "stall max"),
+        note="Lateness of a 2 ms ticker in the loop that all downloads run in, in milliseconds.",
+    )
+    with _export(size.export // 10) as (file, made):
+        server.begin(file=str(file))
+        url = server.url()
+        for times in size.stalled:
+            programs = (
+                ours(f"{times} downloads, no sink", "null", "count", times=times),
+                ours(f"{times} downloads, zstd", "jsonl-zstd", "count", times=times),
+            )
+            truth = Rows(made["rows"] * times, "")
+            finding = _compared(finding, _cases(programs, url), truth, size.repeats)
+    return finding
+
+
+EXPERIMENTS: dict[str, Callable[[Server, Size], Finding]] = {
+    "ways": ways,
+    "sinks": sinks,
+    "memory": memory,
+    "stall": stall,
+}
+"""By name, in the order in which they are done."""
+
+
+def _cases(programs: Iterable[Program], url: str) -> Iterator[Case]:
+    return (program.case({"url": url}) for program in programs)
+
+
+def _compared(finding: Finding, cases: Iterable[Case], truth: Rows, repeats: int) -> Finding:
+    finding.results = [*finding.results, *compare(list(cases), truth, repeats, _note)]
+    finding.load = os.getloadavg()[0]
+    return finding
+
+
+def _note(text: str) -> None:
+    print("  " + text.splitlines()[-1], flush=True)
+
+
+@contextmanager
+def _export(size: int) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Make an export of campaigns, in a process of its own, which may become large."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "export.json.gz"
+        command = [*python("benchmarks.harness.exports"), "campaigns", str(size), str(file)]
+        yield file, json.loads(subprocess.run(command, check=True, capture_output=True, cwd=ROOT).stdout)
+
+
+def _rows_of(size: int) -> int:
+    with _export(size) as (_, made):
+        return int(made["rows"])
