@@ -20,7 +20,7 @@ COMMANDS = {
     "run": "Pull every export of every profile into the output folder.",
     "plan": "Show what run would do; ask for no export.",
     "profiles": "List the profiles the accounts manage.",
-    "check": "Try configuration, credentials, profiles, output folder and journal.",
+    "check": "Try configuration, credentials, profiles, output and workers.",
     "status": "Tell what the last run did, what is under way and what is missing.",
     "rows": "Decode one export file to JSON Lines on stdout.",
     "emulate": "Serve an Amazon Ads of our own on this machine.",

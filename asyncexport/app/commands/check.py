@@ -15,11 +15,13 @@ from asyncexport.app.console import count, size
 from asyncexport.app.exits import fix_of, worst
 from asyncexport.app.look import look
 from asyncexport.app.pull import MakeExporter
-from asyncexport.app.settings import Settings
+from asyncexport.app.settings import Settings, harmless_environment
 from asyncexport.app.sinking import sink_of
 from asyncexport.engine.exporter import Exporter
+from asyncexport.engine.runners import begins, starting
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateError, TooManyOpenFiles
 from asyncexport.models import Discovery
+from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.redact import safe_line
 
 
@@ -30,10 +32,10 @@ from asyncexport.sansio.redact import safe_line
 @options.logs
 @click.pass_context
 def command(ctx: click.Context, /, *, settings: Settings, out: str, account: tuple[str, ...], **_logs: object) -> None:
-    """Try configuration, credentials, profiles, output folder and journal.
+    """Try configuration, credentials, profiles, output and workers.
 
-    One line each; no export is asked for. The output folder is made if it is not there. The exit status is the one a
-    run would end with.
+    One line each, and one for the journal; no export is asked for. The output folder is made if it is not there. The
+    exit status is the one a run would end with.
     """
     ctx.exit(asyncio.run(_check(settings.choose(out=out, accounts=account))))
 
@@ -67,6 +69,23 @@ async def findings(
     else:
         yield "output", f"{settings.sink.path} can be written to, {size(free)} free", None
     yield _journal(settings.run.state_dir)
+    yield "workers", await _workers(settings), None
+
+
+async def _workers(settings: Settings) -> str:
+    """Say where the transfers of large exports would run; that they cannot run elsewhere is no fault."""
+    most, limits = settings.run.workers, settings.limits
+    if most == 0:
+        return "0, so all transfers run in the one process"
+    start = starting(
+        ca_file=settings.run.ca_file,
+        backoff=Backoff(),
+        sink_timeout=limits.sink_timeout,
+        environment=harmless_environment(settings.accounts),
+    )
+    if await begins(start):
+        return f"{count(most, 'process', 'processes')} can be started for the transfers of large exports"
+    return "processes cannot be started, so all transfers run in the one"
 
 
 def _journal(state_dir: Path | None) -> tuple[str, str, AsyncexportError | None]:

@@ -96,6 +96,7 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._failure = ""
         self._is_buried = False
+        self._begun = asyncio.Event()
         self._living = asyncio.create_task(self._live())
 
     def __repr__(self) -> str:
@@ -130,6 +131,11 @@ class Worker:
                 raise RuntimeError(f"a transfer failed in its worker process:\n{text}")
             case _:
                 raise WorkerEnded(self._failure or "it ended")
+
+    async def begun(self) -> bool:
+        """Come back when the process is at work, or when it has ended before it was; return which."""
+        await self._begun.wait()
+        return self.is_ready
 
     def close(self) -> None:
         """Take no more errands and let the process end: it sees that nobody is there any more."""
@@ -207,6 +213,7 @@ class Worker:
         if self._process is not None:
             await self._process.wait()
         self._is_buried = True
+        self._begun.set()
         for inbox in self._errands.values():
             inbox.put_nowait(None)
 
@@ -235,6 +242,7 @@ class Worker:
         match message:
             case Ready():
                 self.is_ready = True
+                self._begun.set()
             case Logged(record=record):
                 logger = logging.getLogger(record.name)
                 if logger.isEnabledFor(record.levelno):

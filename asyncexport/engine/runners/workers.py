@@ -59,6 +59,15 @@ def starting(
     return start
 
 
+async def begins(start: Callable[[], Worker]) -> bool:
+    """Return whether worker processes can be started here, by starting one and ending it."""
+    worker = start()
+    try:
+        return await worker.begun()
+    finally:
+        await _ended([worker])
+
+
 class Pool:
     """The worker processes of one exporter: none at first, at most ``workers``. Close it in the loop that uses it.
 

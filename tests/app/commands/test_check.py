@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from asyncexport.app.cli import main
 from asyncexport.app.commands.check import findings
-from asyncexport.app.settings import RunSettings, Settings, SinkSettings
+from asyncexport.app.console import count
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings, cores
 from asyncexport.models import Discovery
 from tests.app.conftest import Emulate, Emulated
 from tests.app.support import FakeExporter, account
@@ -31,6 +34,7 @@ def test_all_is_well(emulate: Emulate) -> None:
         "ok      account account-2/EU: token granted, 1 profile",
         f"ok      output: {emulated.folder} can be written to, ROOM free",
         f"ok      journal: 0 exports in {emulated.folder.parent}/state/journal.sqlite3",
+        f"ok      workers: {count(cores(), 'process', 'processes')} can be started for the transfers of large exports",
     ]
     assert set(emulated.server.state.counters.requests) == {"token", "profiles"}
 
@@ -41,7 +45,7 @@ def test_what_is_not_well(emulate: Emulate, tmp_path: Path) -> None:
     emulated = emulate(weather="token nth=1: deny-invalid_grant")
     result = called(emulated, "--out", str(tmp_path / "file"))
     assert result.exit_code == 74
-    good, account, output, _ = result.stdout.splitlines()
+    good, account, output, *_ = result.stdout.splitlines()
     assert good.startswith("ok      configuration")
     assert account.startswith("failed  account account-1/NA: ")
     assert account.endswith("-> put the new refresh token in place of the old one")
@@ -61,6 +65,7 @@ def test_a_profile_that_is_not_listed(emulate: Emulate) -> None:
         "failed  account account-1/NA/5",
         "ok      output",
         "ok      journal",
+        "ok      workers",
     ]
 
 
@@ -71,7 +76,7 @@ def test_a_journal_that_cannot_be_used(emulate: Emulate, tmp_path: Path) -> None
     (tmp_path / "state" / "journal.sqlite3").write_bytes(b"nonsense" * 1000)
     result = called(emulated)
     assert result.exit_code == 74
-    assert result.stdout.splitlines()[-1].startswith(
+    assert result.stdout.splitlines()[-2].startswith(
         f"failed  journal: {tmp_path}/state/journal.sqlite3 cannot be used"
     )
     assert "--rebuild" in result.stdout
@@ -80,7 +85,18 @@ def test_a_journal_that_cannot_be_used(emulate: Emulate, tmp_path: Path) -> None
 async def test_a_run_that_keeps_no_journal(tmp_path: Path) -> None:
     """Without a state folder there is nothing to find fault with."""
     settings = Settings(
-        accounts=(account(),), run=RunSettings(state_dir=None), sink=SinkSettings(path=tmp_path / "exports")
+        accounts=(account(),), run=RunSettings(state_dir=None, workers=0), sink=SinkSettings(path=tmp_path / "exports")
     )
-    *_, last = [each async for each in findings(settings, FakeExporter(Discovery(())))]
-    assert last == ("journal", "none is kept", None)
+    *_, journal, workers = [each async for each in findings(settings, FakeExporter(Discovery(())))]
+    assert journal == ("journal", "none is kept", None)
+    assert workers == ("workers", "0, so all transfers run in the one process", None)
+
+
+def test_processes_that_cannot_be_started(emulate: Emulate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run would go on without them, so this is told and is no failure."""
+    emulated = emulate()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    result = called(emulated)
+    assert result.exit_code == 0
+    last = result.stdout.splitlines()[-1]
+    assert last == "ok      workers: processes cannot be started, so all transfers run in the one"

@@ -1,0 +1,1 @@
+"""Where transfers run, measured: in the loop, in one worker process, in two."""

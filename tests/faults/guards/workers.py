@@ -1,0 +1,66 @@
+"""Guards of the worker processes: what dies with them is done again, and nothing of them stays."""
+
+from __future__ import annotations
+
+from tests.faults.guards.mutant import Mutant
+
+_RUNNERS = ("tests/engine/runners",)
+
+WORKERS = (
+    Mutant(
+        "a transfer that is cancelled is not waited for",
+        "engine/runners/process.py",
+        "                await self._cancelled(number, inbox)\n",
+        "                self._send(Cancel(number))\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a worker that does not answer holds its caller for ever",
+        "engine/runners/process.py",
+        "        killing = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self.kill)\n",
+        "        killing = asyncio.get_running_loop().call_later(86400.0, self.kill)\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a transfer may kill workers without end",
+        "engine/runners/workers.py",
+        "            if deaths == DEATHS:\n",
+        "            if deaths == 99:\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a deadly transfer takes its neighbours down with it each time",
+        "engine/runners/workers.py",
+        "            alone = deaths == DEATHS - 1\n",
+        "            alone = False\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a sink that does not travel is sent all the same",
+        "engine/runners/workers.py",
+        "        if not isinstance(sink, Travels) or not sink.travels:\n",
+        "        if False:\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a world of the caller's own is left behind",
+        "engine/exporter.py",
+        "        if workers and session is None and transport is None and clock is None and random is None:\n",
+        "        if workers:\n",
+        ("tests/engine/test_exporter.py",),
+    ),
+    Mutant(
+        "a worker without an exporter goes on",
+        "engine/runners/worker.py",
+        "        await bench.clear()\n",
+        "        await asyncio.sleep(3600)\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "all transfers that are ready hold the loop one after the other",
+        "engine/turns.py",
+        "        await self._lock.acquire()\n",
+        "        await anyio.lowlevel.checkpoint(); self._lock = anyio.Lock(); await self._lock.acquire()\n",
+        ("tests/engine/test_turns.py",),
+    ),
+)
