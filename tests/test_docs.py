@@ -16,6 +16,7 @@ import pytest
 from asyncexport.accounts import Account, Secret
 from asyncexport.adapters.journal import LabelCount, Slow
 from asyncexport.app.cli import main
+from asyncexport.app.commands.changes import Difference
 from asyncexport.app.commands.emulate import configuration
 from asyncexport.app.commands.plan import as_json as plan_lines
 from asyncexport.app.commands.profiles import as_json as profile_lines
@@ -27,10 +28,13 @@ from asyncexport.app.present import Present
 from asyncexport.app.report import JsonReport, outcome_facts
 from asyncexport.app.settings import load
 from asyncexport.app.standing import Gap, Standing
+from asyncexport.batch import Batch
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import AuthError, ExportFailed
-from asyncexport.models import Discovery, Summary
+from asyncexport.models import Discovery, Entity, Summary
+from asyncexport.sinks import JsonLines
 from tests.app.support import STARTED, failed, in_parts, job, profile, refused
+from tests.sinks.support import order, store
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parent.parent
@@ -135,7 +139,16 @@ def documented_keys() -> dict[tuple[str, str], set[str]]:
     return {(command, event): keys for commands, events, keys in rows for command in commands for event in events}
 
 
-def printed_keys() -> dict[tuple[str, str], set[str]]:
+def change_lines(folder: Path) -> list[str]:
+    """Return what ``changes`` prints of two small snapshots."""
+    for label, ids in {"a": "12", "b": "23"}.items():
+        rows = [{"campaignId": each, "adProduct": "SPONSORED_PRODUCTS", "name": each + label} for each in ids]
+        text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        asyncio.run(store(JsonLines(folder), order(snapshot=label), (Batch(text, 2),)))
+    return [json.dumps(facts) for facts in Difference(folder, "a", "b").events([Entity.CAMPAIGNS])]
+
+
+def printed_keys(folder: Path) -> dict[tuple[str, str], set[str]]:
     """Return the keys of the JSON lines that the commands print of facts that lack nothing."""
     broken = refused(AuthError("no"), profile_id="1")
     discovery = Discovery((profile("1"),), skipped=(profile("2", kind="agency"),), refused=(broken,))
@@ -152,6 +165,7 @@ def printed_keys() -> dict[tuple[str, str], set[str]]:
         "plan": plan_lines(discovery, [job()], Present(), Estimate(())),
         "profiles": profile_lines(discovery),
         "status": list(status_lines(found, 1.0)),
+        "changes": change_lines(folder),
     }
     keys: dict[tuple[str, str], set[str]] = {}
     for command, texts in printed.items():
@@ -160,9 +174,9 @@ def printed_keys() -> dict[tuple[str, str], set[str]]:
     return keys
 
 
-def test_every_key_of_json_lines_is_documented() -> None:
+def test_every_key_of_json_lines_is_documented(tmp_path: Path) -> None:
     """Whoever reads the lines by a program finds each event with its keys, and none that is not printed."""
-    documented, printed = documented_keys(), printed_keys()
+    documented, printed = documented_keys(), printed_keys(tmp_path)
     assert documented.keys() == printed.keys()
     exceptions = {(command, "failed"): {"entity", "export_id"} for command in ("plan", "profiles")}
     for where, keys in printed.items():

@@ -14,9 +14,9 @@ the types, which is why that one comes last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from asyncexport.models import TARGET_LEVELS, TARGET_TYPES, Entity, Filters
@@ -63,6 +63,16 @@ def share_rows(one: Filters, other: Filters, entity: Entity) -> bool:
     """Return whether a row could be asked for by both."""
     ours, theirs = _words(one, entity).values(), _words(other, entity).values()
     return all(set(words) & set(others) for words, others in zip(ours, theirs, strict=True))
+
+
+def joint(parts: Sequence[Filters], entity: Entity) -> Filters | None:
+    """Return the filters that ask for exactly the rows of all ``parts``; None if there are none such."""
+    words: dict[str, tuple[Any, ...]] = {}
+    for name, _ in _OF_TARGETS:
+        own = [getattr(part, name) for part in parts]
+        words[name] = tuple(chain.from_iterable(own)) if all(own) else ()
+    box = Filters(**words)
+    return box if leading_whole(box, entity, parts) == len(parts) else None
 
 
 def _words(filters: Filters, entity: Entity) -> dict[str, tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.models import AD_PRODUCTS, STATES, TARGET_LEVELS, TARGET_TYPES, Entity, Filters
-from asyncexport.sansio.splitting import leading_whole, share_rows, split
+from asyncexport.sansio.splitting import joint, leading_whole, share_rows, split
 
 NEW = ("SPONSORED_TELEVISION", "ENDED")
 """Words that no document of today knows."""
@@ -165,3 +165,23 @@ def test_filters_that_share_rows() -> None:
     assert share_rows(split(PARTS[0], Entity.ADS)[0], PARTS[0], Entity.ADS)
     assert not share_rows(PARTS[0], PARTS[1], Entity.ADS)
     assert not share_rows(split(PARTS[0], Entity.ADS)[0], PARTS[1], Entity.ADS)
+
+
+def test_parts_joined_again() -> None:
+    """Parts are joined to what they were split from; what leaves a hole or overlaps is nothing in one."""
+    parts = split(Filters(), Entity.TARGETS)
+    deeper = (*split(parts[0], Entity.TARGETS), *parts[1:])
+    for whole in (parts, deeper):
+        joined = joint(whole, Entity.TARGETS)
+        assert joined is not None
+        assert joined.fingerprint == Filters().fingerprint
+    assert joint(parts[:2], Entity.TARGETS) == Filters(AD_PRODUCTS[:2])
+    assert joint(deeper[1:], Entity.TARGETS) is None
+    assert joint((parts[0], parts[0]), Entity.TARGETS) is None
+
+
+def test_parts_of_which_one_asks_for_all() -> None:
+    """No words stand for all words."""
+    keywords = Filters(target_types=("KEYWORD",), ad_products=AD_PRODUCTS[:1])
+    assert joint((keywords, Filters(AD_PRODUCTS[1:])), Entity.TARGETS) is None
+    assert joint((keywords,), Entity.TARGETS) == keywords

@@ -1,0 +1,89 @@
+"""Reading a tree again: the same rows whatever format they were stored in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from asyncexport.errors import SinkError
+from asyncexport.models import Entity, Filters
+from asyncexport.sinks import JsonLines, Parquet
+from asyncexport.sinks.stored import Snapshot, rows, snapshots
+from asyncexport.sinks.tree import Tree
+from tests.sinks.support import FOLDER, order, part_of, store
+from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
+
+SINKS: list[Callable[[Path], Tree]] = [
+    JsonLines,
+    partial(JsonLines, compression="gzip"),
+    partial(JsonLines, compression="none"),
+    Parquet,
+]
+
+
+def found(root: Path, label: str = "night", entity: Entity = Entity.CAMPAIGNS) -> list[Snapshot]:
+    return list(snapshots(root, label, entity))
+
+
+@pytest.mark.parametrize("sink", SINKS)
+async def test_rows_of_every_format(sink: Callable[[Path], Tree], tmp_path: Path) -> None:
+    """They are what went in, by columns and extra fields."""
+    for entity in (Entity.CAMPAIGNS, Entity.TARGETS):
+        lines = lines_of(entity)
+        await store(sink(tmp_path), order_of(entity), batches_of(lines))
+        (snapshot,) = found(tmp_path, entity=entity)
+        known = [{name: value for name, value in row.items() if name != "extra"} for row in in_columns(lines, entity)]
+        read = [{name: row.get(name) for name in known[0]} for row in rows(snapshot)]
+        assert snapshot.subject == (entity.value, "acme", "EU", "123")
+        assert [row["state"] for row in read] == [row["state"] for row in known]
+        extra = [row for row, kept in zip(rows(snapshot), in_columns(lines, entity), strict=True) if kept["extra"]]
+        assert all("isMultiAdGroupsEnabled" in row for row in extra)
+
+
+async def test_formats_agree(tmp_path: Path) -> None:
+    """So snapshots of two formats can be compared."""
+    lines = [b'{"campaignId":"1","optimization":[{"bidStrategy":"X"}],"new":{"a":1},"startDate":"2024-01-02"}']
+    for name, sink in (("a", JsonLines), ("b", Parquet)):
+        await store(sink(tmp_path / name), order(), batches_of(lines))
+    one, other = (
+        [{name: value for name, value in row.items() if value is not None} for row in rows(found(tmp_path / each)[0])]
+        for each in "ab"
+    )
+    assert one == other
+    assert one[0]["new"] == {"a": 1}
+
+
+async def test_parts(tmp_path: Path) -> None:
+    """They are one snapshot, which asked for what they asked for together; one that is missing ends it."""
+    for number in range(3):
+        await store(JsonLines(tmp_path), part_of(number))
+    (snapshot,) = found(tmp_path)
+    assert (len(snapshot.records), len(snapshot.digests), len(list(rows(snapshot)))) == (3, 3, 9)
+    assert snapshot.filters is not None
+    assert snapshot.filters.fingerprint == Filters().fingerprint
+    (tmp_path / FOLDER / "part-1.jsonl.zst").write_bytes(b"another size")
+    (snapshot,) = found(tmp_path)
+    assert (len(snapshot.records), snapshot.filters) == (1, part_of(0).job.filters)
+
+
+@pytest.mark.parametrize("content", [None, b"{}"])
+async def test_what_has_no_record_is_no_snapshot(content: bytes | None, tmp_path: Path) -> None:
+    """Somebody else's files are not read."""
+    await store(JsonLines(tmp_path))
+    record = tmp_path / FOLDER / "_part-0.receipt.json"
+    record.unlink() if content is None else record.write_bytes(content)
+    assert found(tmp_path) == []
+    assert found(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(("sink", "name"), [(JsonLines, "part-0.jsonl.zst"), (Parquet, "part-0.parquet")])
+async def test_a_damaged_file(sink: Callable[[Path], Tree], name: str, tmp_path: Path) -> None:
+    """It is named, with what to do."""
+    receipt = await store(sink(tmp_path))
+    (tmp_path / FOLDER / name).write_bytes(b"?" * receipt.bytes)
+    (snapshot,) = found(tmp_path)
+    with pytest.raises(SinkError, match=f"{name} cannot be read"):
+        list(rows(snapshot))
