@@ -23,8 +23,8 @@ import signal
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from asyncexport.adapters.clock import SystemClock
@@ -72,7 +72,14 @@ def main(descriptor: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 20)
-    asyncio.run(serve(socket.socket(fileno=descriptor), logging.getLogger()))
+    asyncio.run(serve(socket.socket(fileno=descriptor), logging.getLogger(), end_anyway))
+
+
+def end_anyway() -> None:
+    """End the process in :data:`LAST_SECONDS`, even if its loop hangs then, or waits for a task or a thread."""
+    ending = threading.Timer(LAST_SECONDS, os._exit, (1,))
+    ending.daemon = True
+    ending.start()
 
 
 def _aiohttp(setup: Setup) -> AbstractAsyncContextManager[Transport]:
@@ -82,44 +89,28 @@ def _aiohttp(setup: Setup) -> AbstractAsyncContextManager[Transport]:
 async def serve(
     connection: socket.socket,
     root: logging.Logger,
+    when_left: Callable[[], None],
     transport_for: Callable[[Setup], AbstractAsyncContextManager[Transport]] = _aiohttp,
 ) -> None:
-    """Do what is asked until the other end has gone. What comes to the logger ``root`` is sent there."""
+    """Do what is asked until the other end has gone; then ``when_left`` is called, before anything is given up.
+
+    What comes to the logger ``root`` is sent to the other end.
+    """
     reader, writer = await asyncio.open_connection(sock=connection)
     try:
         setup = await received(reader)
         if setup is not None:
             async with transport_for(setup) as transport:
-                await _work(setup, transport, reader, writer, root)
+                bench = Bench(setup, transport, writer)
+                root.handlers = [_Sending(bench)]
+                root.setLevel(setup.level)
+                bench.send(Ready())
+                while (message := await received(reader)) is not None:
+                    bench.take(message)
+                when_left()
+                await bench.clear()
     finally:
         writer.close()
-
-
-async def _work(
-    setup: Setup,
-    transport: Transport,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    root: logging.Logger,
-) -> None:
-    bench = Bench(setup, transport, writer)
-    root.handlers = [_Sending(bench)]
-    root.setLevel(setup.level)
-    bench.send(Ready())
-    while (message := await received(reader)) is not None:
-        bench.take(message)
-    with _ending_within(LAST_SECONDS):
-        await bench.clear()
-
-
-@contextmanager
-def _ending_within(seconds: float) -> Iterator[None]:
-    """End the process in so many seconds unless the block ends before, even if the loop hangs."""
-    ending = threading.Timer(seconds, os._exit, (1,))
-    ending.daemon = True
-    ending.start()
-    yield
-    ending.cancel()
 
 
 class Bench:

@@ -73,7 +73,7 @@ class NearWorker(Worker):
 
     async def _start(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()
-        self.serving = asyncio.create_task(serve(theirs, self.root, self._opened))
+        self.serving = asyncio.create_task(serve(theirs, self.root, lambda: None, self._opened))
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._writer.writelines(self._unsent)
         self._unsent.clear()

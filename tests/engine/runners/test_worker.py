@@ -32,7 +32,7 @@ async def test_an_exporter_that_has_gone_before_its_first_word() -> None:
     """Nothing was begun, and nothing is left."""
     ours, theirs = socket.socketpair()
     ours.close()
-    await serve(theirs, root())
+    await serve(theirs, root(), lambda: None)
 
 
 async def test_transfers_that_do_not_end_do_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ async def test_transfers_that_do_not_end_do_not_keep_the_process(monkeypatch: py
     download = Stopping(hang)
     ours, theirs = socket.socketpair()
     with ours:
-        serving = asyncio.create_task(serve(theirs, root(), scripted))
+        serving = asyncio.create_task(serve(theirs, root(), worker.end_anyway, scripted))
         ours.sendall(framed(SETUP) + framed(Begin(0, pickle.dumps((order(), Standing("hangs"))))))
         await download.begun.wait()
     assert await asyncio.to_thread(ended.wait, 10)

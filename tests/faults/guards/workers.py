@@ -52,8 +52,15 @@ WORKERS = (
     Mutant(
         "a worker without an exporter goes on",
         "engine/runners/worker.py",
-        "        await bench.clear()\n",
-        "        await asyncio.sleep(3600)\n",
+        "                await bench.clear()\n",
+        "                await asyncio.sleep(3600)\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a worker whose clean-up hangs stays when its exporter has gone",
+        "engine/runners/worker.py",
+        "                when_left()\n",
+        "",
         _RUNNERS,
     ),
     Mutant(
