@@ -29,6 +29,15 @@ _SLICE = 16_384
 _TRAILER = 8
 
 
+class _Stage(Enum):
+    HEADER = "in a header"
+    BODY = "in a body"
+    TRAILER = "in a trailer"
+
+
+_IN_HEADER, _IN_BODY, _IN_TRAILER = _Stage
+
+
 @dataclass(frozen=True, slots=True)
 class GunzipLimits:
     """How far a file may grow: beyond it is taken for a bomb.
@@ -53,7 +62,7 @@ class Gunzip:
         self._pending = b""
         self._at = 0
         self._before = 0
-        self._stage = _Stage.HEADER
+        self._stage = _IN_HEADER
         self._members = 0
         self._header = self._next_header()
         self._inflater = self._backend.inflater()
@@ -88,20 +97,20 @@ class Gunzip:
 
     def close(self) -> None:
         """State that the file ends here. Raises :class:`GzipTruncated` unless it may."""
-        if self._members == 0 or self._stage is not _Stage.HEADER or self._header.size:
+        if self._members == 0 or self._stage is not _IN_HEADER or self._header.size:
             where = "inside a member" if self.bytes_in else "before its first byte"
             raise GzipTruncated(f"the gzip file ends {where}, after {self.bytes_in} bytes", offset=self.bytes_in)
 
     def _pieces(self) -> Iterator[bytes]:
         while self._at < len(self._pending):
-            match self._stage:
-                case _Stage.HEADER:
-                    self._read_header()
-                case _Stage.BODY:
-                    if piece := self._inflate():
-                        yield piece
-                case _Stage.TRAILER:
-                    self._read_trailer()
+            stage = self._stage
+            if stage is _IN_BODY:
+                if piece := self._inflate():
+                    yield piece
+            elif stage is _IN_HEADER:
+                self._read_header()
+            else:
+                self._read_trailer()
 
     def _next_header(self) -> HeaderReader:
         return HeaderReader(start=self.bytes_in, later=self._members > 0, limit=self._limits.header)
@@ -113,7 +122,7 @@ class Gunzip:
         if self._members == self._limits.members:
             raise self._bomb(f"it has more than {self._limits.members} members")
         self._inflater, self._crc, self._length = self._backend.inflater(), 0, 0
-        self._stage = _Stage.BODY
+        self._stage = _IN_BODY
 
     def _inflate(self) -> bytes:
         fed = self._pending[self._at : self._at + _SLICE]
@@ -127,7 +136,7 @@ class Gunzip:
         rest = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
         self._at += len(fed) - len(rest)
         if self._inflater.eof:
-            self._stage = _Stage.TRAILER
+            self._stage = _IN_TRAILER
         self._account(piece)
         return piece
 
@@ -153,7 +162,7 @@ class Gunzip:
             raise self._mismatch("length")
         self._trailer = b""
         self._members += 1
-        self._stage, self._header = _Stage.HEADER, self._next_header()
+        self._stage, self._header = _IN_HEADER, self._next_header()
 
     def _mismatch(self, what: str) -> GzipCorrupt:
         start = self.bytes_in - _TRAILER
@@ -164,9 +173,3 @@ class Gunzip:
             f"the gzip file was given up at byte {self.bytes_in}: {reason}; raise the limit if it is meant to",
             offset=self.bytes_in,
         )
-
-
-class _Stage(Enum):
-    HEADER = "in a header"
-    BODY = "in a body"
-    TRAILER = "in a trailer"

@@ -22,7 +22,8 @@ import msgspec
 import orjson
 
 from asyncexport.errors import DecodeError, JsonEncoding, JsonSyntax
-from asyncexport.sansio.row_ends import STRING, too_deep
+from asyncexport.sansio.row_depth import too_deep
+from asyncexport.sansio.row_ends import STRING
 
 _EDGE: Final = 16
 """Nothing that ends within so many bytes of a cut is a fault: the longest escape or literal may still go on."""

@@ -25,10 +25,22 @@ _LEFT, _RIGHT = 32, 64
 class Separator:
     """The mark, and what is known about where it is not. Offsets are in the buffer that is passed in."""
 
-    __slots__ = ("_bare", "_common", "_doubted", "_learn_from", "_left", "_mark", "_right", "_trusted_from")
+    __slots__ = (
+        "_bare",
+        "_common",
+        "_doubted",
+        "_lead",
+        "_learn_from",
+        "_left",
+        "_mark",
+        "_right",
+        "_trusted_from",
+        "gap",
+    )
 
     def __init__(self) -> None:
         self._mark = self._left = self._right = b""
+        self._lead = self.gap = 0
         self._bare = 0, 0
         self._learn_from = 0
         self._trusted_from = 0
@@ -43,15 +55,17 @@ class Separator:
         return bool(self._mark) and at >= self._trusted_from
 
     def first(self, text: bytearray, end: int) -> int:
-        """Return the first proposed end of a row that is not before ``end``, or ``NOT_FOUND``."""
+        """Return the first proposed end of a row that is not before ``end``, or ``NOT_FOUND``.
+
+        Behind it stands what separates rows, ``gap`` bytes of it, and then the beginning of a row.
+        """
         beyond = max(len(text) - len(self._mark) + 1, 0)
-        start = min(max(end - len(self._left) - 1, 0), beyond)
+        start = min(max(end - self._lead, 0), beyond)
         bare_from, bare_to = self._bare
         known = bare_from <= start <= bare_to
-        begin = bare_to if known else start
-        found = text.find(self._mark, begin)
+        found = text.find(self._mark, bare_to if known else start)
         if found != NOT_FOUND:
-            return found + len(self._left) + 1
+            return found + self._lead
         self._bare = bare_from if known else start, beyond
         return NOT_FOUND
 
@@ -60,7 +74,7 @@ class Separator:
         bare_from, bare_to = self._bare
         found = text.rfind(self._mark, at, bare_from + len(self._mark) - 1)
         if found != NOT_FOUND:
-            return found + len(self._left) + 1
+            return found + self._lead
         self._bare = min(at, bare_from), bare_to
         return NOT_FOUND
 
@@ -116,6 +130,7 @@ class Separator:
 
     def _set(self, left: bytes, right: bytes) -> None:
         self._left, self._right, self._mark = left, right, left + b"}" + right
+        self._lead, self.gap = len(left) + 1, right.index(b"{")
         self._bare = 0, 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.sansio.pieces import joined, lines_of, rows_of
+from asyncexport.sansio.pieces import line_of, lines_of, rows_of
 from tests.sansio.test_row_ends import depth
 from tests.sansio.test_rows import ARRAYS, STYLES, dumps, oracle
 from tests.support import steady
@@ -19,8 +19,10 @@ def text_of(array: bytes, levels: int = 64) -> list[Any] | None:
     lines = lines_of(array, levels)
     if lines is None:
         return None
-    rows = lines.text.split(b"\n")
-    assert (len(rows), len(rows[-1])) == (lines.count, lines.last)
+    rows = lines.text.splitlines(keepends=True)
+    for row, (line, begin, end) in zip(rows, lines.placed(array), strict=True):
+        assert row == line == line_of(array[begin:end])
+    assert len(rows) == len(lines.rows)
     return [json.loads(row) for row in rows]
 
 
@@ -107,9 +109,30 @@ def test_numbers_are_exact_or_not_proved() -> None:
         assert rows_of(b'[{"a":' + huge + b"}]", 64) is None
         lines = lines_of(b'[{"a":' + huge + b"}]", 64)
         assert lines is not None
-        assert lines.text == b'{"a":' + huge + b"}"
+        assert lines.text == b'{"a":' + huge + b"}\n"
 
 
 def test_lines_have_no_line_breaks_of_their_own() -> None:
     """Breaks between tokens go, and nothing else does."""
-    assert joined([b'{"a":\r\n "\\n"}', b"{}"]) == b'{"a": "\\n"}\n{}'
+    assert line_of(b'{"a":\r\n "\\n"}') == b'{"a": "\\n"}\n'
+    lines = lines_of(b'[{"a":\r\n "\\n"}\n,\r{}]', 64)
+    assert lines is not None
+    assert lines.text == b'{"a": "\\n"}\n{}\n'
+
+
+@pytest.mark.parametrize("foreign", [1, 3, 8])
+def test_utf8_is_judged_in_rows_and_across_them(foreign: int) -> None:
+    """Whether few rows hold other letters or most do: half a letter is not made whole by another half elsewhere."""
+    rows = [b'{"a":"\xc3\xbc","b":[]}'] * foreign + [b'{"a":"u","b":[]}'] * (9 - foreign)
+    assert text_of(b"[" + b",".join(rows) + b"]") == [json.loads(row) for row in rows]
+    for bad in (b'{"a":"\xc3","b":"\xbc"}', b'{"a":"\xbc"}', b'{"a":"\xc3 \xbc"}'):
+        assert lines_of(b"[" + b",".join([*rows, bad]) + b"]", 64) is None
+    halves = [b'{"a":"\xc3"}', b'{"a":"\xbc"}']
+    assert lines_of(b"[" + b",".join([*halves, *rows]) + b"]", 64) is None
+
+
+def test_other_letters_are_no_levels() -> None:
+    """A row of many bytes beyond ASCII is as deep as its brackets."""
+    row = '{"a":["' + "ü" * 100 + '"]}'
+    assert text_of(f"[{row}]".encode(), 2) == [json.loads(row)]
+    assert lines_of(f"[{row}]".encode(), 1) is None

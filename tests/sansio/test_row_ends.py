@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.sansio.row_ends import NOT_FOUND, depth_of, object_end, string_end, too_deep
+from asyncexport.sansio import row_ends
+from asyncexport.sansio.row_ends import NOT_FOUND, _value_end, object_end, string_end
 from tests.support import steady
 
 TEXTS = st.text(alphabet='{}[],:"\\ aü😀', max_size=8)
@@ -62,21 +64,27 @@ def test_the_end_of_any_string_is_found(text: str) -> None:
     assert string_end(quoted[:-1], 0) == NOT_FOUND
 
 
-@steady
-@given(OBJECTS)
-def test_depth_counts_brackets_outside_strings(row: dict[str, object]) -> None:
-    """The depth of a row is that of its deepest bracket."""
-    assert depth_of(json.dumps(row, ensure_ascii=False).encode()) == depth(row)
+def test_the_parser_says_where_an_object_ends() -> None:
+    """What the parser of JSON at hand says of a value that something follows is understood, with blanks and without."""
+    assert _value_end(b'[{"a":"}"},{"a":1}]', 1) == 10
+    assert _value_end(b'{"a":1} \r\n\t]', 0) == 7
+    assert _value_end(b'{"a":1}', 0) == 7
+    assert _value_end(b'{"a":1', 0) == NOT_FOUND
 
 
-@pytest.mark.parametrize("text", [b'{"a":[[ "[[[[[', b'{"a":[[ "\\\\\\"[[[['])
-def test_depth_of_a_beginning_does_not_count_an_open_string(text: bytes) -> None:
-    """Brackets in a string that is still open are text."""
-    assert depth_of(text) == 3
+@pytest.mark.parametrize("text", [b'{"a":x},{}', b'{"a":[}},{}', nest(100_000) + b",{}"])
+def test_damage_and_depth_are_left_to_the_brackets(text: bytes) -> None:
+    """Where the parser refuses or gives up, brackets are counted: nothing is concluded from its refusal."""
+    assert _value_end(text, 0) is None
+    assert object_end(text, 0) == len(text) - 3
 
 
-def test_too_deep_is_more_than_the_limit() -> None:
-    """The limit itself is allowed, many brackets side by side are not depth."""
-    assert not too_deep(nest(64), 64)
-    assert too_deep(nest(65), 64)
-    assert not too_deep(b'{"a":[' + b"[]," * 200 + b"[]]}", 64)
+def test_a_parser_that_words_its_refusals_otherwise_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version's words are not understood; ends are found all the same."""
+
+    def other(_text: object) -> msgspec.Raw:
+        raise msgspec.DecodeError("more follows at 7")
+
+    monkeypatch.setattr(row_ends, "_value", other)
+    assert object_end(b'{"a":1},{}', 0) == 7
+    assert object_end(b'{"a":1', 0) == NOT_FOUND

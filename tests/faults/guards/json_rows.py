@@ -15,7 +15,7 @@ JSON_ROWS = (
     Mutant(
         "the array need not be closed",
         "sansio/rows.py",
-        "if self._expected is not _Expected.END:",
+        "if self._expected is not _END:",
         "if False:",
         _ROWS,
     ),
@@ -29,7 +29,7 @@ JSON_ROWS = (
     Mutant(
         "an array may end with a comma",
         "sansio/rows.py",
-        'if byte == ord("]") and self._expected is _Expected.ROW_OR_END:',
+        'if byte == ord("]") and self._expected is _ROW_OR_END:',
         'if byte == ord("]"):',
         _ROWS,
     ),
@@ -55,10 +55,17 @@ JSON_ROWS = (
         _ROWS,
     ),
     Mutant(
+        "only rows that begin with other letters need be UTF-8",
+        "sansio/pieces.py",
+        "if not marked.isascii()]",
+        'if marked[:1] > b"\\x7f"]',
+        _ROWS,
+    ),
+    Mutant(
         "no limit to the depth of a piece's text",
         "sansio/pieces.py",
-        "if _too_deep(text, depth):",
-        "if False:",
+        "if max(map(len, marks)) > depth and _too_deep(text, marks, depth)",
+        "if False",
         _ROWS,
     ),
     Mutant(
@@ -78,7 +85,7 @@ JSON_ROWS = (
     Mutant(
         "no limit to the rows of a piece of text",
         "sansio/rows.py",
-        "if lines is None or self._count + lines.count > self._limits.rows:",
+        "if lines is None or self._count + len(lines.rows) > self._limits.rows:",
         "if lines is None:",
         _ROWS,
     ),
@@ -108,7 +115,7 @@ JSON_ROWS = (
         "sansio/rows.py",
         "if too_deep(row, self._limits.depth):",
         "if False:",
-        (*_ROWS, "tests/sansio/test_row_ends.py"),
+        (*_ROWS, "tests/sansio/test_row_depth.py"),
     ),
     Mutant(
         "a byte order mark is passed over",
