@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncexport import batch as module
 from asyncexport.batch import Batch, parse_exact
 from asyncexport.errors import JsonSyntax
 from tests.support import steady
@@ -113,3 +116,27 @@ def test_lines_that_hold_more_than_one_row_are_refused() -> None:
     """A count that is not that of the lines is never evened out."""
     with pytest.raises(JsonSyntax):
         Batch(b'{"a":1} {"b":2}\n', 1).rows()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("number", ["1", "1e400"])
+def test_the_collector_rests_while_a_large_row_is_built(
+    enabled: bool, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as it was before, also when a number is refused; small rows leave it alone."""
+    seen, real = [], module._rows
+
+    def watched(text: bytes) -> list[dict[str, Any]]:
+        seen.append(gc.isenabled())
+        return real(text)
+
+    monkeypatch.setattr(module, "_rows", watched)
+    gc.enable() if enabled else gc.disable()
+    try:
+        for size in (10, 1 << 20):
+            with suppress(JsonSyntax):
+                batch('{"a":"' + "x" * size + f'","b":{number}}}').rows()
+            assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert seen == [enabled, False]
