@@ -22,7 +22,7 @@ COMMANDS = {
     "profiles": "List the profiles the accounts manage.",
     "check": "Try configuration, credentials, profiles, output and workers.",
     "status": "Tell what the last run did, what is under way and what is missing.",
-    "changes": "Tell what differs between two snapshots, row by row and field by field.",
+    "changes": "Tell what was added, changed and removed between snapshots.",
     "rows": "Decode one export file to JSON Lines on stdout.",
     "emulate": "Serve an Amazon Ads of our own on this machine.",
     "demo": "Run the main job against the emulator, bad weather included.",

@@ -51,7 +51,7 @@ def command(
     settings: Places,  # noqa: ARG001  it is where ``out`` comes from
     **_logs: object,
 ) -> None:
-    """Tell what differs between two snapshots, row by row and field by field.
+    """Tell what was added, changed and removed between snapshots.
 
     JSON Lines and Parquet files are read, also one of each. A row that is in one snapshot only was added or removed
     where the filters of the other let that be said: all three states asked for, and the row's ad product. Profiles that
