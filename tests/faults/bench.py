@@ -32,7 +32,7 @@ from asyncexport.emulator.state import AdsState
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.events import Event
-from asyncexport.models import Entity, Filters, Job, Limits, Outcome, Profile, Refused, Summary
+from asyncexport.models import Entity, Exported, Filters, Job, Limits, Outcome, Profile, Refused, Summary
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.polling import Schedule
 from asyncexport.sinks import Memory
@@ -128,13 +128,16 @@ class Bench:
         """Run a schedule, let ``judge`` see it, and clear up after it; return what is wrong with it."""
         self._log.clear()
         self._complaints.clear()
-        await self._server.become(self._state(plan), content=lambda key: _object(plan.shape, key))
+        await self._become(plan)
         room = Path(tempfile.mkdtemp(dir=self._folder)) if plan.files or plan.journal else None
         try:
             return judge(await self._observed(plan, room))
         finally:
             if room is not None:
                 shutil.rmtree(room)
+
+    async def _become(self, plan: Plan) -> None:
+        await self._server.become(self._state(plan), content=lambda key: _object(plan.shape, key))
 
     def _state(self, plan: Plan) -> AdsState:
         return AdsState(
@@ -151,8 +154,10 @@ class Bench:
     async def _observed(self, plan: Plan, room: Path | None) -> Observed:
         folder = room / "exports" if room is not None and plan.files else None
         state = room / "state" if room is not None and plan.journal else None
-        server, memory, wire = self._server.state, Memory(), Tripwire(plan.trouble)
-        before = _census()
+        memory, wire = Memory(), Tripwire(plan.trouble)
+        if plan.stands:
+            await self._begin_with_what_stands(plan, sinks(folder, memory, Tripwire(None)))
+        server, before = self._server.state, _census()
         first = await self._visited(plan, sinks(folder, memory, wire), state, leaves=True)
         unmet = tuple(str(fault) for fault in server.weather.unmet())
         asked, second = len(server.journal), None
@@ -177,6 +182,14 @@ class Bench:
             leaks=leaks,
         )
 
+    async def _begin_with_what_stands(self, plan: Plan, sink: Any) -> None:
+        await self._become(plan.earlier)
+        visit = await self._visited(plan.earlier, sink, None, leaves=False)
+        stood = [len(each.receipt.parts) or 1 for each in visit.outcomes if isinstance(each, Exported)]
+        if stood != [plan.stands] * len(plan.subjects):
+            raise AssertionError(f"what should stand does not: {visit.outcomes}")
+        await self._become(plan)
+
     async def _visited(self, plan: Plan, sink: Any, state: Path | None, *, leaves: bool) -> Visit:
         """Run the exporter in a task of its own, so that it can be cancelled like a program that is told to stop."""
         visit = Visit()
@@ -198,6 +211,7 @@ class _Run:
         self._plan = plan
         self._visit = visit
         self._leaving = plan.leaving if leaves else None
+        self._again = leaves and plan.stands > 0
         self._exporter: Exporter | None = None
         self._clock = HurriedClock()
         self.task: asyncio.Task[None] | None = None
@@ -242,7 +256,7 @@ class _Run:
         ]
 
     async def _outcomes(self, exporter: Exporter, sink: Any) -> None:
-        async with exporter.run(self._visit.jobs, sink=sink) as outcomes:
+        async with exporter.run(self._visit.jobs, sink=sink, again=self._again) as outcomes:
             async for outcome in outcomes:
                 self._visit.outcomes.append(outcome)
                 if self._is_time() and self._leaving is not None:

@@ -3,6 +3,8 @@
 A doom is aimed at one job (or at what comes before all jobs) that meets nothing else, so that its error is determined.
 ``times`` is exactly how often a call may be made: were it made once more, the fault would be over and the job exported;
 were it given up earlier, the plan would not be met. Either fails the schedule.
+Some let the job be taken in three parts, of which one is doomed: the first, second or third that is asked for, or the
+first that is ready.
 """
 
 from __future__ import annotations
@@ -130,6 +132,16 @@ DOOMS = (
     _doom("L4", "request every=1: fail-TIMED_OUT", ExportFailed),
     _doom("L4", "poll every=1: fail-TIMED_OUT", ExportFailed),
     _doom("L4", "poll: fail-SOMETHING_NEW", ExportFailed),
+    *(
+        _doom("L4", f"request: fail-TIMED_OUT; {words}", error)
+        for words, error in (
+            ("request nth=2: return-400", RequestRejected),
+            ("request nth=3: return-403", ProfileAccessDenied),
+            ("request nth=4: redirect-https://evil.example/", UrlRefused),
+            (f"poll: evil-url-{_EVIL[0]}", UrlRefused),
+            ("download: redirect-http://127.0.0.1:9/x", UrlRefused),
+        )
+    ),
     _doom("L6", "poll every=1: no-url", ProtocolError),
     *(_doom("L10", f"poll: evil-url-{url}", UrlRefused) for url in _EVIL),
     _doom("L12", "poll times=2: huge-body", ProtocolError),

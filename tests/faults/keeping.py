@@ -13,7 +13,8 @@ from typing import Any
 
 from asyncexport.adapters.journal import read
 from asyncexport.models import Exported, Failed, Outcome, Receipt
-from tests.faults.bench import Observed, truth
+from asyncexport.sansio.splitting import leading_whole
+from tests.faults.bench import ALL, Observed, truth
 from tests.faults.stored import DATA, RECORD, Part, stored
 from tests.faults.telling import visits
 
@@ -52,13 +53,13 @@ def no_part_is_missing_and_none_left_over(seen: Observed) -> Iterator[str]:
 
 
 def nothing_else_is_committed(seen: Observed) -> Iterator[str]:
-    """What stands in the sink is whole, whoever it belongs to; what has failed by weather is not there at all."""
+    """What stands in the sink is whole, whoever owns it; of what has failed by weather there are some parts at most."""
     outcomes = _last_outcomes(seen)
     for subject, parts in stored(seen).items():
         for part in parts:
             if part.text != truth(seen.plan.shape, *subject, part.filters):
                 yield f"part {part.number} of {subject} stands in the sink with other rows than the server's"
-        if isinstance(outcomes.get(subject), Failed) and seen.plan.trouble is None:
+        if isinstance(outcomes.get(subject), Failed) and seen.plan.trouble is None and _is_whole(subject, parts):
             yield f"{subject} has failed and stands in the sink"
 
 
@@ -133,6 +134,10 @@ def _compared(seen: Observed, outcome: Exported, parts: Sequence[Part]) -> Itera
         yield f"{outcome.job}: {lost} rows lost, {doubled} doubled or altered"
     elif any(part.text != truth(seen.plan.shape, *subject, part.filters) for part in parts):
         yield f"{outcome.job}: the rows stand in another order"
+
+
+def _is_whole(subject: _Subject, parts: Sequence[Part]) -> bool:
+    return leading_whole(ALL, subject[1], [part.filters for part in parts]) is not None
 
 
 def _is_honest(part: Part) -> bool:

@@ -89,7 +89,8 @@ class Plan:
     """A schedule.
 
     ``generation`` is seconds an export takes, ``cap`` exports in progress an endpoint; ``later`` is what the weather
-    holds for the second run, which is survivable always.
+    holds for the second run, which is survivable always. ``stands``: in how many files each job stands before the first
+    run, which then pulls all anew.
     """
 
     seed: int
@@ -107,6 +108,13 @@ class Plan:
     files: bool = False
     journal: bool = False
     resumes: bool = False
+    stands: int = 0
+
+    @property
+    def earlier(self) -> Plan:
+        """The undisturbed run that left what stands."""
+        faults = [_splitting("request", subject) for subject in self.subjects] if self.stands > 1 else []
+        return replace(self, faults=tuple(faults), trouble=None, stands=0)
 
     @property
     def must_succeed(self) -> bool:
@@ -125,6 +133,7 @@ class Plan:
             f"  exports take {self.generation} s, at most {self.cap} at once; {self._beginning}",
             *(f"  {fault}" for fault in self.faults),
         ]
+        lines += [f"  each job stands in files, {self.stands} of them, and is pulled anew"] if self.stands else []
         lines += [f"  doom {self.doom}"] if self.doom else []
         lines += [f"  {self.trouble}"] if self.trouble else []
         lines += [f"  {self.leaving}"] if self.leaving else []
@@ -208,9 +217,39 @@ def _spared(subject: tuple[str, Entity], doomed: tuple[str, Entity], doom: Doom)
 
 
 def _troubled(plan: Plan, rng: Random, _: ProfilesOf) -> Plan:
+    return rng.choices((_troubled_at_once, _troubled_at_last, _troubled_anew), (7, 1, 2))[0](plan, rng)
+
+
+def _troubled_at_last(plan: Plan, rng: Random) -> Plan:
+    """Fail when all parts of a job are there."""
+    split = _splitting(rng.choice(("request", "poll")), rng.choice(plan.subjects))
+    return replace(plan, faults=(split,), trouble=Trouble("settle", 1, 0), files=False, journal=False, resumes=True)
+
+
+def _troubled_anew(plan: Plan, rng: Random) -> Plan:
+    """Fail where what stands is replaced: in one file or in parts, by one file or by parts.
+
+    Without a journal: where the second run finds the old rows, it would go on telling of the new parts that have gone.
+    """
+    subject = rng.choice(plan.subjects)
+    stands, split = rng.choice(((1, True), (3, True), (3, False)))
+    operation, most = rng.choice(_PARTS_FOR_WHOLE if split else _WHOLE_FOR_PARTS)
+    return replace(
+        plan,
+        subjects=(subject,),
+        stands=stands,
+        faults=(_splitting("request", subject),) if split else (),
+        trouble=Trouble(operation, rng.randint(1, most), rng.choice(_STORAGE)),
+        files=True,
+        journal=False,
+        resumes=True,
+    )
+
+
+def _troubled_at_once(plan: Plan, rng: Random) -> Plan:
     files = rng.random() < 0.6
     operation, each = rng.choice(_FILE_OPERATIONS if files else _SINK_OPERATIONS)
-    code = rng.choice((errno.EIO, errno.EIO, errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EMFILE)) if files else 0
+    code = rng.choice((*_STORAGE, errno.EMFILE)) if files else 0
     trouble = Trouble(operation, rng.randint(1, each * len(plan.subjects)), code)
     weather = _weather(plan, rng, mild=True) if rng.random() < 0.5 else ()
     return replace(plan, faults=weather, trouble=trouble, files=files, journal=files and plan.journal, resumes=True)
@@ -234,10 +273,14 @@ def _too_large(plan: Plan, rng: Random) -> list[Fault]:
     """Let one job be too large, and perhaps one of its three parts as well: one of the next three exports."""
     if not plan.subjects:
         return []
-    profile_id, entity = rng.choice(plan.subjects)
-    first = Fault.of(rng.choice(("request", "poll")), "fail-TIMED_OUT", profile_id=profile_id, entity=entity)
+    subject = rng.choice(plan.subjects)
+    first = _splitting(rng.choice(("request", "poll")), subject)
     second = replace(first, stage="request", nth=rng.randint(2, 4))
     return [first, second] if rng.random() < 0.3 else [first]
+
+
+def _splitting(stage: str, subject: tuple[str, Entity]) -> Fault:
+    return Fault.of(stage, "fail-TIMED_OUT", profile_id=subject[0], entity=subject[1])
 
 
 def splits(fault: Fault) -> bool:
@@ -256,5 +299,13 @@ _FILE_OPERATIONS = (
     ("look_at", 2),
 )
 """Operations of the file system, and how often the commit of one export uses each at least."""
+
+_WHOLE_FOR_PARTS = (("unlink", 4), ("rename", 2))
+"""How often one file that replaces three needs which."""
+
+_PARTS_FOR_WHOLE = (("unlink", 1), ("rename", 13))
+"""How often three files that replace what stands need which: first each waits, then all get their names."""
+
+_STORAGE = (errno.EIO, errno.EIO, errno.ENOSPC, errno.EACCES, errno.EDQUOT)
 
 _SINK_OPERATIONS = (("open", 1), ("begin", 1), ("seal", 1), ("commit", 1), ("receipt", 1), ("find", 1))

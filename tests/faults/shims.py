@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.batch import Batch
-from asyncexport.models import Evidence, Receipt, SignedUrl, TransferOrder
+from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Download, Request, Response, Sink, SinkWriter
 from asyncexport.sansio.failures import retry_after
 from asyncexport.sinks import JsonLines, Memory
@@ -153,11 +153,15 @@ class FailingFiles(Files):
         self._maybe_fail("rename")
         super().rename(folder, old, new)
 
+    def unlink(self, folder: int, name: str) -> None:
+        self._maybe_fail("unlink")
+        super().unlink(folder, name)
+
 
 class BuggySink:
     """Somebody's sink: another one, but for one call that raises what no contract allows."""
 
-    def __init__(self, sink: Sink, wire: Tripwire) -> None:
+    def __init__(self, sink: Memory, wire: Tripwire) -> None:
         self._sink = sink
         self.wire = wire
 
@@ -170,6 +174,11 @@ class BuggySink:
         """Ask the other sink."""
         self.stumble("find")
         return await self._sink.find(order)
+
+    async def settle(self, job: Job, parts: int) -> None:
+        """Settle the other sink."""
+        self.stumble("settle")
+        await self._sink.settle(job, parts)
 
     def open(self, order: TransferOrder) -> AbstractAsyncContextManager[SinkWriter]:
         """Open the other sink."""

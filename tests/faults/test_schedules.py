@@ -59,7 +59,7 @@ def test_every_kind_of_schedule_is_drawn() -> None:
     assert {plan.leaving.way for plan in plans if plan.leaving is not None} == set(Way)
     split = [plan for plan in plans if any(map(splits, plan.faults))]
     assert len({(bool(plan.doom), bool(plan.trouble), bool(plan.leaving)) for plan in split}) == 4
-    assert len({plan.trouble.operation for plan in plans if plan.trouble is not None}) == 14
+    assert len({plan.trouble.operation for plan in plans if plan.trouble is not None}) == 16
 
 
 def test_a_failing_schedule_says_what_it_was_and_how_to_replay_it() -> None:
