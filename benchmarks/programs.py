@@ -56,7 +56,7 @@ class Program:
 
 def rows_below(folder: Path) -> Rows:
     """Count and hash the rows of all files in a folder, in a process of its own."""
-    files = [str(path) for pattern in _ROWS for path in folder.rglob(pattern) if not path.name.startswith("_")]
+    files = [str(path) for pattern in _ROWS for path in folder.rglob(pattern) if not _hidden(path, folder)]
     read = subprocess.run(
         [*python("benchmarks.harness.digest"), *files], capture_output=True, text=True, cwd=ROOT, check=False
     )
@@ -65,11 +65,28 @@ def rows_below(folder: Path) -> Rows:
     return Rows.told(json.loads(read.stdout))
 
 
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith("_") for part in path.relative_to(folder).parts)
+
+
 def ours(name: str, sink: str, proof: Proof = "values", **work: object) -> Program:
     """Return our own transfer into a sink."""
     return Program(name, "benchmarks.cases.one_export", proof=proof, work={"sink": sink, **work})
 
 
+SMALL = (
+    Program("bare aiohttp, nothing stored", "benchmarks.peers.small_with_aiohttp", proof="count"),
+    Program("asyncexport, nothing stored", "benchmarks.cases.small_exports", proof="count", work={"sink": "null"}),
+    Program("asyncexport, JSON Lines, journal", "benchmarks.cases.small_exports", work={"sink": "jsonl-zstd"}),
+)
+MORNING = (
+    Program("asyncexport", "benchmarks.cases.morning", work={"sink": "jsonl"}),
+    Program(
+        "python-amazon-ad-api, 20 threads", "benchmarks.peers.morning_with_python_amazon_ad_api", "python-amazon-ad-api"
+    ),
+    Program("async-amazon-ads-api-v1", "benchmarks.peers.morning_with_async_amazon_ads_api", "async-amazon-ads-api-v1"),
+    Program("airbyte-cdk", "benchmarks.peers.morning_with_airbyte", "airbyte-cdk"),
+)
 OURS_TO_LINES = ours("asyncexport", "jsonl")
 SINKS = (
     ours("decoded, no sink", "null", "count"),

@@ -10,31 +10,51 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.findings import Finding
-from benchmarks.harness.measure import ROOT, python
+from benchmarks.harness.measure import ROOT, Usage, python
 from benchmarks.harness.rounds import Case, Rows, compare
 from benchmarks.harness.server import Server
-from benchmarks.programs import OURS_TO_LINES, SINKS, WAYS, Program, ours
+from benchmarks.programs import MORNING, OURS_TO_LINES, SINKS, SMALL, WAYS, Program, ours
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done. ``export`` and ``memory`` are bytes of text, ``stalled`` numbers of downloads at once."""
+    """How much is done.
+
+    ``export`` and ``memory`` are bytes of text, ``stalled`` numbers of downloads at once, ``profiles`` those of the
+    small exports, four each; ``morning`` are the books of the server of the same name.
+    """
 
     export: int
     memory: tuple[int, ...]
     stalled: tuple[int, ...]
+    profiles: int
     repeats: int
+    morning: Mapping[str, Any] = field(default_factory=dict)
 
 
-QUICK = Size(export=20 * 10**6, memory=(10**6, 10**8), stalled=(16,), repeats=2)
-WHOLE = Size(export=200 * 10**6, memory=(10**6, 10**8, 10**9, 4 * 10**9), stalled=(16, 64), repeats=5)
+QUICK = Size(
+    export=20 * 10**6,
+    memory=(10**6, 10**8),
+    stalled=(16,),
+    profiles=100,
+    repeats=1,
+    morning={"profiles": 3, "rows": 3_000, "median": 0.5},
+)
+WHOLE = Size(
+    export=200 * 10**6,
+    memory=(10**6, 10**8, 10**9, 4 * 10**9),
+    stalled=(16, 64),
+    profiles=2_500,
+    repeats=3,
+    morning={"profiles": 10, "rows": 60_000, "median": 3.0},
+)
 
 
 def sinks(server: Server, size: Size) -> Finding:
@@ -109,17 +129,61 @@ def stall(server: Server, size: Size) -> Finding:
     return finding
 
 
+def small(server: Server, size: Size) -> Finding:
+    """Thousands of exports of one row: what the client takes for each."""
+    finding = Finding(
+        "small",
+        f"{4 * size.profiles:,} exports of one row",
+        [],
+        base=SMALL[0].name,
+        said=("ms an export", "stall p99", "looks", "429s"),
+        note="Processor time of the client per export, start-up aside.",
+    )
+    with _export(1) as (file, made):
+        books = {"file": str(file), "profiles": size.profiles, "rows": size.profiles, "cap": None}
+        rows = Rows.told(made).times(4 * size.profiles)
+        return _compared(finding, (_booked(each, server, books) for each in SMALL), rows, size.repeats)
+
+
+def morning(server: Server, size: Size) -> Finding:
+    """Every export of some profiles, by those who ask for it themselves; the server keeps the real limits."""
+    books = {"warm": True, "cap": 5, "rate": 10.0, **size.morning}
+    server.begin(**{**books, "warm": False})
+    finding = Finding(
+        "morning",
+        f"Every export of {size.morning['profiles']} profiles",
+        [],
+        base=MORNING[0].name,
+        said=("tokens", "asked", "looks", "429s", "most in progress", "longest endpoint, s", "stall p99"),
+        note="No endpoint can be done before a fifth of the longest endpoint's seconds. Counters are the server's own.",
+    )
+    truth = Rows.told(server.truth())
+    return _compared(finding, (_booked(each, server, books) for each in MORNING), truth, min(size.repeats, 2))
+
+
 EXPERIMENTS: dict[str, Callable[[Server, Size], Finding]] = {
     "ways": ways,
     "sinks": sinks,
     "memory": memory,
     "stall": stall,
+    "small": small,
+    "morning": morning,
 }
 """By name, in the order in which they are done."""
 
 
 def _cases(programs: Iterable[Program], url: str) -> Iterator[Case]:
     return (program.case({"url": url}) for program in programs)
+
+
+def _booked(program: Program, server: Server, books: Mapping[str, Any]) -> Case:
+    """Return the case of a program that asks for exports itself: new books each time, and what stands in them after."""
+
+    def work() -> tuple[Usage, Rows]:
+        usage, rows = program.done(server.begin(**books))
+        return replace(usage, said={**usage.said, **server.count()}), rows
+
+    return Case(program.name, work, program.missing(), program.proof)
 
 
 def _compared(finding: Finding, cases: Iterable[Case], truth: Rows, repeats: int) -> Finding:

@@ -13,6 +13,9 @@ from typing import Literal
 
 from benchmarks.harness.measure import CaseFailed, Usage
 
+MODULUS = 1 << 128
+"""Digests are sums of hashes, modulo this."""
+
 Proof = Literal["values", "ids", "count"]
 """How the rows of a case are compared: as values, by their ids (typed columns), or by their number (nothing stored)."""
 
@@ -29,6 +32,10 @@ class Rows:
     def told(cls, figures: Mapping[str, object]) -> Rows:
         """Read what :meth:`benchmarks.harness.digest.RowsDigest.told` says."""
         return cls(int(str(figures["rows"])), str(figures["digest"]), str(figures["ids"]))
+
+    def times(self, count: int) -> Rows:
+        """Return what these rows are when each is there so often."""
+        return Rows(self.count * count, _times(self.digest, count), _times(self.ids, count))
 
     def trouble(self, truth: Rows, proof: Proof) -> str:
         """Return what speaks against these being the rows there are, "" if nothing does."""
@@ -99,6 +106,10 @@ def compare(cases: Sequence[Case], truth: Rows, repeats: int, note: Callable[[st
                 result.trouble = rows.trouble(truth, case.proof)
             note(f"{turn + 1}/{repeats} {case.name}: {result.trouble or _brief(result.usages[-1])}")
     return list(results.values())
+
+
+def _times(digest: str, count: int) -> str:
+    return f"{int(digest, 16) * count % MODULUS:032x}"
 
 
 def _brief(usage: Usage) -> str:

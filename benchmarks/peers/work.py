@@ -9,6 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+ENTITIES = ("campaigns", "adGroups", "targets", "ads")
+BODY = {
+    "stateFilter": ["ENABLED", "PAUSED", "ARCHIVED"],
+    "adProductFilter": ["SPONSORED_PRODUCTS", "SPONSORED_BRANDS", "SPONSORED_DISPLAY"],
+}
+"""What everybody asks for: the API's own default would leave archived rows out."""
+
+LOOK_SECONDS = 2.0
 _TICK = 0.002
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks import environments
 from benchmarks.environments import ENVIRONMENTS, Environment
-from benchmarks.programs import SINKS, WAYS, Program, rows_below
+from benchmarks.programs import MORNING, SINKS, SMALL, WAYS, Program, rows_below
 
 
-@pytest.mark.parametrize("program", [*SINKS, *WAYS], ids=lambda program: program.name)
+@pytest.mark.parametrize("program", [*SINKS, *WAYS, *SMALL, *MORNING], ids=lambda program: program.name)
 def test_every_program_is_there_and_its_environment_is_made(program: Program) -> None:
     """A table must not lack a case because of a name."""
     assert importlib.util.find_spec(program.module) is not None
@@ -39,4 +39,6 @@ def test_the_rows_of_a_folder_are_all_its_files_of_rows_and_nothing_else(tmp_pat
     (tmp_path / "deep" / "part-0.jsonl").write_text('{"campaignId": "1"}\n{"campaignId": "2"}\n')
     (tmp_path / "rows.jsonl").write_text('{"campaignId": "3"}\n')
     (tmp_path / "_part-0.receipt.json").write_text(json.dumps({"campaignId": "4"}))
+    (tmp_path / "_tokens").mkdir()
+    (tmp_path / "_tokens" / "cache.json").write_text(json.dumps({"token": "x"}))
     assert rows_below(tmp_path).count == 3

@@ -65,6 +65,12 @@ def test_a_case_that_cannot_run_here_is_skipped_with_its_reason() -> None:
     assert (result.trouble, result.is_good) == ("needs jq", False)
 
 
+def test_rows_that_are_there_several_times_have_that_many_times_the_digest() -> None:
+    """A sum of hashes, modulo its width, so that many copies of one export have a digest without being made."""
+    rows = Rows(2, f"{(1 << 128) - 3:032x}", f"{5:032x}")
+    assert rows.times(2) == Rows(4, f"{(1 << 128) - 6:032x}", f"{10:032x}")
+
+
 def test_median_and_spread_are_those_of_the_repeats() -> None:
     """The spread is a share of the median; of nothing it is none."""
     result = Result("a", [Usage(1.0, cpu, 0.0) for cpu in (2.0, 5.0, 4.0)])
