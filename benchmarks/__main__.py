@@ -1,12 +1,14 @@
-"""``python -m benchmarks``: run the experiments; leave JSON, a Markdown page and plots in a folder.
+"""``python -m benchmarks``: run the experiments; leave JSON and a plot of each, and a Markdown page, in a folder.
 
-``--quick`` does each on little data; ``--only`` picks some; ``--again`` makes page and plots anew from the JSON.
+``--quick`` does each on little data; ``--only`` picks some, and leaves in the folder what is there of others;
+``--again`` makes page and plots anew from the JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness.findings import Finding, page
@@ -15,24 +17,22 @@ from benchmarks.machine import described
 from benchmarks.suite import EXPERIMENTS, QUICK, WHOLE
 
 
-def write(folder: Path, machine: dict[str, object], findings: list[Finding]) -> None:
-    """Write all three forms of what was found."""
+def write(folder: Path, finding: Finding) -> None:
+    """Write what was found beside what is there of other experiments."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"machine": machine, "findings": [finding.told() for finding in findings]}
-    (folder / "results.json").write_text(json.dumps(told, indent=1) + "\n")
-    _draw(folder, machine, findings)
+    (folder / f"{finding.name}.json").write_text(json.dumps(finding.told(), indent=1) + "\n")
+    draw(folder)
 
 
-def read(folder: Path) -> tuple[dict[str, object], list[Finding]]:
-    """Read what :func:`write` wrote."""
-    told = json.loads((folder / "results.json").read_text())
-    return told["machine"], [Finding.read(each) for each in told["findings"]]
-
-
-def _draw(folder: Path, machine: dict[str, object], findings: list[Finding]) -> None:
-    (folder / "results.md").write_text(page(machine, findings))
+def draw(folder: Path) -> str:
+    """Make page and plots of all there is in the folder; return the page."""
+    files = [folder / f"{name}.json" for name in EXPERIMENTS]
+    findings = [Finding.read(json.loads(file.read_text())) for file in files if file.exists()]
     for finding in findings:
         (folder / f"{finding.name}.svg").write_text(finding.plot())
+    text = page(findings)
+    (folder / "results.md").write_text(text)
+    return text
 
 
 def main() -> None:
@@ -40,19 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="little data, few repeats: under two minutes")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--repeats", type=int, help="how often each case is run")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/bench"))
     parser.add_argument("--again", action="store_true", help="run nothing")
     chosen = parser.parse_args()
-    if chosen.again:
-        _draw(chosen.out, *read(chosen.out))
-        return
-    machine, findings = described(), []
+    size = QUICK if chosen.quick else WHOLE
+    size = replace(size, repeats=chosen.repeats or size.repeats)
     with running() as server:
-        for name in chosen.only:
+        for name in [] if chosen.again else chosen.only:
             print(f"{name}:", flush=True)
-            findings.append(EXPERIMENTS[name](server, QUICK if chosen.quick else WHOLE))
-            write(chosen.out, machine, findings)
-    print("\n" + (chosen.out / "results.md").read_text())
+            machine = described()
+            write(chosen.out, replace(EXPERIMENTS[name](server, size), machine=machine))
+    print("\n" + draw(chosen.out))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks import environments
 from benchmarks.harness.measure import ROOT, CaseFailed, Usage, python, run
 from benchmarks.harness.rounds import Case, Proof, Rows
 
-_ROWS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet", "*.json")
+_ROWS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet", "*.duckdb", "*.json")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ SINKS = (
     ours("JSON Lines, gzip", "jsonl-gzip"),
     ours("JSON Lines, zstd", "jsonl-zstd"),
     ours("Parquet", "parquet", "ids"),
+    ours("DuckDB", "duckdb", "ids"),
 )
 WAYS = (
     OURS_TO_LINES,

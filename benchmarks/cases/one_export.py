@@ -22,7 +22,7 @@ from asyncexport.engine.turns import Turns
 from asyncexport.events import Event
 from asyncexport.models import SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sinks import JsonLines, Null, Parquet
+from asyncexport.sinks import DuckDB, JsonLines, Null, Parquet
 from benchmarks.peers.work import Ticker, say, told
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
@@ -31,8 +31,9 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "jsonl-gzip": lambda out: JsonLines(out, compression="gzip"),
     "jsonl-zstd": lambda out: JsonLines(out, compression="zstd"),
     "parquet": Parquet,
+    "duckdb": lambda out: DuckDB(out / "ads.duckdb"),
 }
-"""By name: a new sink is a new line here, and one in :data:`benchmarks.suite.PROVEN_BY_IDS` if it changes spelling."""
+"""By name: a new sink is a new line here and one in :data:`benchmarks.programs.SINKS`."""
 
 
 async def move(work: dict[str, Any]) -> int:

@@ -30,7 +30,7 @@ class Finding:
     """The results of one experiment. ``base`` names the case that others are compared with, if there is one.
 
     ``said`` are names of figures that cases said themselves, to be shown as well; ``text_bytes`` is what each case
-    decoded, 0 where that means nothing; ``load`` is the machine's load when it was over.
+    decoded, 0 where that means nothing; ``machine`` is what it was measured on, ``load`` its load when it was over.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Finding:
     said: tuple[str, ...] = ()
     note: str = ""
     load: float = 0.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -87,19 +87,23 @@ class Finding:
         return bars(f"{self.title}: seconds of processor time", good, "{:.2f} s")
 
 
-def page(machine: Mapping[str, Any], findings: Sequence[Finding]) -> str:
+def page(findings: Sequence[Finding]) -> str:
     """Return everything as one Markdown page."""
+    parts = ["# Results\n", "Medians of interleaved repeats; ratios are of one run.\n"]
+    for finding in findings:
+        parts += [f"## {finding.title}\n", f"{finding.note}\n"] if finding.note else [f"## {finding.title}\n"]
+        parts += [f"{_where(finding)}\n", f"{finding.table()}\n", f"![{finding.title}]({finding.name}.svg)\n"]
+    return "\n".join(parts)
+
+
+def _where(finding: Finding) -> str:
+    machine = finding.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    where = (
+    return (
         f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores ({machine['processor']}), "
         f"{machine['memory_gib']} GiB, {machine['system']}, CPython {machine['python']}; {packages}. "
-        f"Load when it began: {machine['load']}. Medians; ratios are of one run.\n"
+        f"Load at the beginning {machine['load']}, at the end {finding.load:.1f}."
     )
-    parts = ["# Results\n", where]
-    for finding in findings:
-        parts += [f"## {finding.title}\n", f"{finding.note} Load when it ended: {finding.load:.1f}.\n".lstrip()]
-        parts += [finding.table() + "\n", f"![{finding.title}]({finding.name}.svg)\n"]
-    return "\n".join(parts)
 
 
 def _said(name: str) -> Figure:

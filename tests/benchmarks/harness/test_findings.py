@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.harness.findings import Finding, page
+from benchmarks.__main__ import draw, write
+from benchmarks.harness.findings import Finding
 from benchmarks.harness.measure import Usage
 from benchmarks.harness.rounds import Result
 
@@ -24,6 +27,17 @@ FINDING = Finding(
     said=("stall p99",),
     note="Whole processes.",
     load=0.5,
+    machine={
+        "date": "2026-11-23",
+        "commit": "abc",
+        "cores": 2,
+        "processor": "EPYC",
+        "memory_gib": 24,
+        "system": "Linux",
+        "python": "3.11.7",
+        "load": 0.1,
+        "packages": {"isal": "1.9.1"},
+    },
 )
 TABLE = """\
 | case   | wall, s | CPU, s | peak MiB | stall p99 | spread of CPU | MB/s of CPU | x CPU | x wall | start-up, s CPU |
@@ -47,13 +61,16 @@ def test_a_plot_has_a_bar_for_each_good_case() -> None:
     assert any(each.text == "One export <to> lines: seconds of processor time" for each in drawn.iter())
 
 
-def test_page_and_plots_can_be_made_again_from_the_json() -> None:
-    """What is read from JSON gives the same page and the same plot, byte for byte."""
-    machine = {
-        "date": "2026-11-23", "commit": "abc", "cores": 2, "processor": "EPYC", "memory_gib": 24, "system": "Linux",
-        "python": "3.11.7", "load": 0.1, "packages": {"isal": "1.9.1"},
-    }  # fmt: skip
-    read = Finding.read(json.loads(json.dumps(FINDING.told())))
-    assert page(machine, [read]) == page(machine, [FINDING])
-    assert read.plot() == FINDING.plot()
-    assert "## One export <to> lines\n\nWhole processes. Load when it ended: 0.5.\n\n" + TABLE in page(machine, [read])
+def test_page_and_plots_are_functions_of_the_json(tmp_path: Path) -> None:
+    """What is in the folder is drawn, byte for byte the same, and what an earlier run left there of others stays."""
+    write(tmp_path, FINDING)
+    page, plot = (tmp_path / "results.md").read_text(), (tmp_path / "ways.svg").read_text()
+    assert "## One export <to> lines\n\nWhole processes.\n\n2026-11-23, commit abc; 2 cores (EPYC)" in page
+    assert TABLE in page
+    write(tmp_path, replace(FINDING, name="sinks", title="Sinks"))
+    later = (tmp_path / "results.md").read_text()
+    assert later.startswith(page)
+    assert "## Sinks" in later
+    assert draw(tmp_path) == later
+    assert (tmp_path / "ways.svg").read_text() == plot
+    assert Finding.read(json.loads((tmp_path / "ways.json").read_text())) == FINDING
