@@ -37,7 +37,8 @@
     ├── SinkError                   the sink could not take the rows
     │   ├── DiskFull                no space, quota or file size left
     │   ├── SinkLocked              somebody else writes there now
-    │   └── SinkRejected            something that is not ours is in the way
+    │   ├── SinkRejected            something that is not ours is in the way
+    │   └── SinkUnreachable         its server gives no answer now
     ├── StateError                  the state folder is unusable
     │   ├── StateCorrupt            it was damaged, or belongs to something else
     │   └── LockHeld                another run uses it now
@@ -85,6 +86,7 @@ __all__ = [
     "SinkError",
     "SinkLocked",
     "SinkRejected",
+    "SinkUnreachable",
     "Stalled",
     "StateCorrupt",
     "StateError",
@@ -338,6 +340,12 @@ class SinkLocked(SinkError):
 
 class SinkRejected(SinkError):
     """Something that is not ours is in the way of the commit."""
+
+
+class SinkUnreachable(SinkError):
+    """The server behind the sink gives no answer, or says that it cannot serve now."""
+
+    temporary = True
 
 
 class StateError(AsyncexportError):

@@ -4,7 +4,7 @@ from hypothesis import settings
 
 from tests.support import steady
 
-pytest_plugins = ["asyncexport.pytest_plugin", "tests.reporting"]
+pytest_plugins = ["asyncexport.pytest_plugin", "tests.reporting", "tests.sinks.moto_server"]
 
 settings.register_profile("steady", steady)
 settings.load_profile("steady")

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from asyncexport.app.sinking import RunSink
 from asyncexport.app.standing import collectable
+from asyncexport.errors import SinkRejected
 from asyncexport.models import Job, SignedUrl, TransferOrder
 from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks import DuckDB
-from asyncexport.sinks.records import LARGEST, Record, parse_record
+from asyncexport.sinks.files import open_path
+from asyncexport.sinks.records import Record, read_record
 from asyncexport.sinks.tree import Tree
 
 
@@ -61,18 +63,17 @@ def _records(order: TransferOrder, sink: Tree) -> Iterator[Record]:
 
 
 def _record_of(order: TransferOrder, sink: Tree) -> Record | None:
-    place = sink.place(order)
+    files, place = sink.files, sink.place(order)
     try:
-        record = _record(place.folder / place.record)
-        size = Path(place.location).stat().st_size
+        folder = open_path(files, place.root, place.parts)
+    except (OSError, SinkRejected):
+        return None
+    try:
+        record, found = read_record(files, folder, place.record), files.look(folder, place.file)
     except OSError:
         return None
-    holds = record is not None and record.is_about(order) and (record.file, record.bytes) == (place.file, size)
-    return record if holds else None
-
-
-def _record(path: Path) -> Record | None:
-    if not path.is_file():  # a pipe would be waited for
+    finally:
+        files.close(folder)
+    if record is None or found is None or not record.is_about(order):
         return None
-    with path.open("rb") as file:
-        return parse_record(file.read(LARGEST))
+    return record if (record.file, record.bytes) == (place.file, found.st_size) else None

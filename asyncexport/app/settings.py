@@ -25,11 +25,13 @@ from urllib.parse import urlsplit
 from asyncexport.accounts import Account, Region, Secret
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
+from asyncexport.app.store_settings import KEYS, store_options
 from asyncexport.app.table import Table, suggestion, toml_type
 from asyncexport.errors import ConfigError
 from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.window import OFFICIAL
+from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.codecs import Compression
 from asyncexport.sinks.duckdb import Mode
 
@@ -69,13 +71,26 @@ class RunSettings:
 class SinkSettings:
     """The ``[sink]`` table: where rows go, how files are compressed, and what becomes of older snapshots in DuckDB.
 
-    ``path`` is a folder, or the file of a database.
+    ``path`` is a folder, or the file of a database; ``url`` takes its place where rows go to an object store, whose
+    ``store`` are the options that it needs.
     """
 
     type: str = "jsonl"
     path: Path = Path("exports")
     compression: Compression = "zstd"
     mode: Mode = "append"
+    url: str = ""
+    store: Mapping[str, Secret] = field(default_factory=dict)
+
+    def at(self, out: str | os.PathLike[str]) -> SinkSettings:
+        """Return the same with another place, as a path or a URL."""
+        place = os.fspath(out)
+        return replace(self, url=place) if is_url(place) else replace(self, url="", path=Path(place))
+
+    @property
+    def place(self) -> str:
+        """The path or the URL."""
+        return self.url or str(self.path)
 
     @property
     def folder(self) -> Path:
@@ -114,7 +129,7 @@ class Settings:
         """Return what the file says about things that are also options, by the options' names."""
         return {
             "entity": [each.value for each in self.run.entities],
-            "out": str(self.sink.path),
+            "out": self.sink.place,
             "workers": self.run.workers,
         }
 
@@ -135,7 +150,7 @@ class Settings:
             entities=tuple(dict.fromkeys(Entity(each) for each in entities)) or self.run.entities,
             workers=self.run.workers if workers is None else workers,
         )
-        sink = self.sink if out is None else replace(self.sink, path=Path(out))
+        sink = self.sink if out is None else self.sink.at(out)
         return replace(self, run=run, sink=sink, accounts=self._only(accounts))
 
     def _only(self, names: Sequence[str]) -> tuple[Account, ...]:
@@ -180,7 +195,7 @@ def load_places(path: str | os.PathLike[str] | None = None) -> Places:
         return Places()
     try:
         top = Table(_read(source), "top level")
-        return Places(_sink(top.table("sink"), source.parent).folder, _state_dir(top.table("run"), source.parent))
+        return Places(_sink(top.table("sink"), source.parent, None).folder, _state_dir(top.table("run"), source.parent))
     except ConfigError as error:
         raise _located(error, source) from None
 
@@ -192,12 +207,12 @@ def parse(document: Mapping[str, object], *, source: Path | None, environ: Mappi
     tables = top.tables("accounts")
     top.close()
     folder = source.parent if source is not None else Path()
-    if source is not None and _holds_secrets(tables):
+    if source is not None and (_holds_secrets(tables) or isinstance(sink.get("secret_access_key"), str)):
         refuse_readable(source, source.stat().st_mode, "the configuration holds secrets as text")
     return Settings(
         run=_run(run, folder),
         limits=_limits(limits),
-        sink=_sink(sink, folder),
+        sink=_sink(sink, folder, environ),
         accounts=_accounts(tables, environ, folder) if tables else (_account_of(environ),),
         source=source,
     )
@@ -279,23 +294,31 @@ def _in_progress(table: Table) -> int | Literal["auto"]:
     return table.integer("in_progress", OFFICIAL, within=(1, 1000))
 
 
-def _sink(table: Table, folder: Path) -> SinkSettings:
+def _sink(table: Table, folder: Path, environ: Mapping[str, str] | None) -> SinkSettings:
+    """Return what the table says; without an environment only what needs no credentials."""
     defaults = SinkSettings()
     kind = table.word("type", SINKS, defaults.type) or defaults.type
     path = table.text("path")
     compression = table.word("compression", COMPRESSIONS)
     mode = table.word("mode", MODES)
+    for key in KEYS:
+        table.get(key)
     table.close()
     if kind == "duckdb" and compression:
         table.refuse("compression is for files; DuckDB compresses by itself")
     if kind != "duckdb" and mode:
         table.refuse("mode is for duckdb; in files every snapshot stands beside the others")
+    url = path if path is not None and is_url(path) else ""
+    if kind == "duckdb" and url:
+        table.refuse("path must be that of a file; DuckDB writes no file in an object store")
     usual = Path("ads.duckdb") if kind == "duckdb" else defaults.path
     return SinkSettings(
         type=kind,
-        path=usual if path is None else folder / Path(path).expanduser(),
+        path=usual if path is None or url else folder / Path(path).expanduser(),
         compression=compression or defaults.compression,
         mode=mode or defaults.mode,
+        url=url,
+        store={} if environ is None else store_options(table, url, environ=environ, folder=folder),
     )
 
 

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeAlias
 
 from asyncexport.app.settings import SinkSettings
-from asyncexport.sinks import DuckDB, JsonLines, Parquet
+from asyncexport.sinks import DuckDB, JsonLines, ObjectStore, Parquet
+from asyncexport.sinks.disk import Files
 from asyncexport.sinks.tree import Tree
 
 RunSink: TypeAlias = Tree | DuckDB
@@ -15,13 +16,11 @@ RunSink: TypeAlias = Tree | DuckDB
 
 def sink_of(settings: SinkSettings) -> RunSink:
     """Return the sink. Raises :class:`ConfigError` if a library for it is missing."""
-    match settings.type:
-        case "duckdb":
-            return DuckDB(settings.path, mode=settings.mode)
-        case "parquet":
-            return Parquet(settings.path, compression=settings.compression)
-        case _:
-            return JsonLines(settings.path, compression=settings.compression)
+    if settings.type == "duckdb":
+        return DuckDB(settings.path, mode=settings.mode)
+    kind = Parquet if settings.type == "parquet" else JsonLines
+    files = ObjectStore(**settings.store) if settings.url else Files()
+    return kind(settings.place, compression=settings.compression, files=files)
 
 
 def open_while(sink: RunSink) -> AbstractAsyncContextManager[object]:

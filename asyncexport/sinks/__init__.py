@@ -5,7 +5,18 @@ from asyncexport.sinks.duckdb import DuckDB
 from asyncexport.sinks.jsonl import JsonLines
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.memory import Memory, Null
+from asyncexport.sinks.objects import ObjectStore
 from asyncexport.sinks.parquet import Parquet
 from asyncexport.sinks.tee import Tee
 
-__all__ = ["Callback", "DuckDB", "JsonLines", "Memory", "Null", "Parquet", "Tee", "check_label"]
+__all__ = [
+    "Callback",
+    "DuckDB",
+    "JsonLines",
+    "Memory",
+    "Null",
+    "ObjectStore",
+    "Parquet",
+    "Tee",
+    "check_label",
+]

@@ -26,7 +26,23 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
-class Files:
+class Storage:
+    """What a place of files is besides its operations: whether other processes reach it, and whether it lags behind."""
+
+    @property
+    def travels(self) -> bool:
+        """Whether a pickled copy in another process stores where this one does."""
+        return True
+
+    def is_behind(self, file: int) -> bool:  # noqa: ARG002 - the answer of those that never are
+        """Whether :meth:`catch_up` should be called, in a thread, before more is written to an open file."""
+        return False
+
+    def catch_up(self, file: int) -> None:
+        """Wait until most of what was written to an open file has been taken over."""
+
+
+class Files(Storage):
     """The real file system. Folders and files are open descriptors, names are single path components."""
 
     def open_root(self, path: str) -> int:

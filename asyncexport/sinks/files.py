@@ -41,7 +41,7 @@ def open_path(files: Files, root: str, parts: tuple[str, ...]) -> int:
 
 def make_path(files: Files, root: str, parts: tuple[str, ...]) -> int:
     """Open the folder ``root/parts...``, creating what is missing so that it survives a power loss."""
-    folder = _make_root(files, Path(root))
+    folder = _make_root(files, root)
     for name in parts:
         try:
             if files.make_folder(folder, name):
@@ -53,19 +53,20 @@ def make_path(files: Files, root: str, parts: tuple[str, ...]) -> int:
     return folder
 
 
-def _make_root(files: Files, root: Path) -> int:
+def _make_root(files: Files, path: str) -> int:
     try:
-        return files.open_root(str(root))
+        return files.open_root(path)
     except FileNotFoundError:
+        root = Path(path)
         if root.parent == root:
             raise
-    parent = _make_root(files, root.parent)
+    parent = _make_root(files, str(root.parent))
     try:
         files.make_folder(parent, root.name)
         files.sync(parent)
     finally:
         files.close(parent)
-    return files.open_root(str(root))
+    return files.open_root(path)
 
 
 def _enter(files: Files, folder: int, name: str, parts: tuple[str, ...]) -> int:
@@ -110,6 +111,15 @@ class NewFile:
     def write(self, data: bytes) -> None:
         """Append ``data``."""
         self._files.write(self._open_file, data)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether :meth:`catch_up` should be called before more is written."""
+        return self._file is not None and self._files.is_behind(self._file)
+
+    def catch_up(self) -> None:
+        """Wait for a file system that takes over later what was written."""
+        self._files.catch_up(self._open_file)
 
     def sync(self) -> None:
         """Put the content on the disk. After a failure the file can only be discarded."""

@@ -7,12 +7,12 @@ Contract: a manifest stands whole or not at all. Functions block and raise :clas
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from asyncexport.errors import DiskFull
 from asyncexport.sinks.disk import Files, failing_as_sink_error
 from asyncexport.sinks.files import NewFile, make_path, sweep, write_whole
 from asyncexport.sinks.labels import check_label
+from asyncexport.sinks.places import joined
 
 MANIFESTS = "_runs"
 _PROBE = "_probe-"
@@ -20,16 +20,17 @@ _PROBE = "_probe-"
 
 def keep_manifest(files: Files, root: str, name: str, manifest: bytes) -> str:
     """Store a run's manifest as ``root/_runs/NAME.json``; return its path."""
-    path = Path(root, MANIFESTS, check_label(name, what="manifest name") + ".json")
+    file = check_label(name, what="manifest name") + ".json"
+    path = joined(root, MANIFESTS, file)
     with failing_as_sink_error(path, "storing the manifest"):
         folder = make_path(files, root, (MANIFESTS,))
         try:
             sweep(files, folder)
-            write_whole(files, folder, path.name, manifest)
+            write_whole(files, folder, file, manifest)
             files.sync(folder)
         finally:
             files.close(folder)
-    return str(path)
+    return path
 
 
 def prepare_folder(files: Files, root: str, *, needed: int = 0) -> int:

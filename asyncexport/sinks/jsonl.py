@@ -49,6 +49,7 @@ class JsonLinesWriter(TreeWriter):
     async def _store(self, batch: Batch) -> None:
         with self._failing("writing"):
             self._append(self._encoder.compress(batch.text))
+        await self._caught_up()
 
     def _flush(self) -> None:
         self._append(self._encoder.flush())

@@ -81,6 +81,7 @@ class ParquetWriter(TreeWriter):
     async def _store(self, batch: Batch) -> None:
         if self._block.add(batch):
             await in_thread(self._write_block)
+            await self._caught_up()
 
     def _write_block(self) -> None:
         text, rows = self._block.take()

@@ -37,6 +37,11 @@ def record_of(part: int) -> str:
     return f"_{stem_of(part)}.receipt.json"
 
 
+def joined(root: str, *names: str) -> str:
+    """Return the path of something below ``root``, which may be a URL."""
+    return "/".join((root.rstrip("/"), *names)) if "://" in root else str(Path(root, *names))
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
@@ -74,4 +79,8 @@ class Place:
 
     @property
     def location(self) -> str:
-        return str(self.folder / self.file)
+        return self.named(self.file)
+
+    def named(self, name: str) -> str:
+        """Return where something of that name is in the same folder, for people."""
+        return joined(self.root, *self.parts, name)

@@ -38,18 +38,19 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import ClassVar
 
 from asyncexport.adapters.threads import in_thread
 from asyncexport.errors import ConfigError, SinkError, SinkRejected
 from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
+from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
 from asyncexport.sinks.folders import keep_manifest, prepare_folder
 from asyncexport.sinks.found import find
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
-from asyncexport.sinks.places import Place
+from asyncexport.sinks.objects import ObjectStore
+from asyncexport.sinks.places import Place, joined
 from asyncexport.sinks.records import Record, read_record, record_text
 from asyncexport.sinks.staging import finish, must_wait, publish
 
@@ -58,7 +59,9 @@ from asyncexport.sinks.staging import finish, must_wait, publish
 class Tree(ABC):
     """A :class:`~asyncexport.ports.Sink` of files below ``path``; also keeps manifests.
 
-    ``overwrite`` lets it replace files that are not its own. Raises :class:`ConfigError` for what cannot work.
+    A path that is a URL (``s3://bucket/prefix``) is in an object store, reached by ``files``
+    (:class:`~asyncexport.sinks.ObjectStore`). ``overwrite`` lets it replace files that are not its own. Raises
+    :class:`ConfigError` for what cannot work.
     """
 
     path: str | os.PathLike[str]
@@ -66,13 +69,18 @@ class Tree(ABC):
     overwrite: bool = False
     files: Files = field(default=Files(), repr=False, compare=False)
 
-    travels: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         path: object = os.fspath(self.path)
         if not isinstance(path, str) or not path or "\0" in path:
             raise ConfigError("a sink of files needs the path of a folder, as text")
         object.__setattr__(self, "path", path)
+        if is_url(path) and type(self.files) is Files:
+            object.__setattr__(self, "files", ObjectStore())
+
+    @property
+    def travels(self) -> bool:
+        """Whether transfers may run in worker processes."""
+        return self.files.travels
 
     @property
     @abstractmethod
@@ -181,9 +189,14 @@ class TreeWriter(Writer):
             found = self._files.look(folder, name)
             if found is not None and (reason := _why_not_ours(found, record, self._order)):
                 raise SinkRejected(
-                    f"{self._place.folder / name} is in the way: it {reason}; "
+                    f"{self._place.named(name)} is in the way: it {reason}; "
                     "move it away, choose another folder or label, or allow overwriting"
                 )
+
+    async def _caught_up(self) -> None:
+        """Wait for storage that is behind: called after what is appended in the loop, which must never wait."""
+        if self._data is not None and self._data.is_behind:
+            await in_thread(self._data.catch_up)
 
     def _append(self, stored: bytes) -> None:
         if stored and self._data is not None:
@@ -233,7 +246,8 @@ def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferO
 
 
 def _settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None:
-    with failing_as_sink_error(place.folder, "removing left-over parts"), suppress(FileNotFoundError):
+    folder_path = joined(place.root, *place.parts)
+    with failing_as_sink_error(folder_path, "removing left-over parts"), suppress(FileNotFoundError):
         folder = open_path(files, place.root, place.parts)
         try:
             publish(files, folder, order, parts)

@@ -23,6 +23,7 @@ from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateEr
 from asyncexport.models import Discovery
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.redact import safe_line
+from asyncexport.sinks.objects import BOUNDLESS
 
 
 @click.command("check", context_settings=options.CONTEXT)
@@ -67,7 +68,7 @@ async def findings(
     except (ConfigError, SinkError, TooManyOpenFiles) as error:
         yield "output", "", error
     else:
-        yield "output", f"{settings.sink.path} can be written to, {size(free)} free", None
+        yield "output", f"{settings.sink.place} can be written to{_room(free)}", None
     yield _journal(settings.run.state_dir)
     yield "workers", await _workers(settings), None
 
@@ -86,6 +87,10 @@ async def _workers(settings: Settings) -> str:
     if await begins(start):
         return f"{count(most, 'process', 'processes')} can be started for the transfers of large exports"
     return "processes cannot be started, so all transfers run in the one"
+
+
+def _room(free: int) -> str:
+    return "" if free == BOUNDLESS else f", {size(free)} free"
 
 
 def _journal(state_dir: Path | None) -> tuple[str, str, AsyncexportError | None]:

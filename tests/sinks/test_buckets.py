@@ -1,0 +1,56 @@
+"""URLs of buckets, and what is made of what their stores say."""
+
+from __future__ import annotations
+
+import pytest
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError
+
+from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable
+from asyncexport.sinks.buckets import asking, connect, is_url, split_url
+
+
+def test_a_url_has_a_bucket_and_a_key() -> None:
+    """Slashes around the key mean nothing; of a local URL all of it is the place."""
+    assert split_url("s3://bucket/a/b/") == ("s3://bucket", "a/b")
+    assert split_url("gs://bucket") == ("gs://bucket", "")
+    assert split_url("file:///tmp/x/") == ("file:///tmp/x", "")
+    assert (is_url("s3://b"), is_url("exports/s3:")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "text"),
+    [
+        (GenericError("status code: 403 Forbidden: <Code>SignatureDoesNotMatch</Code> canary"), SinkError, "region"),
+        (PermissionDeniedError("no"), SinkError, "AccessDenied"),
+        (GenericError("status code: 503 Service Unavailable: <Code>SlowDown</Code>"), SinkUnreachable, "SlowDown"),
+        (GenericError("error sending request for canary"), SinkUnreachable, "no answer"),
+        (GenericError("status code: 418 Teapot"), SinkError, "(status 418); see to the store"),
+        (AlreadyExistsError("canary"), SinkRejected, "somebody else has stored it meanwhile"),
+        (GenericError('status code: 401: {"error": {"code": 401, "message": "canary"}}'), SinkError, "401"),
+    ],
+)
+def test_what_a_store_says(raised: BaseError, kind: type[SinkError], text: str) -> None:
+    """Becomes one of our errors, with the store's code and the place, and nothing else of its text."""
+    with pytest.raises(SinkError) as caught, asking("s3://bucket/key", "storing"):
+        raise raised
+    assert type(caught.value) is kind
+    assert text in str(caught.value)
+    assert "storing s3://bucket/key failed: " in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_an_object_that_is_not_there() -> None:
+    """Is a file that is not there; a bucket that is not is an error."""
+    with pytest.raises(FileNotFoundError) as caught, asking("s3://bucket/key", "reading"):
+        raise FileNotFoundError("<Code>NoSuchKey</Code>")
+    assert caught.value.errno
+    with pytest.raises(SinkError, match="NoSuchBucket"), asking("s3://bucket/key", "reading"):
+        raise FileNotFoundError("<Code>NoSuchBucket</Code>")
+
+
+def test_options_that_no_store_has() -> None:
+    """Are told without their values."""
+    with pytest.raises(ConfigError, match="s3://bucket is no object store that can be opened") as caught:
+        connect("s3://bucket", {"no_such_option": "canary"})
+    assert "canary" not in str(caught.value)
