@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -34,6 +34,8 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = r"([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?)?"
 _MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_CLOCK}(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?")
+
+_ABSENT: Final = msgspec.Raw(b"")
 
 split_row: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 """Return the fields of one row, as they are spelt."""
@@ -98,6 +100,16 @@ def _loaded(spelt: msgspec.Raw) -> object:
         return orjson.loads(memoryview(spelt))
     except orjson.JSONDecodeError:
         return _Unreadable()
+
+
+def fields_of(text: bytes, names: Sequence[str]) -> Iterator[dict[str, msgspec.Raw]]:
+    """Yield for each line of ``text`` those of the named fields that its row has, as they are spelt."""
+    keys = [f"f{at}" for at in range(len(names))]
+    named = dict(zip(keys, names, strict=True))
+    kind = msgspec.defstruct("Fields", [(key, msgspec.Raw, _ABSENT) for key in keys], rename=named)
+    for row in msgspec.json.Decoder(kind).decode_lines(text):
+        spelt = {name: getattr(row, key) for key, name in named.items()}
+        yield {name: value for name, value in spelt.items() if value is not _ABSENT}
 
 
 def extra_text(fields: Mapping[str, msgspec.Raw]) -> bytes | None:

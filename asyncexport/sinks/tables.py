@@ -16,7 +16,7 @@ as long as one that fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeAlias
 
@@ -27,7 +27,7 @@ import pyarrow.json as pj
 
 from asyncexport.models import TransferOrder
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, Fields, Scalar
-from asyncexport.sansio.fitting import Misfit, extra_text, fit, fit_row, quoted_number, split_row
+from asyncexport.sansio.fitting import Misfit, extra_text, fields_of, fit, fit_row, quoted_number
 from asyncexport.sinks.schema import model_schema, schema_of, spelt_schema
 
 Table: TypeAlias = Any
@@ -51,7 +51,7 @@ class Tables:
         self._dates = [name for name, column in self._model.items() if column is Scalar.DATE]
         self._moments = [name for name, column in self._model.items() if column is Scalar.MOMENT]
         self._quoted_number = quoted_number(self._model)
-        self._quoted = False
+        self._quoted = self._unknown = False
         known = _where_from(order)
         self._provenance = [pa.scalar(known[name], self.schema.field(name).type) for name in PROVENANCE]
 
@@ -73,28 +73,42 @@ class Tables:
         return self._one_by_one(text)
 
     def _at_once(self, text: bytes, count: int, spelling: bytes) -> Table | None:
-        """Return the table as Arrow reads the text in another ``spelling``, None where it cannot."""
+        """Return the table as Arrow reads the text in another ``spelling``, None where it cannot.
+
+        That a field has no column is found out by being refused, until it has happened once.
+        """
+        found = None if self._unknown else self._read(spelling, unexpected="error")
+        return self._completed(found, count, ()) if found is not None else self._with_extra(text, count, spelling)
+
+    def _with_extra(self, text: bytes, count: int, spelling: bytes) -> Table | None:
+        found = self._read(spelling, unexpected="infer")
+        if found is None:
+            return None
+        unknown = [name for name in found.schema.names if name not in self._model]
+        changed = [each.name for each in self._spelt if found.schema.field(each.name).type != each.type]
+        self._unknown = True
+        if changed:
+            found = self._read(spelling, unexpected="ignore")
+        return self._completed(found, count, self._extras(text, unknown, changed))
+
+    def _completed(self, found: Table, count: int, extras: Sequence[str | None]) -> Table | None:
+        """Return the model's table of what Arrow has read; None for what no reader would understand."""
         try:
-            found = self._read(spelling, unexpected="infer")
-            unknown = any(name not in self._model for name in found.schema.names)
-            changed = {each.name for each in self._spelt if found.schema.field(each.name).type != each.type}
-            if changed:
-                found = self._read(spelling, unexpected="ignore")
             columns = self._checked(found)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except pa.ArrowInvalid:
             return None
         if found.num_rows != count:
             return None
-        if unknown or changed:
-            extra = pa.array(self._extras(text, changed), pa.string())
-        else:
-            extra = pa.nulls(count, pa.string())
+        extra = pa.array(extras, pa.string()) if extras else pa.nulls(count, pa.string())
         return pa.Table.from_arrays([*columns, extra], schema=model_schema(self._entity))
 
-    def _read(self, text: bytes, *, unexpected: str) -> Table:
+    def _read(self, text: bytes, *, unexpected: str) -> Table | None:
         options = pj.ParseOptions(explicit_schema=self._spelt, unexpected_field_behavior=unexpected)
         whole = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
-        return pj.read_json(pa.BufferReader(text), whole, options)
+        try:
+            return pj.read_json(pa.BufferReader(text), whole, options)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return None
 
     def _checked(self, found: Table) -> list[Any]:
         """Return the model's columns, dates as dates. Raises ``ArrowInvalid`` for what no reader would understand."""
@@ -106,21 +120,18 @@ class Tables:
             _refuse_beyond(columns[name], _FIRST_MOMENT, _LAST_MOMENT)
         return list(columns.values())
 
-    def _extras(self, text: bytes, changed: set[str]) -> Iterator[str | None]:
-        known = self._model.keys() - changed
-        for line in _lines(text):
-            row = split_row(line)
-            extra = extra_text(
-                {name: row[name] for name in row if name not in known and self._is_extra(name, row[name])}
-            )
-            yield None if extra is None else extra.decode()
+    def _extras(self, text: bytes, unknown: list[str], changed: list[str]) -> list[str | None]:
+        """Return the extra column: fields that are ``unknown``, and ``changed`` ones that do not fit in their row."""
+        column: list[str | None] = []
+        for row in fields_of(text, [*unknown, *changed]):
+            fields = {name: spelt for name, spelt in row.items() if name not in changed or self._is_extra(name, spelt)}
+            extra = extra_text(fields)
+            column.append(None if extra is None else extra.decode())
+        return column
 
     def _is_extra(self, name: str, spelt: Any) -> bool:  # noqa: ANN401 - a msgspec.Raw
-        column = self._model.get(name)
-        if column is None:
-            return True
         try:
-            fit(orjson.loads(memoryview(spelt)), column)
+            fit(orjson.loads(memoryview(spelt)), self._model[name])
         except Misfit:
             return True
         return False
