@@ -15,16 +15,19 @@ import trustme
 from asyncexport import Exporter, Secret
 from asyncexport.adapters.connecting import tls
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.errors import AsyncexportError, ConfigError, ConnectError, TlsError
+from asyncexport.engine.runners import Pool, Workers, starting
+from asyncexport.errors import AsyncexportError, ConfigError, ConnectError, NotAnExport, TlsError
 from asyncexport.events import CallRetried, Event
-from asyncexport.models import SignedUrl
-from asyncexport.ports import Request
+from asyncexport.models import Receipt, SignedUrl, TransferOrder
+from asyncexport.ports import Request, Sink
+from asyncexport.sinks import Null
 from tests.engine.pulling import BRISK
-from tests.engine.support import ACCOUNT
+from tests.engine.support import ACCOUNT, order
 from tests.security.support import CANARY, allowing, everything_said, spying
 
 Use = Callable[[AiohttpTransport, int], Awaitable[int]]
 
+PAGE = b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\nETag: "e"\r\n\r\n<html>'
 OURS = trustme.CA()
 FOREIGN = trustme.CA()
 
@@ -211,3 +214,30 @@ async def test_an_authority_that_cannot_be_read(content: str | None, why: str, t
         path.write_text(content)
     with pytest.raises(ConfigError, match=f"ca.pem: {why}"):
         await AiohttpTransport(ca_file=path).__aenter__()
+
+
+@pytest.mark.parametrize(("is_told", "expected"), [(True, NotAnExport), (False, TlsError)], ids=["ca_file", "none"])
+async def test_a_worker_process_trusts_whom_its_exporter_trusts(
+    is_told: bool, expected: type[AsyncexportError], ca_file: Path
+) -> None:
+    """It is told of ``ca_file``; without one a signed URL does not reach a server that only our authority knows."""
+
+    async def never(_: TransferOrder) -> SignedUrl:
+        raise AssertionError("nobody wanted a URL")
+
+    class Nowhere:
+        async def run(self, order: TransferOrder, sink: Sink) -> Receipt:
+            raise AssertionError(f"{order} was to go into {sink} elsewhere")
+
+    start = starting(ca_file=ca_file if is_told else None, backoff=BRISK, sink_timeout=60.0)
+    pool = Pool(1, start)
+    workers = Workers(pool, Nowhere(), listener=lambda _: None, renew=never, store_is_busy=lambda: None)
+    async with spying(PAGE, tls=good()) as spy:
+        url = f"https://localhost:{spy.port}/k?X-Amz-Signature={CANARY}"
+        try:
+            with pytest.raises(expected) as caught:
+                await workers.run(order(url, file_size=None), Null())
+        finally:
+            await pool.aclose()
+        assert (CANARY.encode() in spy.heard) == is_told
+    assert CANARY not in everything_said(caught.value)

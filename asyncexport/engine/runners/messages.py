@@ -17,7 +17,8 @@ from typing import Any, Final, TypeAlias
 
 from asyncexport.errors import AsyncexportError
 from asyncexport.events import Event
-from asyncexport.models import Receipt, SignedUrl
+from asyncexport.models import Receipt, SignedUrl, TransferOrder
+from asyncexport.ports import Sink
 from asyncexport.sansio.backoff import Backoff
 
 _LENGTH: Final = struct.Struct(">I")
@@ -34,11 +35,31 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """A transfer order and its sink, pickled on their own, because the sink may be anybody's code.
+
+    It shows nothing of them: whoever shows the locals of a frame would show a signed URL.
+    """
+
+    pickled: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, order: TransferOrder, sink: Sink) -> Errand:
+        """Pickle both. Raises whatever the sink does."""
+        return cls(pickle.dumps((order, sink), pickle.HIGHEST_PROTOCOL))
+
+    def unpacked(self) -> tuple[TransferOrder, Sink]:
+        """Return both. Raises whatever the sink does, or finding its module."""
+        order, sink = pickle.loads(self.pickled)  # noqa: S301  see above
+        return order, sink
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
-    """To a worker: a transfer order and its sink, pickled on their own, because the sink may be anybody's code."""
+    """To a worker: move this."""
 
     number: int
-    errand: bytes = field(repr=False)
+    errand: Errand
 
 
 @dataclass(frozen=True, slots=True)

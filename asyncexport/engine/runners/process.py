@@ -32,6 +32,7 @@ from asyncexport.engine.runners.messages import (
     Cancel,
     Crashed,
     End,
+    Errand,
     FromWorker,
     Logged,
     Moved,
@@ -108,8 +109,8 @@ class Worker:
         """The process's id, 0 before it has one."""
         return 0 if self._process is None else self._process.pid
 
-    async def carry(self, errand: bytes, partner: Partner) -> Receipt:
-        """Take a pickled order and its sink to their end. Raises :class:`WorkerEnded` and :class:`NotThere` as well."""
+    async def carry(self, errand: Errand, partner: Partner) -> Receipt:
+        """Take an order and its sink to their end. Raises :class:`WorkerEnded` and :class:`NotThere` as well."""
         number, inbox = next(self._numbers), asyncio.Queue[AboutErrand | None]()
         self._errands[number] = inbox
         self._send(Begin(number, errand))

@@ -38,6 +38,7 @@ from asyncexport.engine.runners.messages import (
     Cancel,
     Cancelled,
     Crashed,
+    Errand,
     FromWorker,
     Logged,
     Moved,
@@ -152,7 +153,7 @@ class Bench:
         if running:
             await asyncio.wait(running)
 
-    async def _carry(self, number: int, errand: bytes) -> Receipt:
+    async def _carry(self, number: int, errand: Errand) -> Receipt:
         order, sink = _unpacked(errand)
         listener = Thinned(lambda event: self.send(Told(number, event)), self._clock)
         try:
@@ -195,12 +196,11 @@ class Bench:
         self.send(_end_of(number, task))
 
 
-def _unpacked(errand: bytes) -> tuple[TransferOrder, Sink]:
+def _unpacked(errand: Errand) -> tuple[TransferOrder, Sink]:
     try:
-        order, sink = pickle.loads(errand)  # noqa: S301  what the exporter has pickled
+        return errand.unpacked()
     except Exception as error:
         raise _NotHere(f"{type(error).__name__}: {printable(scrub(str(error), EXCERPT))}") from error
-    return order, sink
 
 
 def _end_of(number: int, task: asyncio.Task[Receipt]) -> AboutErrand:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pickle
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -24,7 +23,7 @@ from typing import Final
 import anyio
 
 from asyncexport.adapters.threads import ended
-from asyncexport.engine.runners.messages import Setup
+from asyncexport.engine.runners.messages import Errand, Setup
 from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
 from asyncexport.engine.transfer import Renew
 from asyncexport.errors import WorkerDied
@@ -194,12 +193,12 @@ class Workers:
                 )
         return await self._here.run(order, sink)
 
-    def _packed(self, order: TransferOrder, sink: Sink) -> bytes | None:
+    def _packed(self, order: TransferOrder, sink: Sink) -> Errand | None:
         """Return the errand as it travels, None where the sink does not."""
         if not isinstance(sink, Travels) or not sink.travels:
             return None
         try:
-            return pickle.dumps((order, sink), pickle.HIGHEST_PROTOCOL)
+            return Errand.of(order, sink)
         except Exception as error:  # noqa: BLE001  whatever somebody's sink raises
             self._tell_of(sink, f"{type(error).__name__}: {printable(scrub(str(error), EXCERPT))}")
             return None

@@ -6,7 +6,17 @@ import asyncio
 
 import pytest
 
-from asyncexport.engine.runners.messages import Begin, Broke, FromWorker, Moved, Renewed, ToWorker, framed, received
+from asyncexport.engine.runners.messages import (
+    Begin,
+    Broke,
+    Errand,
+    FromWorker,
+    Moved,
+    Renewed,
+    ToWorker,
+    framed,
+    received,
+)
 from asyncexport.errors import UrlExpired
 from asyncexport.models import Receipt, SignedUrl
 
@@ -29,7 +39,7 @@ async def test_messages_come_out_as_they_went_in() -> None:
     """One after the other, errors with their fields."""
     messages: list[ToWorker | FromWorker] = [
         MOVED,
-        Begin(0, b"x" * 100_000),
+        Begin(0, Errand(b"x" * 100_000)),
         Broke(1, UrlExpired("old", status=403, code="ExpiredToken")),
         Renewed(2, SignedUrl("https://h/x?y")),
     ]
@@ -48,4 +58,4 @@ async def test_a_torn_message_is_none(cut: int) -> None:
 def test_no_message_shows_what_is_secret() -> None:
     """Not in a log and not in a traceback."""
     assert SECRET not in repr(Renewed(1, SignedUrl(f"https://h/x?{SECRET}")))
-    assert SECRET not in repr(Begin(1, SECRET.encode()))
+    assert SECRET not in repr(Begin(1, Errand(SECRET.encode())))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 import sys
 
 import pytest
 
 from asyncexport.engine.runners import process
-from asyncexport.engine.runners.messages import Begin, Cancel, Renewed, ToWorker
+from asyncexport.engine.runners.messages import Begin, Cancel, Errand, Renewed, ToWorker
 from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
 from asyncexport.models import Receipt, SignedUrl
 from tests.engine.runners.support import SETUP, NearWorker, Standing, Stopping, near
@@ -26,10 +25,10 @@ def partner() -> Partner:
     return Partner(Events(), _never, lambda: None)
 
 
-def errand(name: str) -> bytes:
+def errand(name: str) -> Errand:
     """Return an order into an empty shelf."""
     Standing.shelves.pop(name, None)
-    return pickle.dumps((order(), Standing(name)))
+    return Errand.of(order(), Standing(name))
 
 
 async def carried(worker: Worker, name: str) -> Receipt:
@@ -66,7 +65,7 @@ async def test_a_sink_that_cannot_be_unpickled_is_refused() -> None:
     """Nothing was begun, so that the transfer can run elsewhere."""
     async with near() as worker:
         with pytest.raises(NotThere, match="UnpicklingError"):
-            await worker.carry(b"no pickle", partner())
+            await worker.carry(Errand(b"no pickle"), partner())
         assert worker.is_open
 
 
@@ -140,7 +139,7 @@ async def test_what_is_sent_to_a_worker_that_has_gone_is_lost() -> None:
     """Nobody hears it, and nobody minds."""
     async with near(whole()) as worker:
         await carried(worker, "a")
-    worker._send(Begin(7, b""))
+    worker._send(Begin(7, Errand(b"")))
 
 
 async def test_an_interpreter_that_cannot_be_started_ends_the_errands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -12,6 +11,7 @@ import pytest
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess
+from asyncexport.engine.runners.messages import Errand
 from asyncexport.engine.runners.process import Partner
 from asyncexport.engine.turns import Turns
 from asyncexport.errors import (
@@ -85,9 +85,7 @@ async def in_a_worker(bench: Bench, *downloads: Opening) -> Receipt:
     """Run it by way of messages."""
     async with near(*downloads) as worker:
         bench.opened = worker.transport.opened
-        return await worker.carry(
-            pickle.dumps((order(), bench.sink)), Partner(bench.events, bench.renew, bench.complain)
-        )
+        return await worker.carry(Errand.of(order(), bench.sink), Partner(bench.events, bench.renew, bench.complain))
 
 
 Move = Callable[..., Awaitable[Receipt]]

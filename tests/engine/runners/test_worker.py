@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pickle
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from asyncexport.engine.runners import worker
-from asyncexport.engine.runners.messages import Begin, Cancel, Ready, Renewed, Setup, framed
+from asyncexport.engine.runners.messages import Begin, Cancel, Errand, Ready, Renewed, Setup, framed
 from asyncexport.engine.runners.worker import Bench, serve
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Transport
@@ -61,7 +60,7 @@ async def test_transfers_that_do_not_end_do_not_keep_the_process(monkeypatch: py
     ours, theirs = socket.socketpair()
     with ours:
         serving = asyncio.create_task(serve(theirs, root(), worker.end_anyway, scripted))
-        ours.sendall(framed(SETUP) + framed(Begin(0, pickle.dumps((order(), Standing("hangs"))))))
+        ours.sendall(framed(SETUP) + framed(Begin(0, Errand.of(order(), Standing("hangs")))))
         await download.begun.wait()
     assert await asyncio.to_thread(ended.wait, 10)
     assert statuses == [1]
