@@ -100,7 +100,13 @@ def _config(callback: Callable[..., object]) -> Callable[[Command], Command]:
 
 config = _config(_load)
 offline_config = _config(_load_places)
-out = click.option("--out", metavar="DIR", default="exports", callback=filled, help="The folder that exports go to.")
+out = click.option(
+    "--out",
+    metavar="DIR",
+    default="exports",
+    callback=filled,
+    help="The folder that exports go to; of DuckDB the file.",
+)
 entity = click.option(
     "--entity",
     metavar="E",

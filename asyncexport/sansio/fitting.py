@@ -20,12 +20,16 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from asyncexport.sansio.columns import Column, Fields, Many, Scalar
+
+PIECE: Final = 512 * 1024
+"""Bytes of text that one step takes at most where steps keep the interpreter to themselves: a few milliseconds."""
 
 _LARGEST: Final = 2**63
 _EXACT: Final = 2.0**53
@@ -36,6 +40,7 @@ _CLOCK = r"([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?)?"
 _MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_CLOCK}(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?")
 
 _ABSENT: Final = msgspec.Raw(b"")
+_NO_FIELD = re.compile(r'["\\\x00-\x1f]')
 
 split_row: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 """Return the fields of one row, as they are spelt."""
@@ -104,12 +109,26 @@ def _loaded(spelt: msgspec.Raw) -> object:
 
 def fields_of(text: bytes, names: Sequence[str]) -> Iterator[dict[str, msgspec.Raw]]:
     """Yield for each line of ``text`` those of the named fields that its row has, as they are spelt."""
-    keys = [f"f{at}" for at in range(len(names))]
-    named = dict(zip(keys, names, strict=True))
-    kind = msgspec.defstruct("Fields", [(key, msgspec.Raw, _ABSENT) for key in keys], rename=named)
-    for row in msgspec.json.Decoder(kind).decode_lines(text):
-        spelt = {name: getattr(row, key) for key, name in named.items()}
+    if any(map(_NO_FIELD.search, names)):
+        for line in text.removesuffix(b"\n").split(b"\n"):
+            row = split_row(line)
+            yield {name: row[name] for name in names if name in row}
+        return
+    named = {f"f{at}": name for at, name in enumerate(names)}
+    kind = msgspec.defstruct("Fields", [(key, msgspec.Raw, _ABSENT) for key in named], rename=named)
+    decode = msgspec.json.Decoder(kind).decode_lines
+    for found in chain.from_iterable(decode(piece) for piece in pieces(text, PIECE)):
+        spelt = {name: getattr(found, key) for key, name in named.items()}
         yield {name: value for name, value in spelt.items() if value is not _ABSENT}
+
+
+def pieces(text: bytes, size: int) -> Iterator[bytes]:
+    """Cut lines into pieces of at least ``size`` bytes, but for the last; each ends with a line."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start + size) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def extra_text(fields: Mapping[str, msgspec.Raw]) -> bytes | None:

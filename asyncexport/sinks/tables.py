@@ -10,13 +10,15 @@ It refuses a block with a value that does not fit. Then numbers that came as tex
 quotes; a block that is refused all the same is cut into pieces, and only the smallest of those are fitted value by
 value. All ways agree, which a test holds for any rows.
 
+What keeps the interpreter's lock is done in pieces of some milliseconds, so that a loop beside it is not held.
+
 Worst case: a block takes about five times its size in memory; one whose every row has a misfit takes some eight times
 as long as one that fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeAlias
 
@@ -27,7 +29,7 @@ import pyarrow.json as pj
 
 from asyncexport.models import TransferOrder
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, Fields, Scalar
-from asyncexport.sansio.fitting import Misfit, extra_text, fields_of, fit, fit_row, quoted_number
+from asyncexport.sansio.fitting import PIECE, Misfit, extra_text, fields_of, fit, fit_row, pieces, quoted_number
 from asyncexport.sinks.schema import model_schema, schema_of, spelt_schema
 
 Table: TypeAlias = Any
@@ -64,12 +66,13 @@ class Tables:
     def _rows(self, text: bytes, count: int) -> Table:
         if not self._quoted and (table := self._at_once(text, count, text)) is not None:
             return table
-        bare, changes = self._quoted_number.subn(rb"\1\2", text)
-        if (changes or self._quoted) and (table := self._at_once(text, count, bare)) is not None:
+        bare = b"".join(self._quoted_number.sub(rb"\1\2", piece) for piece in pieces(text, PIECE))
+        if (len(bare) < len(text) or self._quoted) and (table := self._at_once(text, count, bare)) is not None:
             self._quoted = True
             return table
-        if len(text) > _SMALLEST and count > 1:
-            return pa.concat_tables([self._rows(piece, piece.count(b"\n")) for piece in _pieces(text)])
+        fewer = list(pieces(text, len(text) // _FEWER)) if len(text) > _SMALLEST else []
+        if len(fewer) > 1:
+            return pa.concat_tables([self._rows(piece, piece.count(b"\n")) for piece in fewer])
         return self._one_by_one(text)
 
     def _at_once(self, text: bytes, count: int, spelling: bytes) -> Table | None:
@@ -176,12 +179,3 @@ def _refuse_beyond(column: Any, first: object, last: object) -> None:  # noqa: A
 
 def _lines(text: bytes) -> list[bytes]:
     return text.removesuffix(b"\n").split(b"\n")
-
-
-def _pieces(text: bytes) -> Iterator[bytes]:
-    """Cut lines into about :data:`_FEWER` pieces, each at least a line."""
-    start = 0
-    while start < len(text):
-        end = text.find(b"\n", start + len(text) // _FEWER) + 1 or len(text)
-        yield text[start:end]
-        start = end

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.models import Entity
+from asyncexport.sansio import fitting
 from asyncexport.sansio.columns import MODELS, Column, Fields, Many, Scalar
-from asyncexport.sansio.fitting import Misfit, fit, fit_row, quoted_number
+from asyncexport.sansio.fitting import Misfit, fields_of, fit, fit_row, pieces, quoted_number
 from tests.support import steady
 
 ROW: Fields = {
@@ -173,3 +174,31 @@ def test_numbers_that_came_as_text_are_found_by_their_name() -> None:
     text = rb'{"targetDetails":{"lookback": "30","keyword":"\"lookback\":\"5\"","productPriceLessThan":"1.5"}}'
     assert bare.sub(rb"\1\2", text) == text.replace(b'"30"', b"30").replace(b'"1.5"', b"1.5")
     assert bare.search(b'{"lookback":"string"}') is None
+
+
+def test_fields_are_cut_out_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that are asked for, as they are spelt, row by row, whatever their names and the pieces."""
+    text = b'{"a":1.50,"b c":{"x": [1]},"d":2}\n{"d":3}\n{"b c":null,"a":"}\\n"}\n'
+    expected: list[dict[str, bytes]] = [{"a": b"1.50", "b c": b'{"x": [1]}'}, {}, {"b c": b"null", "a": b'"}\\n"'}]
+    for size in (1, 40, 1_000):
+        monkeypatch.setattr(fitting, "PIECE", size)
+        found = [{name: bytes(spelt) for name, spelt in row.items()} for row in fields_of(text, ["a", "b c"])]
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", ['q"uote', "back\\slash", "tab\t", "é", ""])
+def test_fields_of_any_name(name: str) -> None:
+    """However it is spelt."""
+    for spelling in (json.dumps(name), json.dumps(name, ensure_ascii=False), '"\\u0066resh"'):
+        text = b'{"a":1,%s:2}\n{}\n' % spelling.encode()
+        found = [{key: bytes(spelt) for key, spelt in row.items()} for row in fields_of(text, [name, "fresh"])]
+        assert found == [{json.loads(spelling): b"2"}, {}]
+
+
+def test_pieces_of_lines() -> None:
+    """Each is whole lines, and together they are the text."""
+    text = b"one\ntwo\nthree\n"
+    assert list(pieces(text, 1)) == [b"one\n", b"two\n", b"three\n"]
+    assert list(pieces(text, 4)) == [b"one\ntwo\n", b"three\n"]
+    assert list(pieces(text, 99)) == [text]
+    assert list(pieces(b"", 1)) == []

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from asyncexport.emulator.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
-from asyncexport.sansio.columns import MODELS, Column, Many, Scalar
 from asyncexport.sinks import tables
 from asyncexport.sinks.schema import schema_of
 from asyncexport.sinks.tables import Tables
 from tests.sinks.support import order
 from tests.support import steady
 
+SOME = st.integers(1, 3)
 ODD: tuple[Any, ...] = (
     *(None, True, 0, -3, 2.5, 35.0, 2**63, 10**30, 1e300, "", "x", "30", "-1.5", "1e2", "1e999", "007"),
     *("2019-02-07T07:58:58Z", "2023-05-30T18:51:03.759Z", "2023-05-30 18:51", "2023-05-30T18", "2023-05-30T20:51+0200"),
@@ -41,30 +41,28 @@ ODD: tuple[Any, ...] = (
     *({"productPriceLessThan": 1}, {"productPriceLessThan": "0.0", "more": [{}]}),
     'a "quote" \\ \u2028 \U0001f600',
 )
-USUAL = {Scalar.MOMENT: "2019-02-07T07:58:58Z", Scalar.DATE: "2024-02-29", Scalar.TEXT: "x", Scalar.BOOLEAN: True}
-_ODD = st.sampled_from(ODD)
 _WORLD = World.generate(seed=5, accounts=1, profiles=3, rows=2_000)
+_PROFILE = max(_WORLD.profiles.values(), key=lambda profile: profile.campaigns)
+_USUAL = {entity: list(rows(_PROFILE, entity, Filters().of(entity), _WORLD.seed))[:200] for entity in Entity}
 
 
-def values_of(column: Column) -> st.SearchStrategy[Any]:
-    """Draw what is likely to be sent for a column, or something else."""
-    if isinstance(column, Many):
-        return st.lists(values_of(column.of), max_size=2) | _ODD
-    if isinstance(column, Scalar):
-        usual = {
-            Scalar.MOMENT: "2019-02-07T07:58:58Z",
-            Scalar.DATE: "2024-02-29",
-            Scalar.TEXT: "x",
-            Scalar.BOOLEAN: True,
-        }
-        return st.just(usual.get(column, 5)) | _ODD
-    return st.fixed_dictionaries({}, optional={name: values_of(each) for name, each in column.items()}) | _ODD
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Return every place in a row that holds something, as the container and the key in it."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in ((value, key), *places(value[key]))]
 
 
-def rows_of(entity: Entity) -> st.SearchStrategy[list[dict[str, Any]]]:
-    model = {**MODELS[entity], "fresh": Scalar.TEXT, "extra": Scalar.NUMBER, "account": Scalar.TEXT}
-    row = st.fixed_dictionaries({}, optional={name: values_of(each) for name, each in model.items()})
-    return st.lists(row, min_size=1, max_size=4)
+@st.composite
+def almost_usual_rows(draw: st.DrawFn, entity: Entity) -> list[dict[str, Any]]:
+    """Draw rows as they are sent, most of them with at most one thing in them that is not usual."""
+    found: list[dict[str, Any]] = [json.loads(draw(st.sampled_from(_USUAL[entity]))) for _ in range(draw(SOME))]
+    for row in found:
+        for _ in range(draw(st.sampled_from([0, 1, 1, 2]))):
+            container, key = draw(st.sampled_from(places(row)))
+            if isinstance(container, dict) and draw(st.booleans()):
+                key = draw(st.sampled_from(["fresh", "extra", "account", "lookback", 'q"uote']))
+            container[key] = draw(st.sampled_from(ODD))
+    return found
 
 
 def tables_of(entity: Entity) -> Tables:
@@ -80,14 +78,15 @@ def lines(found: list[dict[str, Any]]) -> bytes:
 @steady
 def test_all_ways_agree(data: st.DataObject) -> None:
     """What Arrow reads at once is what the rows give one by one; hence a table does not hang on how text is cut."""
-    entity = data.draw(st.sampled_from([Entity.CAMPAIGNS, Entity.TARGETS]))
-    found = data.draw(rows_of(entity))
+    entity = data.draw(st.sampled_from(Entity))
+    found = data.draw(almost_usual_rows(entity))
     text, maker = lines(found), tables_of(entity)
     slow = maker._one_by_one(text)
 
     for spelling in (text, maker._quoted_number.sub(rb"\1\2", text)):
-        fast = maker._at_once(text, len(found), spelling)
-        assert fast is None or fast.to_pylist() == slow.to_pylist()
+        for maker._unknown in (False, True):
+            fast = maker._at_once(text, len(found), spelling)
+            assert fast is None or fast.to_pylist() == slow.to_pylist()
     assert maker.of(text, len(found)).select(slow.schema.names).to_pylist() == slow.to_pylist()
 
 
@@ -159,10 +158,53 @@ def test_a_row_alone_that_is_larger_than_a_piece() -> None:
     assert (row["name"], len(row["extra"])) == (None, 200_013)
 
 
+def test_rows_of_very_different_sizes() -> None:
+    """A block that cannot be cut evenly is read all the same."""
+    text = lines([{"name": "a"}, {"name": ["x" * 200_000]}])
+    assert tables_of(Entity.CAMPAIGNS).of(text, 2).column("name").to_pylist() == ["a", None]
+
+
+def test_a_new_field_in_every_row() -> None:
+    """It is refused once; then blocks are read with it: what fits in its place, the whole field in the extra column."""
+    maker = tables_of(Entity.AD_GROUPS)
+    text = lines([{"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}}, {"bid": {"defaultBid": 2}}])
+    for _ in range(2):
+        table = maker.of(text, 2)
+        assert [bid["defaultBid"] for bid in table.column("bid").to_pylist()] == [1.5, 2.0]
+        assert [json.loads(each or "{}") for each in table.column("extra").to_pylist()] == [
+            {"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}},
+            {},
+        ]
+    assert maker._unknown
+
+
+@pytest.mark.parametrize(
+    ("entity", "path"),
+    [
+        (Entity.CAMPAIGNS, "startDate"),
+        (Entity.CAMPAIGNS, "creationDateTime"),
+        (Entity.CAMPAIGNS, "budgetCaps.budgetValue.monetaryBudget.amount"),
+        (Entity.TARGETS, "targetId"),
+        (Entity.TARGETS, "negative"),
+        (Entity.TARGETS, "targetDetails.lookback"),
+        (Entity.TARGETS, "deliveryReasons"),
+    ],
+)
+def test_every_odd_value_in_every_kind_of_column(entity: Entity, path: str) -> None:
+    """Both ways take the same for a date, a moment, a number, a text, a truth, a whole number and a list."""
+    for value in ODD:
+        for name in reversed(path.split(".")):
+            value = {name: value}  # noqa: PLW2901 - wrapped step by step
+        text, maker = lines([value]), tables_of(entity)
+        fast = maker._at_once(text, 1, text)
+        assert fast is None or fast.to_pylist() == maker._one_by_one(text).to_pylist(), value
+
+
 def test_lines_that_are_no_rows_for_arrow() -> None:
-    """Where Arrow counts other rows than the batch does, the batch is believed."""
-    text = b'{"name":"a"} \n{"name":\r"b"}\n'
-    assert tables_of(Entity.CAMPAIGNS).of(text, 2).column("name").to_pylist() == ["a", "b"]
+    """Blanks between tokens are none of its business; where it counts other rows than the batch it is not believed."""
+    maker = tables_of(Entity.CAMPAIGNS)
+    assert maker.of(b'{"name":"a"} \n{"name":\r"b"}\n', 2).column("name").to_pylist() == ["a", "b"]
+    assert maker._at_once(b"{} {}\n", 1, b"{} {}\n") is None
 
 
 def test_an_arrow_table_is_what_comes_out() -> None:
