@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
-from asyncexport.models import Filters, Job, SignedUrl
+from asyncexport.models import Filters, Job, Receipt, SignedUrl
 from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested, Split
 from asyncexport.ports import Download, Request, Response
 from asyncexport.sansio.habits import Memory
@@ -182,10 +182,13 @@ def json_response(text: str | bytes, status: int = 200, **headers: str) -> Respo
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """``split`` is what the job is to be taken in, ``parts`` those of it that have rows of their own."""
+
     state: str
     export_id: str
     asked_at: float
     split: tuple[Filters, ...] = ()
+    parts: tuple[Filters, ...] = ()
 
 
 class MemoryJournal:
@@ -226,9 +229,9 @@ class MemoryJournal:
         await checkpoint()
         before = self._rows.get(job.key) or _Row("", "", self.wall())
         self._rows[job.key] = after = self._noted(before, note)
-        self._take_parts(job, before.split, after.split)
+        self._take_parts(job, before.parts, after.parts)
         if isinstance(note, Committed):
-            self._commit_parts(job, after.split)
+            self._commit_parts(job, after.parts, note.receipt.parts)
         memory = self._memories.get(job.subject, Memory())
         if (learned := memory.after(note)) != memory:
             self._memories[job.subject] = learned
@@ -244,25 +247,27 @@ class MemoryJournal:
     def _noted(self, before: _Row, note: Note) -> _Row:
         match note:
             case Intended():
-                return replace(before, state="intended", export_id="", split=(), asked_at=self.wall())
+                return replace(before, state="intended", export_id="", split=(), parts=(), asked_at=self.wall())
             case Requested(export_id=export_id):
                 return replace(before, state="requested", export_id=export_id, asked_at=self.wall())
             case Committed(receipt=receipt):
-                return replace(before, state="committed", export_id=receipt.export_id)
+                parts = before.parts if len(before.parts) == len(receipt.parts) else ()
+                return replace(before, state="committed", export_id=receipt.export_id, parts=parts)
             case Dropped(keep=keep):
                 return replace(before, state="failed", export_id=before.export_id if keep else "")
             case Split(parts=parts):
-                return replace(before, state="split", export_id="", split=parts)
+                return replace(before, state="split", export_id="", split=parts, parts=parts)
 
     def _take_parts(self, job: Job, before: tuple[Filters, ...], parts: tuple[Filters, ...]) -> None:
         for filters in set(before) - set(parts):
             self._rows.pop(replace(job, filters=filters).key, None)
-        for filters in set(parts) - set(before):
+        for filters in parts:
             self._rows.setdefault(replace(job, filters=filters).key, _Row("waiting", "", self.wall()))
 
-    def _commit_parts(self, job: Job, parts: tuple[Filters, ...]) -> None:
-        for key in (replace(job, filters=filters).key for filters in parts):
-            self._rows[key] = replace(self._rows[key], state="committed")
+    def _commit_parts(self, job: Job, parts: tuple[Filters, ...], receipts: tuple[Receipt, ...]) -> None:
+        for filters, receipt in zip(parts, receipts, strict=False):
+            key = replace(job, filters=filters).key
+            self._rows[key] = replace(self._rows[key], state="committed", export_id=receipt.export_id)
 
     def _known(self, row: _Row) -> Known:
         return Known(row.state, row.export_id, max(0.0, self.wall() - row.asked_at), row.split)

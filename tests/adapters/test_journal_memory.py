@@ -26,6 +26,7 @@ from asyncexport.testing import MemoryJournal
 JOB = Job(Profile("acme", Region.EU, "1234567890"), Entity.ADS, snapshot="night")
 OTHER = replace(JOB, entity=Entity.TARGETS)
 RECEIPT = Receipt("export-1", rows=7, bytes=70, sha256="00", location="exports/x")
+IN_PARTS = Receipt.of_parts([replace(RECEIPT, export_id=f"export-{number}") for number in (1, 3, 5)])
 PARTS = split(JOB.filters, JOB.entity)
 FURTHER = (split(PARTS[0], JOB.entity)[0], *PARTS[1:], *split(PARTS[0], JOB.entity)[1:])
 
@@ -90,6 +91,7 @@ NOTES: list[Note] = [
     Requested("export-1"),
     Requested("export-2"),
     Committed(RECEIPT),
+    Committed(IN_PARTS),
     Committed(RECEIPT, 10.0),
     Committed(RECEIPT, 1000.0),
     Dropped(ConnectionLost("x"), keep=True),
@@ -154,10 +156,19 @@ async def test_a_job_whose_rows_are_all_there(journal: Journal) -> None:
     await note(journal, JOB, Split(PARTS))
     await note(journal, part(PARTS[0]), Requested("export-2"), Committed(RECEIPT))
     await note(journal, part(PARTS[1]), Requested("export-3"))
-    await note(journal, JOB, Committed(RECEIPT))
+    await note(journal, JOB, Committed(IN_PARTS))
     known = await journal.recall([JOB])
     assert {known[part(filters).key].state for filters in PARTS} == {"committed"}
-    assert [known[part(filters).key].export_id for filters in PARTS] == ["export-1", "export-3", ""]
+    assert [known[part(filters).key].export_id for filters in PARTS] == ["export-1", "export-3", "export-5"]
+
+
+@pytest.mark.parametrize("stands", [RECEIPT, Receipt.of_parts([RECEIPT, RECEIPT])], ids=["whole", "in others"])
+async def test_a_job_that_stands_in_other_parts_than_noted(journal: Journal, stands: Receipt) -> None:
+    """New parts were begun, went again, and the rows that stood before were found: no part is known then."""
+    await note(journal, JOB, Split(PARTS))
+    await note(journal, part(PARTS[0]), Requested("export-2"), Committed(RECEIPT))
+    await note(journal, JOB, Committed(stands))
+    assert (await journal.recall([JOB, part(PARTS[0])])).keys() == {JOB.key}
 
 
 async def test_a_job_that_is_asked_for_whole_again(journal: Journal) -> None:

@@ -291,7 +291,7 @@ async def test_exports_of_parts_whose_job_is_committed(tmp_path: Path) -> None:
     async with journal(tmp_path) as opened:
         await opened.note(JOB, Split(PARTS))
         await opened.note(replace(JOB, filters=PARTS[0]), Requested("export-2"))
-        await opened.note(JOB, Committed(RECEIPT))
+        await opened.note(JOB, Committed(Receipt.of_parts([RECEIPT] * len(PARTS))))
     assert tally(tmp_path, kept_since=0.0) == [LabelCount("night", 1, 0, 0, 0, 0, 0, None, NOW)]
 
 

@@ -227,10 +227,7 @@ def _troubled_at_last(plan: Plan, rng: Random) -> Plan:
 
 
 def _troubled_anew(plan: Plan, rng: Random) -> Plan:
-    """Fail where what stands is replaced: in one file or in parts, by one file or by parts.
-
-    Without a journal: where the second run finds the old rows, it would go on telling of the new parts that have gone.
-    """
+    """Fail where what stands is replaced: in one file or in parts, by one file or by parts."""
     subject = rng.choice(plan.subjects)
     stands, split = rng.choice(((1, True), (3, True), (3, False)))
     operation, most = rng.choice(_PARTS_FOR_WHOLE if split else _WHOLE_FOR_PARTS)
@@ -241,7 +238,7 @@ def _troubled_anew(plan: Plan, rng: Random) -> Plan:
         faults=(_splitting("request", subject),) if split else (),
         trouble=Trouble(operation, rng.randint(1, most), rng.choice(_STORAGE)),
         files=True,
-        journal=False,
+        journal=plan.journal,
         resumes=True,
     )
 

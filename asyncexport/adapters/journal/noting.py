@@ -1,7 +1,8 @@
 """One note as statements: where its job stands now, which parts it is taken in, and what it teaches.
 
-The first statement is the only one that a note can be refused by; those after it hold nothing of a caller's. So a note
-is written wholly or, when it does not fit, not at all, while the transaction that it shares with others goes on.
+Everything of a caller's is held to its type before the first statement, which is the only one that a note can be
+refused by. So a note is written wholly or, when it does not fit, not at all, while the transaction that it shares with
+others goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from asyncexport.adapters.journal.memory import learn
 from asyncexport.adapters.journal.rows import KEY, Row, encoded, typed
 from asyncexport.adapters.journal.splits import as_json, part_of
-from asyncexport.models import Job
+from asyncexport.models import Job, Receipt
 from asyncexport.notes import Committed, Dropped, Intended, Note, Requested, Split
 
 _UPSERT = """
@@ -32,7 +33,11 @@ where snapshot = cast(:snapshot as text) and account = cast(:account as text) an
 """
 _LOOSEN_PARTS = f"update job set part = -1 {_ITS_PARTS}"  # noqa: S608  of constants
 _DROP_PARTS = f"delete from job {_ITS_PARTS}"  # noqa: S608  of constants
-_COMMIT_PARTS = f"update job set state = 'committed', noted_at = :now {_ITS_PARTS} and state <> 'committed'"  # noqa: S608  of constants
+_COUNT_PARTS = f"select count(*) from job {_ITS_PARTS}"  # noqa: S608  of constants
+_COMMIT_PART = f"""
+update job set state = 'committed', noted_at = :now, rows = :rows, export_id = cast(:export_id as text),
+               location = cast(:location as text), error = '' {_ITS_PARTS} and part = :part
+"""  # noqa: S608  of constants
 _DROP_LOOSE_PARTS = f"{_DROP_PARTS} and part < 0"
 _TAKE_PART = """
 insert into job values (cast(:snapshot as text), cast(:account as text), cast(:region as text),
@@ -55,6 +60,8 @@ def write(connection: sqlite3.Connection, entry: Entry) -> None:
     """Write a note inside the transaction that is open. Raises what SQLite and Python do for values that do not fit."""
     job, note = entry.job, entry.note
     row = encoded(typed(_row(job, note, entry.now)))
+    receipts = note.receipt.parts if isinstance(note, Committed) else ()
+    committed = [encoded(typed({**_told(receipt), "part": part})) for part, receipt in enumerate(receipts)]
     connection.execute(_UPSERT, row)
     match note:
         case Intended():
@@ -63,7 +70,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> None:
             _take_parts(connection, row, [part_of(job, filters) for filters in parts])
             learn(connection, job, note, entry.now)
         case Committed():
-            connection.execute(_COMMIT_PARTS, row)
+            _commit_parts(connection, row, committed)
             learn(connection, job, note, entry.now)
 
 
@@ -74,6 +81,15 @@ def _take_parts(connection: sqlite3.Connection, row: Row, parts: list[Job]) -> N
         key = dict(zip(KEY, part.key, strict=True))
         connection.execute(_TAKE_PART, encoded({**key, "whole": row["filters"], "part": number, "now": row["now"]}))
     connection.execute(_DROP_LOOSE_PARTS, row)
+
+
+def _commit_parts(connection: sqlite3.Connection, row: Row, parts: list[Row]) -> None:
+    """Let the parts that are known be those that the job stands in; where it stands in others, let none be known."""
+    ((known,),) = connection.execute(_COUNT_PARTS, row)
+    if known == len(parts):
+        connection.executemany(_COMMIT_PART, [row | part for part in parts])
+    else:
+        connection.execute(_DROP_PARTS, row)
 
 
 def _row(job: Job, note: Note, now: float) -> Row:
@@ -90,15 +106,14 @@ def _columns(job: Job, note: Note) -> Row:
         case Requested(export_id=export_id):
             return {"state": "requested", "export_id": export_id}
         case Committed(receipt=receipt):
-            return {
-                "state": "committed",
-                "export_id": receipt.export_id,
-                "rows": receipt.rows,
-                "location": receipt.location,
-            }
+            return {"state": "committed", **_told(receipt)}
         case Dropped(error=error, keep=keep):
             return {"state": "failed", "keep": keep, "error": type(error).__name__}
         case Split(parts=parts):
             if len(parts) < 2 or job.filters in parts:
                 raise ValueError("a job is split into several parts, and is none of them itself")
             return {"state": "split", "split": as_json(parts)}
+
+
+def _told(receipt: Receipt) -> Row:
+    return {"export_id": receipt.export_id, "rows": receipt.rows, "location": receipt.location}

@@ -6,10 +6,10 @@ Every text fits, also one that is not Unicode: it is bound as bytes, which the s
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 KEY = ("snapshot", "account", "region", "profile_id", "entity", "filters")
+_BEYOND = 1 << 63
 _TEXTS = {*KEY, "state", "export_id", "location", "error", "split", "whole"}
 
 Row = dict[str, Any]
@@ -21,8 +21,8 @@ def typed(row: Row) -> Row:
         if name in _TEXTS:
             if not isinstance(value, str):
                 raise ValueError(f"{name} is no text")
-        elif value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise ValueError(f"{name} is no finite number")
+        elif value is not None and not (isinstance(value, int | float) and abs(value) < _BEYOND):
+            raise ValueError(f"{name} is no finite number of 64 bits")
     return row
 
 

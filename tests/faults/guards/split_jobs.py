@@ -111,9 +111,16 @@ SPLIT_JOBS = (
     Mutant(
         "parts of a committed job are collected for ever",
         "adapters/journal/noting.py",
-        "            connection.execute(_COMMIT_PARTS, row)\n",
-        "",
+        "        connection.executemany(_COMMIT_PART, [row | part for part in parts])\n",
+        "        pass\n",
         ("tests/adapters/test_journal_versions.py", "tests/adapters/test_journal_memory.py"),
+    ),
+    Mutant(
+        "the journal tells of parts that have gone",
+        "adapters/journal/noting.py",
+        "    else:\n        connection.execute(_DROP_PARTS, row)\n",
+        "",
+        ("tests/adapters/test_journal_memory.py",),
     ),
     Mutant(
         "a part is cut under another number",
