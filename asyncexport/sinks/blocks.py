@@ -10,7 +10,7 @@ from typing import Final
 
 from asyncexport.batch import Batch
 
-BLOCK: Final = 8 * 1024 * 1024
+BLOCK: Final = 2 * 1024 * 1024
 ROWS: Final = 100_000
 
 

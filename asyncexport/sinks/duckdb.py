@@ -9,7 +9,8 @@ The file belongs to one process: where another has it open that is a :class:`Sin
 process any number of exports may be open, and their work is queued (:mod:`asyncexport.sinks.database`). So the sink
 does not travel to worker processes, and says so.
 
-Worst case: one open export holds a block of text and, while it is loaded, its table: about 50 MB.
+Worst case: one open export holds a block of text and, while it is loaded, its table: about 20 MB; the database
+itself keeps to 1 GiB, and beyond that writes to the disk.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class DuckDB:
         object.__setattr__(self, "path", path)
         if self.mode not in get_args(Mode):
             raise ConfigError(f"mode {self.mode!r} is none of {', '.join(get_args(Mode))}")
-        require("pyarrow", extra="duckdb")
-        require("duckdb", extra="duckdb")
+        require("pyarrow", extra="duckdb", by="asyncexport.sinks.tables")
+        require("duckdb", extra="duckdb", by="asyncexport.sinks.ledger")
 
     async def __aenter__(self) -> DuckDB:
         """Open the file. Raises :class:`SinkError` and its children."""

@@ -10,11 +10,16 @@ from importlib import import_module
 from asyncexport.errors import ConfigError
 
 
-def require(library: str, *, extra: str) -> None:
-    """Load ``library``. Raises :class:`ConfigError` that names the extra to install."""
+def require(library: str, *, extra: str, by: str | None = None) -> None:
+    """Load ``library``, and ``by``, the module of ours that uses it: later the loop would be held by loading.
+
+    Raises :class:`ConfigError` that names the extra to install.
+    """
     try:
         import_module(library)
     except ImportError:
         raise ConfigError(
             f"this sink needs {library}, which is not installed: pip install 'asyncexport[{extra}]'"
         ) from None
+    if by is not None:
+        import_module(by)

@@ -4,10 +4,11 @@ Contract: :mod:`asyncexport.sinks.tree` for the files, :mod:`asyncexport.sansio.
 is known to hold has a column, everything else stands in ``extra`` as JSON. Where a row is from stands in columns of
 every file, so that the files say it wherever they are taken.
 
-Plan: text is held until it is a block (:mod:`asyncexport.sinks.blocks`) and then becomes one row group, in a thread,
-mostly without the interpreter's lock.
+Plan: text is held until it is a block (:mod:`asyncexport.sinks.blocks`), which becomes a table in a thread, mostly
+without the interpreter's lock. Tables of some :data:`GROUP` bytes of text, or of as many rows as a block may have, are
+written as one row group.
 
-Worst case: one open export holds a block's text and, while it is made, its table: about 50 MB.
+Worst case: one open export holds a row group as tables, and one block of text while it becomes one: about 40 MB.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from asyncexport.sinks.tree import Tree, TreeWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+GROUP: Final = 8 * 1024 * 1024
 _TOGETHER: Final = 256 * 1024
 
 
@@ -47,7 +49,7 @@ class Parquet(Tree):
     def __post_init__(self) -> None:
         Tree.__post_init__(self)
         check_compression(self.compression, self.level)
-        require("pyarrow", extra="parquet")
+        require("pyarrow", extra="parquet", by="asyncexport.sinks.tables")
 
     @property
     def suffix(self) -> str:
@@ -68,6 +70,8 @@ class ParquetWriter(TreeWriter):
         self._compression = {"compression": sink.compression, "compression_level": sink.level}
         self._tables = Tables(order)
         self._block = Block()
+        self._group: list[Any] = []
+        self._group_size = self._group_rows = 0
         self._stream = _Stream(self._append)
         self._made: Any = None
 
@@ -80,17 +84,27 @@ class ParquetWriter(TreeWriter):
 
     async def _store(self, batch: Batch) -> None:
         if self._block.add(batch):
-            await in_thread(self._write_block)
-            await self._caught_up()
+            await in_thread(self._take_block)
 
-    def _write_block(self) -> None:
+    def _take_block(self) -> None:
         text, rows = self._block.take()
+        self._group.append(self._tables.of(text, rows))
+        self._group_size += len(text)
+        self._group_rows += rows
+        if self._group_size >= GROUP or self._group_rows >= blocks.ROWS:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        table = self._tables.joined(self._group)
+        self._group, self._group_size, self._group_rows = [], 0, 0
         with self._failing("writing"):
-            self._made.write_table(self._tables.of(text, rows), row_group_size=blocks.ROWS)
+            self._made.write_table(table, row_group_size=blocks.ROWS)
 
     def _flush(self) -> None:
         if self._block:
-            self._write_block()
+            self._take_block()
+        if self._group:
+            self._write_group()
         if self._made is not None:
             self._made.close()
         self._stream.flush()
@@ -98,6 +112,7 @@ class ParquetWriter(TreeWriter):
     def _discard(self) -> None:
         self._stream.close()
         self._block.clear()
+        self._group.clear()
         super()._discard()
 
 

@@ -63,6 +63,10 @@ class Tables:
         where_from = [pa.repeat(value, count) for value in self._provenance]
         return pa.Table.from_arrays([*where_from, *rows.columns], schema=self.schema)
 
+    def joined(self, tables: list[Table]) -> Table:
+        """Return tables of the export as one."""
+        return pa.concat_tables(tables)
+
     def _rows(self, text: bytes, count: int) -> Table:
         if not self._quoted and (table := self._at_once(text, count, text)) is not None:
             return table

@@ -64,7 +64,8 @@ async def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     """By the bytes of their text and by their rows."""
     batches = [Batch(b'{"name":"a"}\n' * 10, 10, at) for at in range(0, 100, 10)]
     for bounds, groups in {(130, 99): 10, (260, 99): 5, (9999, 30): 4, (9999, 7): 20}.items():
-        monkeypatch.setattr(blocks, "BLOCK", bounds[0])
+        monkeypatch.setattr(blocks, "BLOCK", 100)
+        monkeypatch.setattr(parquet, "GROUP", bounds[0])
         monkeypatch.setattr(blocks, "ROWS", bounds[1])
         receipt = await store(Parquet(tmp_path), batches=tuple(batches))
         found = pq.ParquetFile(receipt.location).metadata
