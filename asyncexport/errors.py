@@ -42,6 +42,7 @@
     ├── StateError                  the state folder is unusable
     │   ├── StateCorrupt            it was damaged, or belongs to something else
     │   └── LockHeld                another run uses it now
+    ├── NotStarted                  a drain came before all of an export was asked for
     ├── WorkerDied                  the processes that a transfer ran in were killed, one after the other
     └── TooManyOpenFiles            no descriptor is left for a file or a connection
 
@@ -76,6 +77,7 @@ __all__ = [
     "JsonTruncated",
     "LockHeld",
     "NotAnExport",
+    "NotStarted",
     "ObjectChanged",
     "ProfileAccessDenied",
     "ProtocolError",
@@ -358,6 +360,12 @@ class StateCorrupt(StateError):
 
 class LockHeld(StateError):
     """Another run uses the same state folder now."""
+
+    temporary = True
+
+
+class NotStarted(AsyncexportError):
+    """The exporter was drained before all of an export that is streamed had been asked for."""
 
     temporary = True
 

@@ -27,6 +27,7 @@ TEMPORARY = {
     "SinkLocked",
     "LockHeld",
     "TooManyOpenFiles",
+    "NotStarted",
     "WorkerDied",
 }
 

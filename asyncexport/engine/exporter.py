@@ -37,7 +37,7 @@ from asyncexport.engine.supervised import Supervised
 from asyncexport.engine.tally import Tally
 from asyncexport.engine.turns import Turns
 from asyncexport.engine.windows import Chances, Windows
-from asyncexport.errors import ConfigError
+from asyncexport.errors import ConfigError, NotStarted
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
 from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile, SignedUrl, Summary, TransferOrder
 from asyncexport.ports import Clock, Journal, Listener, Runner, Sink, Transport
@@ -194,13 +194,16 @@ class Exporter:
         """Stream one export and store nothing.
 
         ``async with exporter.batches(job) as batches: async for batch in batches``. The caller's pace is the download's
-        pace. The rows are proven whole only when the loop ends without an error; whatever is wrong is raised in it.
+        pace. The rows are proven whole only when the loop ends without an error; whatever is wrong is raised in it:
+        :class:`NotStarted` for what a drain leaves out.
         """
 
         async def work(send: MemoryObjectSendStream[Batch]) -> None:
             outcomes: list[Outcome] = []
             run = self._new_run([job], Channel(send), self._guard(math.inf), NoJournal(), again=True)
             await self._supervised(run, outcomes.append)
+            if not outcomes:
+                raise NotStarted(f"{job}: the exporter was drained before all of it had been asked for")
             for outcome in outcomes:
                 if isinstance(outcome, Failed):
                     raise outcome.error

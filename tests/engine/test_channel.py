@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import orjson
 import pytest
 
-from asyncexport import Entity, Exporter
+from asyncexport import Entity, Exporter, Job, plan
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import (
     ConnectionLost,
     ExportFailed,
+    NotStarted,
     SinkError,
 )
 from asyncexport.models import Limits
@@ -28,6 +30,7 @@ from tests.engine.support import (
     true_text,
     whole,
 )
+from tests.engine.test_making import moody
 
 
 async def test_batches_stream_one_export_and_store_nothing(emulator: EmulatorServer) -> None:
@@ -93,3 +96,23 @@ async def test_a_stream_that_breaks_before_its_first_row_begins_again_unseen() -
     transport = scripted(cut(5, ConnectionLost("gone"), etag=None), whole(etag=None))
     async with Exporter([ACCOUNT], transport=transport, clock=FakeClock()) as pulling, pulling.batches(JOB) as batches:
         assert sum([batch.count async for batch in batches]) == 50
+
+
+async def test_streams_that_wait_when_the_exporter_is_drained() -> None:
+    """They raise: a loop that ended without an error would say that the export has no rows."""
+    server = moody(profiles=3)
+    limits = Limits(in_progress=1)
+    async with Exporter(server.accounts(), transport=server, clock=server.clock, limits=limits) as pulling:
+        jobs = plan(await pulling.profiles(), entities=[Entity.ADS], snapshot="night")
+
+        async def stream(job: Job) -> int:
+            async with pulling.batches(job) as batches:
+                return sum([batch.count async for batch in batches])
+
+        async def drain() -> None:
+            await server.clock.sleep(1.0)
+            pulling.drain()
+
+        *met, _ = await asyncio.gather(*[stream(job) for job in jobs], drain(), return_exceptions=True)
+    assert [type(end) for end in met] == [int, NotStarted, NotStarted]
+    assert len(server.posts) == 1

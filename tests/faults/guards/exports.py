@@ -198,6 +198,13 @@ EXPORTS = (
         ("tests/engine/test_making.py",),
     ),
     Mutant(
+        "a stream that a drain leaves out ends like one without rows",
+        "engine/exporter.py",
+        "            if not outcomes:\n",
+        "            if False:\n",
+        ("tests/engine/test_channel.py",),
+    ),
+    Mutant(
         "no intent before the POST",
         "engine/making.py",
         ".note(job, Intended())",
