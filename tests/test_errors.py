@@ -25,6 +25,7 @@ TEMPORARY = {
     "TrailingGarbage",
     "JsonTruncated",
     "SinkLocked",
+    "SinkUnreachable",
     "LockHeld",
     "TooManyOpenFiles",
     "NotStarted",
