@@ -56,7 +56,7 @@ class RunSettings:
 
     ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``workers``
     is how many processes the transfers of large exports may run in; ``deadline`` is in seconds, from an export's
-    request until it is ready; ``ca_file`` holds certificate authorities to trust besides the system's.
+    granted request until it is ready; ``ca_file`` holds certificate authorities to trust besides the system's.
     """
 
     entities: tuple[Entity, ...] = tuple(Entity)

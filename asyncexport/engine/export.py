@@ -73,7 +73,7 @@ class _Times:
 
 
 class ExportMaker:
-    """Watches the exports of one account. ``deadline`` is in seconds from the request to the terminal status."""
+    """Watches the exports of one account. ``deadline``: seconds from a granted request to the terminal status."""
 
     def __init__(
         self,
@@ -107,14 +107,12 @@ class ExportMaker:
             return None
         return replace(ready, adopted=True, seconds=wire.generation_seconds(ready.export))
 
-    async def watch(
-        self, job: Job, export: Export, *, began: float, asked_at: float, remembered: float | None = None
-    ) -> Ready:
-        """Watch an export that was granted at ``asked_at`` until it ends; patience with it ``began`` before.
+    async def watch(self, job: Job, export: Export, *, asked_at: float, remembered: float | None = None) -> Ready:
+        """Watch an export that was granted at ``asked_at`` until it ends; patience with it begins there.
 
         Raises :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a look for good.
         """
-        times = _Times(began, asked_at=asked_at, settled_at=asked_at + _SETTLING_SECONDS)
+        times = _Times(asked_at, asked_at=asked_at, settled_at=asked_at + _SETTLING_SECONDS)
         return await self._watched(job, export, times, remembered)
 
     async def see_out(self, job: Job, export_id: str, *, asked_at: float) -> float:

@@ -62,11 +62,12 @@ class Exporter:
     ``workers``: at most so many processes are started for the transfers of large exports; 0: all run in this one, as do
     always those into sinks that do not travel (:class:`asyncexport.ports.Travels`) and all where ``session``,
     ``transport``, ``clock`` or ``random`` are given. Processes have this one's environment unless
-    ``worker_environment`` replaces it. ``deadline``: seconds from the request of an export until it must
-    be ready. ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API
-    calls, left open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no
-    ``session``. ``backoff`` is the policy of trying again, ``schedule`` replaces what is learned about when to look;
-    ``transport``, ``clock`` and ``random`` (evenly from 0 to 1) replace the world.
+    ``worker_environment`` replaces it. ``deadline``: seconds from the granted request of an export until it must be
+    ready, and as many for the tries and rests before, without the waits for a slot. ``listener`` is told of every
+    event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API calls, left open afterwards. ``ca_file``:
+    certificate authorities to trust besides the system's, where there is no ``session``. ``backoff`` is the policy of
+    trying again, ``schedule`` replaces what is learned about when to look; ``transport``, ``clock`` and ``random``
+    (evenly from 0 to 1) replace the world.
 
     Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and
     :class:`StateError`.

@@ -3,11 +3,13 @@
 A slot is held only by what is in progress on the server, or is being asked for this very moment. A request that was
 throttled gives its slot back: for the number of exports in progress the job waits again at the front of its lane, for
 the rate its profile is slowed down and the job *rests* first. A request whose answer was lost leaves its slot to the
-orphan that may be running, and the job rests as well. Its tries are counted and bounded by the backoff, and all of them
-by the deadline that began with the first; what our own limiter held back counts for no try. Neither does a bare 429
-while others are in progress, which may be the cap's: the deadline begins with the next try, for they may take long.
-Worst case: the job waits for as long as they go on. An export that failed inside the server is asked for again twice,
-with the slot that it had. One that is given up while it is in progress keeps that slot.
+orphan that may be running, and the job rests as well. Its tries are counted and bounded by the backoff, and the time
+that passes in trying and resting by the deadline; what our own limiter held back counts for no try. Neither does a bare
+429 while others are in progress, which may be the cap's: the deadline begins with the next try, for they may take long.
+Nor does the wait for a slot count: others decide how long it is. An export that was accepted has the whole deadline.
+Worst case: the job waits for as long as others are in progress, and rests as long as a deadline. An export that failed
+inside the server is asked for again twice, with the slot that it had. One that is given up while it is in progress
+keeps that slot.
 """
 
 from __future__ import annotations
@@ -36,11 +38,21 @@ class Asking:
     """The tries at one export, and when the first of them that counts began.
 
     As long as ``is_excused``, no request has gone out that was the job's own affair: patience begins with the next.
+    The job has rested until ``rested_at`` after the last one; for ``queued`` seconds in all it has waited for slots.
     """
 
     began: float
     attempts: Attempts
     is_excused: bool = True
+    rested_at: float = float("inf")
+    queued: float = 0.0
+
+    def goes_on(self, now: float) -> None:
+        """The job has a slot for its next try."""
+        if self.is_excused:
+            self.began, self.queued = now, 0.0
+        else:
+            self.queued += max(0.0, now - self.rested_at)
 
 
 @dataclass(slots=True, eq=False)
@@ -164,20 +176,17 @@ class Making:
         pursuit, job, desk = ticket.waiting, ticket.job, self._desk_of(ticket.job)
         self._windows.ended(ticket)
         asking = pursuit.asking = pursuit.asking or Asking(self._clock.now(), Attempts(self._backoff, self._spread))
-        if asking.is_excused:
-            asking.began = self._clock.now()
+        asking.goes_on(self._clock.now())
         desk.api.check_permit(job)
         await self._journal.note(job, Intended())
         self._windows.asks(ticket)
-        export = await desk.api.request_export(job, deadline=desk.exports.last_moment(asking.began))
+        export = await desk.api.request_export(job, deadline=self._last_moment(desk, asking))
         asked_at = self._clock.now()
         self._windows.accepted(ticket, export.export_id, self._over_in(desk, job))
         pursuit.asking = None
         await self._journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
-        return await desk.exports.watch(
-            job, export, began=asking.began, asked_at=asked_at, remembered=pursuit.habit.seconds
-        )
+        return await desk.exports.watch(job, export, asked_at=asked_at, remembered=pursuit.habit.seconds)
 
     def _put_back(self, ticket: Ticket[Pursuit], stop: AskLater) -> None:
         """Let a job that was asked for in vain wait again. Raises what it met if that was for the last time."""
@@ -188,8 +197,9 @@ class Making:
         if stop.was_sent:
             asking.is_excused = by_cap is not False
         delay = self._delay(asking.attempts, stop, by_cap=by_cap)
-        if delay is None or self._clock.now() + delay > self._desk_of(job).exports.last_moment(asking.began):
+        if delay is None or self._clock.now() + delay > self._last_moment(self._desk_of(job), asking):
             raise error from None
+        asking.rested_at = self._clock.now() + delay
         if stop.was_sent:
             at, reason, throttled = job.profile, type(error).__name__, isinstance(error, Throttled)
             self._listener(CallRetried(at.account, at.profile_id, f"request of {job}", reason, delay, throttled))
@@ -224,6 +234,10 @@ class Making:
         if not stop.counts:
             return stretched(0.0, stop.error, self._spread)
         return attempts.excused() if by_cap is None else attempts.failed(stop.error)
+
+    def _last_moment(self, desk: Desk, asking: Asking) -> float:
+        """Return when the tries at an export must have ended."""
+        return desk.exports.last_moment(asking.began) + asking.queued
 
     def _orphan_seconds(self, desk: Desk, job: Job) -> float:
         return min(self._over_in(desk, job), desk.exports.deadline)

@@ -317,9 +317,45 @@ async def test_tries_that_last_longer_than_the_deadline() -> None:
     counter = Counterpart(*[ConnectionLost("lost")] * 10, deadline=20.0)
     assert isinstance(await fails(counter), ConnectionLost)
     assert counter.clock.now() <= 20.0
-    slow = Counterpart(BUSY, *[RUNNING] * 100, deadline=20.0)
-    assert isinstance(await fails(slow), ExportDeadline)
-    assert slow.clock.now() == pytest.approx(20.0)
+
+
+async def test_an_export_that_was_granted_after_some_tries() -> None:
+    """It has the whole deadline: what came before says nothing about it."""
+    counter = Counterpart(BUSY, *[RUNNING] * 100, deadline=20.0)
+    assert isinstance(await fails(counter), ExportDeadline)
+    (retried,) = counter.events.of("call.retried")
+    assert isinstance(retried, CallRetried)
+    assert counter.clock.now() == pytest.approx(20.0 + retried.delay)
+
+
+async def test_a_job_that_is_throttled_and_waits_for_slots_longer_than_the_deadline() -> None:
+    """Others decide how long it waits, so neither its tries nor its export have less time for it."""
+    victims: list[str] = []
+
+    def trouble(_: int, profile_id: str) -> Response | None:
+        victims.append(profile_id)
+        is_refused = profile_id == victims[0] and victims.count(profile_id) <= 2
+        return json_response("{}", 429, retry_after="1") if is_refused else None
+
+    night = Night(moody(trouble, profiles=3, generation=Constant(1000.0)), in_progress=1)
+    assert all(isinstance(outcome, Exported) for outcome in await night.run())
+    assert [profile_id == victims[0] for profile_id in victims] == [True, False, True, False, True]
+    assert night.server.clock.now() > 3000.0
+
+
+async def test_a_job_that_is_told_to_wait_without_end() -> None:
+    """The rests add up to no more than the deadline, however long it waits for slots between them."""
+
+    def trouble(_: int, profile_id: str) -> Response | None:
+        return json_response("{}", 429, retry_after="400") if profile_id == victim else None
+
+    night = Night(moody(trouble, profiles=4, generation=Constant(1000.0)), in_progress=1)
+    jobs = await night.jobs()
+    victim = jobs[0].profile.profile_id
+    outcomes = await night.run(jobs)
+    (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert isinstance(failed.error, Throttled)
+    assert sum(profile_id == victim for _, profile_id in night.server.posts) == 5
 
 
 async def test_a_retry_is_told_with_what_it_met_and_when_it_comes() -> None:

@@ -205,6 +205,13 @@ EXPORTS = (
         ("tests/engine/test_channel.py",),
     ),
     Mutant(
+        "the wait for a slot counts towards the deadline",
+        "engine/making.py",
+        "            self.queued += max(0.0, now - self.rested_at)\n",
+        "            pass\n",
+        ("tests/engine/test_making.py",),
+    ),
+    Mutant(
         "no intent before the POST",
         "engine/making.py",
         ".note(job, Intended())",
