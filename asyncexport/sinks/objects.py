@@ -311,12 +311,26 @@ class ObjectStore(Files):
 
     def _put(self, at: _Folder, name: str, data: bytes | Iterator[bytes], *, replaces: bool) -> str:
         """Store an object. One that comes in pieces cannot be created conditionally, so that is looked at before."""
-        mode: str = "overwrite" if replaces or not isinstance(data, bytes) else "create"
+        if isinstance(data, bytes) and not replaces:
+            return self._create(at, name, data)
         with asking(at.url(name), "storing"):
-            put = _obstore().put(
-                at.store, at.key(name), data, mode=mode, chunk_size=PIECE, max_concurrency=_SENT_AT_ONCE
-            )
+            put = _obstore().put(at.store, at.key(name), data, chunk_size=PIECE, max_concurrency=_SENT_AT_ONCE)
         return put["e_tag"] or ""
+
+    def _create(self, at: _Folder, name: str, data: bytes) -> str:
+        """Store an object where there is none, or the very same: a call that was tried again may have met itself."""
+        try:
+            with asking(at.url(name), "storing"):
+                return _obstore().put(at.store, at.key(name), data, mode="create")["e_tag"] or ""
+        except SinkRejected:
+            at.names = None
+            there = self._names(at).get(name)
+            if there is None or there.size != len(data) or self._content_of(at, there) != data:
+                raise
+            return there.version
+
+    def _content_of(self, at: _Folder, found: _Found) -> bytes:
+        return b"".join(self._content(_Reading(at, found), None))
 
     def _complete(self, at: _Folder, new: str) -> None:
         url = at.url(new)

@@ -25,6 +25,7 @@ from tests.sinks.moto_server import Bucket
 from tests.sinks.support import BATCHES, FOLDER, PARTS, TEXT, order, part_of, store
 
 DATA, RECORD = f"{FOLDER}/part-0.jsonl", f"{FOLDER}/_part-0.receipt.json"
+THEIRS = TEXT.replace(b"1", b"9")
 LINES = b'{"campaignId":"%d"}\n'
 LARGE = tuple(Batch((LINES % at) * 50_000, 50_000, at * 50_000) for at in range(10**6, 10**6 + 19))
 
@@ -110,13 +111,23 @@ async def test_of_two_runs_that_store_the_same_export_the_second_fails(bucket: B
             async with plain(bucket).open(order()) as writer:
                 for batch in batches:
                     await writer.write(batch)
-                obstore.put(bucket.store(), f"ads/nightly/{DATA}", b"theirs")
+                obstore.put(bucket.store(), f"ads/nightly/{DATA}", THEIRS)
                 writer.seal(Evidence(99, "gzip"))
         uploads_have_ended()
-        assert bucket.content(f"ads/nightly/{DATA}") == b"theirs"
+        assert bucket.content(f"ads/nightly/{DATA}") == THEIRS
         assert bucket.unfinished() == 0
         for key in list(bucket.keys()):
             obstore.delete(bucket.store(), key)
+
+
+async def test_an_object_that_is_there_already_byte_for_byte(bucket: Bucket) -> None:
+    """Is ours: the answer to a call may be lost, and the call made again meets what the first one stored."""
+    async with plain(bucket).open(order()) as writer:
+        for batch in BATCHES:
+            await writer.write(batch)
+        obstore.put(bucket.store(), f"ads/nightly/{DATA}", TEXT)
+        writer.seal(Evidence(99, "gzip"))
+    assert await plain(bucket).find(order()) == writer.receipt
 
 
 async def test_one_process_stores_an_export_once_at_a_time(bucket: Bucket) -> None:
