@@ -22,7 +22,7 @@ from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import REREQUESTS, Ready, can_be_taken_up, failure_of, has_failed_inside
 from asyncexport.engine.family import Member
 from asyncexport.engine.windows import Ticket, Windows, where
-from asyncexport.errors import AsyncexportError, ExportDeadline, ExportExpired, Throttled
+from asyncexport.errors import AsyncexportError, ExportExpired, Throttled
 from asyncexport.events import CallRetried, ExportAbandoned, ExportOrphaned, ExportRequested
 from asyncexport.models import Job
 from asyncexport.notes import NOTHING_LEARNED, Habit, Intended, Known, Requested
@@ -134,9 +134,6 @@ class Making:
             self._windows.leave(ticket)
             self._listener(ExportAbandoned(ticket.job, error.export_id, 0.0))
             raise
-        except ExportDeadline:  # it was seen to be slow, and may take as long again
-            self._forsake(ticket, self._desk_of(ticket.job).exports.deadline)
-            raise
         except AsyncexportError:
             self._forsake(ticket)
             raise
@@ -159,8 +156,8 @@ class Making:
             self._listener(ExportAbandoned(job, known.export_id, 0.0))
         return ready
 
-    def _forsake(self, ticket: Ticket[Pursuit], seconds: float = 0.0) -> None:
-        kept = self._windows.forsake(ticket, seconds)
+    def _forsake(self, ticket: Ticket[Pursuit]) -> None:
+        kept = self._windows.forsake(ticket)
         if kept is not None:
             self._listener(ExportAbandoned(ticket.job, *kept))
 

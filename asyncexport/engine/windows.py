@@ -4,10 +4,11 @@ The API counts a client's exports, not a program's runs, so the windows belong t
 leaves a *ticket*, which says whose it is and how to start it; whenever a slot is free the next ticket is started. What
 was asked in vain *rests*: it holds no slot, and waits for one again when its time has come. An export that is in
 progress when nobody watches it any more, since its run was left, its time was up or its looks are refused, keeps its
-slot until it must have ended; a ticket that comes for that very export takes the slot over. As long as others wait for
-that slot the export is *in the way*: it is given to whoever asks for such, to be seen out. The object store says when
-it is busy, and the system when it has no descriptor left; then fewer transfers run at once, one for each time it is
-said. Places come back slowly, one after as many successes as there are places, so that few run into the limit again.
+slot until it must have ended, but for as long as it has run already in any case; a ticket that comes for that very
+export takes the slot over. As long as others wait for that slot the export is *in the way*: it is given to whoever asks
+for such, to be seen out. The object store says when it is busy, and the system when it has no descriptor left; then
+fewer transfers run at once, one for each time it is said. Places come back slowly, one after as many successes as there
+are places, so that few run into the limit again.
 """
 
 from __future__ import annotations
@@ -180,10 +181,11 @@ class Windows(Generic[Waiting]):
         """The ticket's export is over; the slot is kept for the next request."""
         self._held[ticket] = None
 
-    def forsake(self, ticket: Ticket[Waiting], seconds: float = 0.0) -> tuple[str, float] | None:
+    def forsake(self, ticket: Ticket[Waiting]) -> tuple[str, float] | None:
         """Nobody watches the ticket's export any more: the slot is free if none is in progress, or else its own.
 
-        It is thought to run for ``seconds`` more at least. Return its id and for how many seconds it keeps the slot.
+        One that has outlived nearly all may take as long again. Return its id and for how many seconds it keeps the
+        slot.
         """
         running = self._held[ticket]
         if running is None:
@@ -191,7 +193,7 @@ class Windows(Generic[Waiting]):
             return None
         del self._held[ticket]
         now = self._clock.now()
-        kept = max(seconds, running.over_at - now)
+        kept = max(running.over_at - now, now - running.asked_at)
         self._slots[ticket.window].forsake(ticket, running.export_id, now + kept)
         self._forsaken[running.export_id] = Forsaken(ticket.window, ticket.job, running.export_id, running.asked_at)
         self._admit(ticket.window)
@@ -204,23 +206,29 @@ class Windows(Generic[Waiting]):
         """
         while not self._in_the_way:
             await self._called.wait()
-        return self._in_the_way.popleft()
+        export = self._in_the_way.popleft()
+        self._slots[export.window].seen(export.export_id)
+        return export
 
     def seen_out(self, export: Forsaken, ended_at: float) -> None:
         """The export was seen to have ended at ``ended_at``: its slot is free."""
-        self.left_alone(export)
+        self._forsaken.pop(export.export_id, None)
         self._slots[export.window].ended(export.export_id, ended_at)
         self._admit(export.window)
 
     def left_alone(self, export: Forsaken) -> None:
         """Nobody can look at the export: it has its slot for its time."""
         self._forsaken.pop(export.export_id, None)
+        self._slots[export.window].unseen(export.export_id, 0.0)
+        self._admit(export.window)
 
     def unwatched(self, export: Forsaken) -> None:
-        """Whoever saw the export out is gone: somebody else may."""
+        """Whoever saw the export out is gone: somebody else may, and it may take as long again as it has."""
         if self._forsaken.get(export.export_id) is export:
+            now = self._clock.now()
+            self._slots[export.window].unseen(export.export_id, now + (now - export.asked_at))
             self._forsaken[export.export_id] = replace(export, scope=anyio.CancelScope(), is_called=False)
-            self._call_for(export.window)
+            self._admit(export.window)
 
     def withdraw(self, owner: object) -> list[Waiting]:
         """Take back and return everything of ``owner`` that still waits or rests."""

@@ -5,8 +5,9 @@ profiles. A slot is taken before the POST and given back when the terminal statu
 refused. If its answer was lost the server may be making the export all the same: then the *orphan* keeps the slot until
 it must have ended, but orphans never keep the last one. An export that was accepted and that nobody waits for any more
 is *forsaken*: it is in progress for certain, so it keeps its slot, the last one too, until it is seen to have ended, or
-must have, or somebody takes it over. How many slots there are is the :class:`Window`'s affair, who is next that of
-:class:`Lanes`. All is decided synchronously: :meth:`Slots.admit` returns who may start, and the caller starts them.
+must have, or somebody takes it over; no time ends that while somebody looks at it. How many slots there are is the
+:class:`Window`'s affair, who is next that of :class:`Lanes`. All is decided synchronously: :meth:`Slots.admit` returns
+who may start, and the caller starts them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,19 @@ class _Slot:
     runs: bool = False
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The slot of a forsaken export: it must have ended by ``until``, unless it ``is_seen`` to run on."""
+
+    until: float
+    is_seen: bool = False
+
+    @property
+    def ends_at(self) -> float:
+        """When it is free although nothing has happened."""
+        return float("inf") if self.is_seen else self.until
+
+
 class Slots(Generic[Waiting]):
     """The slots of one (client id, region, endpoint). ``name`` is for people. Times are in the clock's seconds."""
 
@@ -38,7 +52,7 @@ class Slots(Generic[Waiting]):
         self._window = window
         self._held: dict[Waiting, _Slot] = {}
         self._orphans: list[float] = []
-        self._forsaken: dict[str, float] = {}
+        self._forsaken: dict[str, _Kept] = {}
         self._lanes: Lanes[Waiting] = Lanes()
 
     @property
@@ -64,7 +78,7 @@ class Slots(Generic[Waiting]):
         """Give every free slot to a waiting job and return those jobs, in the order in which they are to start."""
         while self._orphans and self._orphans[0] <= now:
             heapq.heappop(self._orphans)
-        self._forsaken = {export_id: until for export_id, until in self._forsaken.items() if until > now}
+        self._forsaken = {export_id: kept for export_id, kept in self._forsaken.items() if kept.ends_at > now}
         admitted: list[Waiting] = []
         while self._lanes and self._window.has_room(self.busy, now, asking=len(self._held) - self._running):
             job = self._lanes.take()
@@ -106,7 +120,17 @@ class Slots(Generic[Waiting]):
     def forsake(self, job: Waiting, export_id: str, until: float) -> None:
         """Nobody watches the job's export any more, which is in progress: it keeps the slot ``until`` then."""
         del self._held[job]
-        self._forsaken[export_id] = until
+        self._forsaken[export_id] = _Kept(until)
+
+    def seen(self, export_id: str) -> None:
+        """From now on somebody looks at the export: no time ends what it keeps, if it keeps a slot."""
+        if export_id in self._forsaken:
+            self._forsaken[export_id].is_seen = True
+
+    def unseen(self, export_id: str, until: float) -> None:
+        """Nobody looks at the export any more: it keeps its slot ``until`` then at least."""
+        if export_id in self._forsaken:
+            self._forsaken[export_id] = _Kept(max(until, self._forsaken[export_id].until))
 
     def keeps(self, export_id: str) -> bool:
         """Tell whether the export has a slot that nobody watches."""
@@ -139,7 +163,8 @@ class Slots(Generic[Waiting]):
         """Return when somebody who waits may be admitted although nothing has happened; None if nobody or never."""
         if not self._lanes:
             return None
-        moments = (self._window.next_moment(now), *self._orphans[:1], *self._forsaken.values())
+        kept = (kept.ends_at for kept in self._forsaken.values())
+        moments = (self._window.next_moment(now), *self._orphans[:1], *kept)
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property

@@ -90,18 +90,41 @@ async def test_an_export_of_a_run_that_was_left_keeps_its_slot() -> None:
     assert runs.started == ["a1", "b1"]
 
 
-async def test_an_export_that_is_thought_to_run_for_longer_keeps_its_slot_for_longer() -> None:
-    """Whoever gives it up may know that it is slow."""
+async def test_an_export_that_has_outlived_nearly_all_when_its_run_is_left() -> None:
+    """It may take as long again, and keeps its slot for that."""
     runs = Runs()
     mine = runs.ask("a", "a1")
     runs.ask("b", "b1")
     runs.windows.asks(mine)
     runs.windows.accepted(mine, "e-1", 60.0)
+    runs.clock.advance(100.0)
     left = runs.clock.now()
-    assert runs.windows.forsake(mine, 100.0) == ("e-1", 100.0)
+    assert runs.windows.forsake(mine) == ("e-1", 100.0)
     await until(runs, left + 99.0)
     assert runs.started == ["a1"]
     await until(runs, left + 101.0)
+    assert runs.started == ["a1", "b1"]
+
+
+async def test_an_export_that_is_watched_beyond_its_time() -> None:
+    """It keeps its slot as long as somebody looks at it; whoever stops leaves it as much time as it has taken."""
+    runs = left_running()
+    export = await runs.windows.next_in_the_way()
+    await until(runs, 100.0)
+    assert runs.started == ["a1"]
+    runs.windows.unwatched(export)
+    await until(runs, 199.0)
+    assert runs.started == ["a1"]
+    await until(runs, 201.0)
+    assert runs.started == ["a1", "b1"]
+
+
+async def test_an_export_that_was_watched_beyond_its_time_and_cannot_be_looked_at_any_more() -> None:
+    """Its time is over, so its slot is free."""
+    runs = left_running()
+    export = await runs.windows.next_in_the_way()
+    await until(runs, 100.0)
+    runs.windows.left_alone(export)
     assert runs.started == ["a1", "b1"]
 
 

@@ -159,6 +159,24 @@ def test_an_export_that_nobody_watches_keeps_its_slot() -> None:
     assert slots.admit(200.0) == ["b"]
 
 
+def test_an_export_that_is_looked_at_keeps_its_slot() -> None:
+    """No time ends that; when nobody looks any more it has what it had, or more, and whoever has no slot gets none."""
+    slots = told(1)
+    for job in "ab":
+        slots.offer(job, "lane", ANY)
+    slots.admit(0.0)
+    slots.accepted("a")
+    slots.forsake("a", "e-1", until=200.0)
+    for export_id in ("e-1", "e-2"):
+        slots.seen(export_id)
+
+    assert (slots.admit(300.0), slots.busy, slots.next_moment(300.0)) == ([], 1, float("inf"))
+    for export_id in ("e-1", "e-2"):
+        slots.unseen(export_id, until=400.0)
+    assert (slots.admit(399.0), slots.busy, slots.next_moment(399.0)) == ([], 1, 400.0)
+    assert slots.admit(400.0) == ["b"]
+
+
 def test_a_job_takes_the_slot_of_its_export_over() -> None:
     """Once, and only the one of that export."""
     slots = told(2)

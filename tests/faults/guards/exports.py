@@ -165,9 +165,23 @@ EXPORTS = (
     Mutant(
         "an export that is watched no more leaves its slot",
         "sansio/slots.py",
-        "        self._forsaken[export_id] = until\n",
+        "        self._forsaken[export_id] = _Kept(until)\n",
         "",
         ("tests/sansio/test_slots.py", "tests/engine/test_forsaken.py"),
+    ),
+    Mutant(
+        "an export that has outlived nearly all leaves its slot",
+        "engine/windows.py",
+        "kept = max(running.over_at - now, now - running.asked_at)",
+        "kept = running.over_at - now",
+        ("tests/engine/test_windows.py", "tests/engine/test_forsaken.py"),
+    ),
+    Mutant(
+        "an export that is seen to run on leaves its slot",
+        "sansio/slots.py",
+        'return float("inf") if self.is_seen else self.until',
+        "return self.until",
+        ("tests/sansio/test_slots.py", "tests/engine/test_windows.py", "tests/engine/test_forsaken.py"),
     ),
     Mutant(
         "nobody sees out what is in the way",
