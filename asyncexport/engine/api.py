@@ -14,6 +14,7 @@ host's 429 or lost answer, which has been retried, for one of the request.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -143,8 +144,10 @@ class AdsApi:
             what="profiles",
         )
 
-    async def request_export(self, job: Job, *, deadline: float) -> Export:
+    async def request_export(self, job: Job, *, deadline: float, on_cut: Callable[[], object] = lambda: None) -> Export:
         """Ask for the job's export; not idempotent.
+
+        If this is cancelled while a request is under way the server may be making the export: ``on_cut`` is called.
 
         Raises :class:`AskLater` at once for a 429, a lost or garbled answer, and a limiter without a permit. A 429 with
         a ``retry_after`` has paused the profile; without one it may speak of the exports in progress, and the profile
@@ -162,6 +165,7 @@ class AdsApi:
             profile_id=job.profile.profile_id,
             deadline=deadline,
             is_request=True,
+            on_cut=on_cut,
         )
 
     def check_permit(self, job: Job) -> None:
@@ -199,6 +203,7 @@ class AdsApi:
         profile_id: str = "",
         deadline: float | None = None,
         is_request: bool = False,
+        on_cut: Callable[[], object] = lambda: None,
     ) -> Result:
         call = _Call(what, build, read, self._limiter_of(profile_id), deadline, is_request)
         failure: AsyncexportError
@@ -212,6 +217,11 @@ class AdsApi:
             )
         except _NoToken as stop:
             failure = stop.error
+        except asyncio.CancelledError:
+            if call.is_request and call.is_under_way:
+                self._tally.possibly_orphaned += 1
+                on_cut()
+            raise
         except ConnectionLost as error:
             failure = error
             if call.is_request and call.is_under_way:

@@ -177,13 +177,21 @@ class Making:
         desk.api.check_permit(job)
         await self._journal.note(job, Intended())
         self._windows.asks(ticket)
-        export = await desk.api.request_export(job, deadline=self._last_moment(desk, asking))
+        export = await desk.api.request_export(
+            job, deadline=self._last_moment(desk, asking), on_cut=lambda: self._cut_off(ticket)
+        )
         asked_at = self._clock.now()
         self._windows.accepted(ticket, export.export_id, self._over_in(desk, job))
         pursuit.asking = None
         await self._journal.note(job, Requested(export.export_id))
         self._listener(ExportRequested(job, export.export_id))
         return await desk.exports.watch(job, export, asked_at=asked_at, remembered=pursuit.habit.seconds)
+
+    def _cut_off(self, ticket: Ticket[Pursuit]) -> None:
+        """The run is being left, and nobody will learn whether the request was accepted."""
+        job = ticket.job
+        self._listener(ExportOrphaned(job))
+        self._windows.cut_off(ticket, self._orphan_seconds(self._desk_of(job), job))
 
     def _put_back(self, ticket: Ticket[Pursuit], stop: AskLater) -> None:
         """Let a job that was asked for in vain wait again. Raises what it met if that was for the last time."""

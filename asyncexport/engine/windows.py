@@ -98,6 +98,7 @@ class Windows(Generic[Waiting]):
         self._reminders = Reminders(clock)
         self._slots: dict[Where, Slots[Ticket[Waiting]]] = {}
         self._held: dict[Ticket[Waiting], _Running | None] = {}
+        self._cut_off: dict[Ticket[Waiting], float] = {}
         self._resting: dict[Ticket[Waiting], None] = {}
         self._leaving: set[object] = set()
         self._forsaken: dict[str, Forsaken] = {}
@@ -166,6 +167,10 @@ class Windows(Generic[Waiting]):
         del self._held[ticket]
         self._slots[ticket.window].lost(ticket, self._clock.now() + seconds)
         self._admit(ticket.window)
+
+    def cut_off(self, ticket: Ticket[Waiting], seconds: float) -> None:
+        """The answer to the request will be lost: when its owner is abandoned, the slot is the orphan's for so long."""
+        self._cut_off[ticket] = seconds
 
     def orphaned(self, window: Where, seconds: float) -> None:
         """An earlier run's request may have left an export that is in progress for so many seconds yet."""
@@ -248,7 +253,10 @@ class Windows(Generic[Waiting]):
         self.withdraw(owner)
         self._leaving.discard(owner)
         for ticket in [ticket for ticket in self._held if ticket.owner is owner]:
-            self.forsake(ticket)
+            if (seconds := self._cut_off.pop(ticket, None)) is None:
+                self.forsake(ticket)
+            else:
+                self.lost(ticket, seconds)
 
     def store_is_busy(self) -> None:
         """The object store, or the system, asked for less."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -310,3 +311,26 @@ async def test_a_request_that_is_cut_off_by_its_deadline() -> None:
         assert type(caught.value) is error
         assert counter.clock.now() == deadline
         assert counter.tally.possibly_orphaned == ["token", "export"].index(hung)
+
+
+@pytest.mark.parametrize("hung", ["token", "export"])
+async def test_a_request_that_is_cancelled(hung: str) -> None:
+    """Whoever asked hears of it if the server may have got the request, and only then."""
+    counter = Counterpart()
+    api = (await counter.desk()).api
+    cut: list[str] = []
+
+    async def send(request: Request) -> Response:
+        if hung in request.url:
+            await anyio.sleep_forever()
+        return token_response()
+
+    counter.transport.send = send  # type: ignore[method-assign]
+    task = asyncio.create_task(api.request_export(JOB, deadline=1800.0, on_cut=lambda: cut.append(hung)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert cut == (["export"] if hung == "export" else [])
+    assert counter.tally.possibly_orphaned == len(cut)

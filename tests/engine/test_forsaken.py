@@ -178,6 +178,39 @@ async def test_a_run_that_was_left_early_and_another_of_the_same_exporter() -> N
     assert server.cap_429s == 0
 
 
+class Tardy(Server):
+    """A server whose first answers to requests for exports, so many as are ``late``, come five seconds later."""
+
+    late = 0
+
+    async def send(self, request: Request) -> Response:
+        """Take every request at once."""
+        if request.url.endswith("/export") and self.late:
+            self.late -= 1
+            answer = self.answer(request, self.clock.now())
+            await self.clock.sleep(5.0)
+            return answer
+        return await super().send(request)
+
+
+@pytest.mark.parametrize("late", [1, 2, 4])
+async def test_a_run_that_is_left_while_requests_are_under_way(late: int) -> None:
+    """The server has taken them, whoever is gone: each keeps a slot and is counted as one that may run."""
+    server, events = Tardy(60.0, profiles=10), Events()
+    server.late = late
+    async with server.exporter(listener=events) as exporter:
+        jobs = await ads(exporter)
+        async with exporter.run(jobs[:5], sink=Null()):
+            await server.clock.sleep(2.0)
+        assert len(server.state.journal) == 5
+        assert exporter.summary.possibly_orphaned == late
+        outcomes = await pulled(exporter, jobs[5:])
+    assert len(outcomes) == 5
+    assert not errors(outcomes)
+    assert len(events.of("export.orphaned")) == late
+    assert server.cap_429s == 0
+
+
 async def test_exports_that_have_outlived_nearly_all_when_their_run_is_left() -> None:
     """They were seen to run, and keep their slots until they are seen to have ended; the next run waits for them."""
     server = Server(900.0, profiles=10)

@@ -138,6 +138,20 @@ async def test_a_ticket_that_comes_for_an_export_has_the_slot_that_this_kept() -
     assert runs.started == ["a1", "c1", "b1"]
 
 
+async def test_a_request_that_is_cut_off() -> None:
+    """Nobody gets the slot before its run is gone, and then only what orphans leave: here it is the last slot."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.ask("a", "a2")
+    runs.windows.asks(mine)
+    runs.windows.cut_off(mine, 60.0)
+    assert runs.started == ["a1"]
+    runs.windows.abandon("a")
+    runs.ask("b", "b1")
+    assert runs.started == ["a1", "b1"]
+    assert repr(runs.windows) == "<Windows <Slots ads@EU 1/1 busy, 0 waiting>>"
+
+
 async def test_a_slot_whose_export_has_ended_is_nobodys_when_its_run_is_left() -> None:
     """The next request for the job had not gone out."""
     runs = Runs()

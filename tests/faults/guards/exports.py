@@ -184,6 +184,13 @@ EXPORTS = (
         ("tests/sansio/test_slots.py", "tests/engine/test_windows.py", "tests/engine/test_forsaken.py"),
     ),
     Mutant(
+        "a request that is cut off leaves its slot",
+        "engine/api.py",
+        "                on_cut()\n",
+        "",
+        ("tests/engine/test_api.py", "tests/engine/test_forsaken.py"),
+    ),
+    Mutant(
         "nobody sees out what is in the way",
         "engine/run.py",
         "                beside.start_soon(self._caretaker.tend)\n",
