@@ -77,8 +77,9 @@ def test_an_integer_beyond_the_interpreters_digits_is_refused() -> None:
 
 
 def test_a_row_alone_is_parsed_exactly() -> None:
-    """One line, with and without long digits."""
+    """One line, with and without digits that 64 bits do not hold."""
     assert parse_exact(b'{"a":1.5}') == {"a": 1.5}
+    assert parse_exact(b'{"a":-123456789012345678901}') == {"a": -123456789012345678901}
     assert parse_exact(b'{"a":1.5,"b":12345678901234567890}') == {"a": 1.5, "b": 12345678901234567890}
 
 

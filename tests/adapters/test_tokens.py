@@ -209,13 +209,14 @@ async def test_garbage_from_the_token_host() -> None:
     ],
 )
 async def test_a_refusal_for_good(answer: Response, kind: type[AsyncexportError]) -> None:
-    """What the token host would only say again is asked once; each caller gets an error of its own that says it."""
+    """What the token host would only say again is asked once and never again; each caller gets an error of its own."""
     desk = Desk(answer)
     caught = []
     for _ in range(3):
         with pytest.raises(kind) as each:
             await desk.access()
         caught.append(each.value)
+        desk.clock.advance(86_400)
 
     assert desk.counted == 1
     assert len({str(each) for each in caught}) == 1
