@@ -108,12 +108,15 @@ class Making:
         """Return how many seconds the job's export is thought to take."""
         return self._desk_of(job).polling.expected(job.entity.value, habit.seconds)
 
-    def leave_room(self, job: Job, known: Known) -> None:
-        """Keep a slot for what an earlier run may have asked for without learning of it, until it must be over."""
+    def leave_room(self, job: Job, key: tuple[str, ...], known: Known) -> None:
+        """Keep a slot for what an earlier run may have asked for without learning of it, until it must be over.
+
+        ``key`` says what that is: the job, or a part that needs the same slots.
+        """
         desk = self._desk_of(job)
         seconds = self._orphan_seconds(desk, job) - known.age_seconds
         if seconds > 0:
-            self._windows.orphaned(where(desk.api.client_id, job), seconds)
+            self._windows.orphaned(where(desk.api.client_id, job), key, seconds)
 
     async def made(self, ticket: Ticket[Pursuit]) -> Ready | None:
         """Return the completed export of a ticket that has a slot; None if it was put back and will be started again.

@@ -126,7 +126,7 @@ class Run:
         alike = {(*key[1:3], key[4]): job for key, job in self._jobs.items()}
         for key, known in self._known.items():
             if known.state == "intended":
-                self._making.leave_room(alike[*key[1:3], key[4]], known)
+                self._making.leave_room(alike[*key[1:3], key[4]], key, known)
 
     async def _start_all(self, deliver: Callable[[Outcome], None]) -> None:
         async with anyio.create_task_group() as tasks:

@@ -165,16 +165,16 @@ class Windows(Generic[Waiting]):
     def lost(self, ticket: Ticket[Waiting], seconds: float) -> None:
         """The answer to the request was lost: for so many seconds the slot is the orphan's."""
         del self._held[ticket]
-        self._slots[ticket.window].lost(ticket, self._clock.now() + seconds)
+        self._slots[ticket.window].lost(ticket, ticket.job.key, self._clock.now() + seconds)
         self._admit(ticket.window)
 
     def cut_off(self, ticket: Ticket[Waiting], seconds: float) -> None:
         """The answer to the request will be lost: when its owner is abandoned, the slot is the orphan's for so long."""
         self._cut_off[ticket] = seconds
 
-    def orphaned(self, window: Where, seconds: float) -> None:
-        """An earlier run's request may have left an export that is in progress for so many seconds yet."""
-        self._slots_at(window).orphaned(self._clock.now() + seconds)
+    def orphaned(self, window: Where, key: tuple[str, ...], seconds: float) -> None:
+        """An earlier run's request for the job of that key may have left an export that is in progress for so long."""
+        self._slots_at(window).orphaned(key, self._clock.now() + seconds)
 
     def leave(self, ticket: Ticket[Waiting], ended_at: float = float("inf")) -> None:
         """Give the ticket's slot back, whose export ended at ``ended_at`` if that is known: the next ticket has it."""

@@ -12,7 +12,6 @@ who may start, and the caller starts them.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -29,6 +28,14 @@ class _Slot:
 
     asked_at: float
     runs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Orphan:
+    """An export of ``whose`` that may be in progress ``until`` then."""
+
+    whose: Hashable
+    until: float
 
 
 @dataclass(slots=True)
@@ -51,7 +58,7 @@ class Slots(Generic[Waiting]):
         self._name = name
         self._window = window
         self._held: dict[Waiting, _Slot] = {}
-        self._orphans: list[float] = []
+        self._orphans: list[_Orphan] = []
         self._forsaken: dict[str, _Kept] = {}
         self._lanes: Lanes[Waiting] = Lanes()
 
@@ -76,8 +83,7 @@ class Slots(Generic[Waiting]):
 
     def admit(self, now: float) -> list[Waiting]:
         """Give every free slot to a waiting job and return those jobs, in the order in which they are to start."""
-        while self._orphans and self._orphans[0] <= now:
-            heapq.heappop(self._orphans)
+        self._orphans = [orphan for orphan in self._orphans if orphan.until > now]
         self._forsaken = {export_id: kept for export_id, kept in self._forsaken.items() if kept.ends_at > now}
         admitted: list[Waiting] = []
         while self._lanes and self._window.has_room(self.busy, now, asking=len(self._held) - self._running):
@@ -108,14 +114,15 @@ class Slots(Generic[Waiting]):
         others = self._running + self._unwatched + asking
         return self._window.refused(others, whose, sent_at=slot.asked_at, now=now)
 
-    def lost(self, job: Waiting, until: float) -> None:
-        """The answer to the request was lost: the slot is the orphan's ``until`` then."""
+    def lost(self, job: Waiting, whose: Hashable, until: float) -> None:
+        """The answer to the request was lost: the slot is the orphan's ``until`` then, and ``whose`` that is."""
         del self._held[job]
-        self.orphaned(until)
+        self._orphans.append(_Orphan(whose, until))
 
-    def orphaned(self, until: float) -> None:
-        """Nobody of ours has asked, but an export may be in progress ``until`` then."""
-        heapq.heappush(self._orphans, until)
+    def orphaned(self, whose: Hashable, until: float) -> None:
+        """Somebody says that an export of ``whose`` may be in progress ``until`` then: that may be known already."""
+        if all(orphan.whose != whose for orphan in self._orphans):
+            self._orphans.append(_Orphan(whose, until))
 
     def forsake(self, job: Waiting, export_id: str, until: float) -> None:
         """Nobody watches the job's export any more, which is in progress: it keeps the slot ``until`` then."""
@@ -163,8 +170,9 @@ class Slots(Generic[Waiting]):
         """Return when somebody who waits may be admitted although nothing has happened; None if nobody or never."""
         if not self._lanes:
             return None
+        orphans = (orphan.until for orphan in self._orphans)
         kept = (kept.ends_at for kept in self._forsaken.values())
-        moments = (self._window.next_moment(now), *self._orphans[:1], *kept)
+        moments = (self._window.next_moment(now), *orphans, *kept)
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property

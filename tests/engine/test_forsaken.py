@@ -211,6 +211,21 @@ async def test_a_run_that_is_left_while_requests_are_under_way(late: int) -> Non
     assert server.cap_429s == 0
 
 
+async def test_what_may_run_and_is_found_in_the_journal_by_several_runs() -> None:
+    """It is one export at most, so it keeps one slot."""
+    server, journal = Server(60.0, profiles=6), MemoryJournal()
+    async with server.exporter(journal=journal) as exporter:
+        first, *others = await ads(exporter)
+        await journal.note(first, Intended())
+        for _ in range(3):
+            async with exporter.run([first], sink=Null()) as outcomes:
+                exporter.drain()
+                assert [outcome async for outcome in outcomes] == []
+        assert repr(exporter._windows) == "<Windows <Slots ads@NA 1/5 busy, 0 waiting>>"
+        assert not errors(await pulled(exporter, others))
+    assert server.cap_429s == 0
+
+
 async def test_exports_that_have_outlived_nearly_all_when_their_run_is_left() -> None:
     """They were seen to run, and keep their slots until they are seen to have ended; the next run waits for them."""
     server = Server(900.0, profiles=10)

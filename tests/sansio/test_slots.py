@@ -53,7 +53,7 @@ class SlotsInAnyOrder(RuleBasedStateMachine):
         if how == "refused":
             self.slots.refused(job, job, self.now)
         elif how == "lost":
-            self.slots.lost(job, self.now + 50.0)
+            self.slots.lost(job, job, self.now + 50.0)
         elif how == "released":
             self.slots.release(job)
         else:
@@ -139,7 +139,7 @@ def test_an_orphan_keeps_the_slot_until_it_must_have_ended() -> None:
         slots.offer(job, "lane", ANY)
     slots.admit(0.0)
     slots.accepted("a")
-    slots.lost("b", until=200.0)
+    slots.lost("b", "b", until=200.0)
 
     assert (slots.admit(199.0), slots.busy, slots.next_moment(199.0)) == ([], 2, 200.0)
     assert slots.admit(200.0) == ["c"]
@@ -195,11 +195,24 @@ def test_orphans_leave_one_slot() -> None:
     """However many there may be, somebody is asked for."""
     slots = told(3)
     slots.offer("a", "lane", ANY)
-    for _ in range(7):
-        slots.orphaned(until=100.0)
+    for whose in range(7):
+        slots.orphaned(whose, until=100.0)
 
     assert slots.busy == 2
     assert slots.admit(0.0) == ["a"]
+
+
+def test_an_orphan_that_is_told_of_again() -> None:
+    """Every run may find it in the journal: it is one all the same. Requests that were lost are as many as they are."""
+    slots = told(9)
+    for job in "abc":
+        slots.offer(job, "lane", ANY)
+    slots.admit(0.0)
+    for job in "ab":
+        slots.lost(job, "mine", until=100.0)
+    for whose in ("mine", "other", "other"):
+        slots.orphaned(whose, until=100.0)
+    assert slots.busy == 4
 
 
 def test_a_cap_that_is_not_known_is_tried_one_by_one() -> None:
