@@ -168,6 +168,7 @@ class Run:
             receipt = None if self._again else await self._find(job)
         except AsyncexportError as error:
             self._endings.finish(Failed(job, error))
+            self._stop_if_full(error)
         else:
             if receipt is not None:
                 self._endings.finish(Exported(job, receipt, found=True))
@@ -210,6 +211,7 @@ class Run:
                 receipt = None if self._again else await self._find(member.job, member)
             except AsyncexportError as error:
                 await self._endings.lose(member, error)
+                self._stop_if_full(error)
             else:
                 await self._enter_part(tasks, member, receipt, urgent=urgent)
 

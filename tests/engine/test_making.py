@@ -16,9 +16,10 @@ from asyncexport.emulator.world import World
 from asyncexport.engine.api import AskLater
 from asyncexport.errors import ConnectionLost, DiskFull, ExportDeadline, Throttled
 from asyncexport.events import CallRetried, Event
-from asyncexport.models import TransferOrder
+from asyncexport.models import Receipt, TransferOrder
 from asyncexport.notes import Habit, Known
 from asyncexport.ports import Request, Response
+from asyncexport.sansio.splitting import split
 from asyncexport.sinks import Null
 from asyncexport.testing import FakeClock, json_response
 from tests.engine.counterpart import BUSY, DONE, RUNNING, Counterpart, fails
@@ -277,6 +278,36 @@ async def test_jobs_that_rest_when_storage_runs_out() -> None:
     assert {type(outcome.error) for outcome in outcomes if isinstance(outcome, Failed)} == {DiskFull}
     assert len(outcomes) == 8
     assert len(night.server.posts) == 4
+
+
+class FullWhenAsked(Library):
+    """A sink that has no space for what looking for the ``profile``'s job needs, or for a part of it."""
+
+    def __init__(self, profile: str, *, in_parts: bool) -> None:
+        super().__init__()
+        self.profile = profile
+        self.in_parts = in_parts
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Fail for one."""
+        if order.job.profile.profile_id == self.profile and order.is_part == self.in_parts:
+            raise DiskFull(f"no space to look for part {order.part}")
+        return None
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+async def test_storage_that_runs_out_where_a_job_is_looked_for(*, in_parts: bool) -> None:
+    """Nothing further is asked for: it could not be stored either."""
+    night = Night(moody(profiles=12), in_progress=1)
+    jobs = await night.jobs()
+    sink = FullWhenAsked(jobs[0].profile.profile_id, in_parts=in_parts)
+    if in_parts:
+        night.notebook.learned[jobs[0].subject] = Habit(1e6, 1, split(jobs[0].filters, jobs[0].entity))
+    outcomes = await night.run(jobs, sink=sink)
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+    assert {type(error) for error in errors} == {DiskFull}
+    assert sum("not started, because storage ran out" in str(error) for error in errors) == len(errors) - 1 >= 10
+    assert len(night.server.posts) <= 1
 
 
 async def test_what_took_longest_on_earlier_nights_is_asked_for_first() -> None:

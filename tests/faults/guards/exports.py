@@ -198,6 +198,20 @@ EXPORTS = (
         ("tests/engine/test_api.py", "tests/engine/test_forsaken.py"),
     ),
     Mutant(
+        "a full disk met where a job is looked for stops nothing",
+        "engine/run.py",
+        "            self._endings.finish(Failed(job, error))\n            self._stop_if_full(error)\n",
+        "            self._endings.finish(Failed(job, error))\n",
+        ("tests/engine/test_making.py",),
+    ),
+    Mutant(
+        "a full disk met where a part is looked for stops nothing",
+        "engine/run.py",
+        "                await self._endings.lose(member, error)\n                self._stop_if_full(error)\n",
+        "                await self._endings.lose(member, error)\n",
+        ("tests/engine/test_making.py",),
+    ),
+    Mutant(
         "nobody sees out what is in the way",
         "engine/run.py",
         "                beside.start_soon(self._caretaker.tend)\n",
