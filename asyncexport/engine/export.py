@@ -65,11 +65,15 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """When our patience with an export began, when it was asked for, and until when it may be unknown."""
+    """When our patience with an export began, and when it was asked for."""
 
     began: float
     asked_at: float
-    settled_at: float
+
+    @property
+    def settled_at(self) -> float:
+        """Until when it may be unknown."""
+        return self.asked_at + _SETTLING_SECONDS
 
 
 class ExportMaker:
@@ -100,7 +104,7 @@ class ExportMaker:
         began = self._clock.now()
         export = Export(known.export_id, ExportStatus.RUNNING, word="PROCESSING")
         self._listener(ExportAdopted(job, known.export_id))
-        times = _Times(began, asked_at=began - known.age_seconds, settled_at=began)
+        times = _Times(began, asked_at=began - known.age_seconds)
         try:
             ready = await self._watched(job, export, times, remembered)
         except (ExportExpired, RequestRejected, ProtocolError):
@@ -112,7 +116,7 @@ class ExportMaker:
 
         Raises :class:`ExportDeadline`, :class:`ExportExpired`, or what ended a look for good.
         """
-        times = _Times(asked_at, asked_at=asked_at, settled_at=asked_at + _SETTLING_SECONDS)
+        times = _Times(asked_at, asked_at=asked_at)
         return await self._watched(job, export, times, remembered)
 
     async def see_out(self, job: Job, export_id: str, *, asked_at: float) -> float:
@@ -122,7 +126,7 @@ class ExportMaker:
         """
         began = self._clock.now()
         export = Export(export_id, ExportStatus.RUNNING, word="PROCESSING")
-        times = _Times(began, asked_at=asked_at, settled_at=began)
+        times = _Times(began, asked_at=asked_at)
         with closing(self._polling.begin(job.entity.value, None, self._spread)) as watch:
             ready = await self._watch(job, export, times, watch)
         self._listener(ExportFinished(job, export_id, ready.seen_at - asked_at, ready.export.file_size))

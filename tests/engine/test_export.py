@@ -265,6 +265,15 @@ async def test_an_adopted_export_that_the_server_has_forgotten_is_asked_for_anew
     assert counter.notebook.kinds == ["Intended", "Requested"]
 
 
+async def test_an_adopted_export_that_is_not_found_within_its_first_minute() -> None:
+    """An earlier run asked for it just now, and a fresh id may be unknown for a moment: it is not asked for twice."""
+    unknown = json_response('{"message":"not found"}', 404)
+    counter = Counterpart(unknown, unknown, DONE)
+    ready = await counter.make(Known("requested", "export-1", 5.0))
+    assert ready.adopted
+    assert not any("POST api" in line for line in counter.sent)
+
+
 async def test_an_adopted_export_that_failed_inside_the_server_is_asked_for_anew() -> None:
     """INTERNAL_ERROR of an earlier run's export is treated like our own."""
     counter = Counterpart(export_response("FAILED", error="INTERNAL_ERROR"), RUNNING, DONE)

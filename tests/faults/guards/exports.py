@@ -303,6 +303,13 @@ EXPORTS = (
         _ENGINE,
     ),
     Mutant(
+        "a young export that is not found is gone",
+        "engine/export.py",
+        "return self.asked_at + _SETTLING_SECONDS",
+        "return self.asked_at",
+        ("tests/engine/test_export.py", "tests/engine/test_caretaker.py"),
+    ),
+    Mutant(
         "an export may run for ever",
         "engine/export.py",
         "            if now >= deadline:\n                raise _too_slow(job, export.export_id, now - times.began)\n",
