@@ -112,7 +112,7 @@ class RunRecord:
 
     @property
     def adopted(self) -> int:
-        """How many jobs were answered by an export that an earlier run had asked for, or still wait for it."""
+        """How many jobs, and parts of such, an earlier run's export has answered, or is waited for."""
         return sum("adopted" in times for times in self._times.values())
 
     def parts_of(self, job: Job) -> Parts:

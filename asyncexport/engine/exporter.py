@@ -186,7 +186,7 @@ class Exporter:
         run = self._run = self._new_run(jobs, sink, guard, self._journal, again=again)
 
         def work(send: MemoryObjectSendStream[Outcome]) -> Coroutine[Any, Any, None]:
-            self._running.add(run)
+            self._running.add(run)  # a drain may come before its first step
             return self._supervised(run, send.send_nowait)
 
         return Supervised(work, buffer=math.inf)

@@ -217,19 +217,21 @@ class Windows(Generic[Waiting]):
 
     def seen_out(self, export: Forsaken, ended_at: float) -> None:
         """The export was seen to have ended at ``ended_at``: its slot is free."""
-        self._forsaken.pop(export.export_id, None)
+        if self._is_known(export):
+            del self._forsaken[export.export_id]
         self._slots[export.window].ended(export.export_id, ended_at)
         self._admit(export.window)
 
     def left_alone(self, export: Forsaken) -> None:
         """Nobody can look at the export: it has its slot for its time."""
-        self._forsaken.pop(export.export_id, None)
-        self._slots[export.window].unseen(export.export_id, 0.0)
-        self._admit(export.window)
+        if self._is_known(export):
+            del self._forsaken[export.export_id]
+            self._slots[export.window].unseen(export.export_id, 0.0)
+            self._admit(export.window)
 
     def unwatched(self, export: Forsaken) -> None:
         """Whoever saw the export out is gone: somebody else may, and it may take as long again as it has."""
-        if self._forsaken.get(export.export_id) is export:
+        if self._is_known(export):
             now = self._clock.now()
             self._slots[export.window].unseen(export.export_id, now + (now - export.asked_at))
             self._forsaken[export.export_id] = replace(export, scope=anyio.CancelScope(), is_called=False)
@@ -291,16 +293,18 @@ class Windows(Generic[Waiting]):
     def _call_for(self, window: Where) -> None:
         """Let what keeps slots be seen out if somebody waits for them; forget what keeps none any more."""
         slots = self._slots[window]
-        if not slots.waiting:
-            return
         for export in [export for export in self._forsaken.values() if export.window == window]:
             if not slots.keeps(export.export_id):
                 del self._forsaken[export.export_id]
-            elif not export.is_called:
+            elif slots.waiting and not export.is_called:
                 export.is_called = True
                 self._in_the_way.append(export)
                 self._called.set()
                 self._called = anyio.Event()
+
+    def _is_known(self, export: Forsaken) -> bool:
+        """Tell whether this still stands for its export, which may have been taken over and forsaken again."""
+        return self._forsaken.get(export.export_id) is export
 
     def _start(self, ticket: Ticket[Waiting]) -> None:
         self._held[ticket] = None

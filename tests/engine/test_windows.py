@@ -265,6 +265,34 @@ async def test_who_sees_an_export_out_and_is_gone() -> None:
     assert scope.cancelled_caught
 
 
+async def test_who_sees_an_export_out_that_was_taken_over_and_forsaken_again() -> None:
+    """What is told of it now is not of the export that is in the way: that is given out, and keeps its slot."""
+    runs = left_running()
+    old = await runs.windows.next_in_the_way()
+    heir = runs.ask("c", "c1", export_id="e-1")
+    runs.windows.adopted(heir, "e-1", 55.0, age=5.0)
+    runs.windows.abandon("c")
+    new = await runs.windows.next_in_the_way()
+    runs.windows.left_alone(old)
+    runs.windows.unwatched(old)
+    runs.windows.unwatched(new)
+    with anyio.fail_after(0.0):
+        assert (await runs.windows.next_in_the_way()).export_id == "e-1"
+    assert runs.started == ["a1", "c1"]
+
+
+async def test_forsaken_exports_whose_time_is_over() -> None:
+    """They are forgotten when the next one is, though nobody waits for their slots."""
+    runs = Runs()
+    for number in range(3):
+        ticket = runs.ask("a", f"a{number}")
+        runs.windows.asks(ticket)
+        runs.windows.accepted(ticket, f"e-{number}", 60.0)
+        runs.windows.abandon("a")
+        runs.clock.advance(100.0)
+    assert list(runs.windows._forsaken) == ["e-2"]
+
+
 async def test_an_export_that_cannot_be_looked_at() -> None:
     """It keeps its slot for its time, and can be taken over."""
     runs = left_running()

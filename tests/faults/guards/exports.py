@@ -212,6 +212,13 @@ EXPORTS = (
         ("tests/engine/test_making.py",),
     ),
     Mutant(
+        "an export that was forsaken again is out of sight",
+        "engine/windows.py",
+        "return self._forsaken.get(export.export_id) is export",
+        "return export.export_id in self._forsaken",
+        ("tests/engine/test_windows.py",),
+    ),
+    Mutant(
         "nobody sees out what is in the way",
         "engine/run.py",
         "                beside.start_soon(self._caretaker.tend)\n",
