@@ -212,7 +212,8 @@ class Windows(Generic[Waiting]):
         while not self._in_the_way:
             await self._called.wait()
         export = self._in_the_way.popleft()
-        self._slots[export.window].seen(export.export_id)
+        if self._is_known(export):
+            self._slots[export.window].seen(export.export_id)
         return export
 
     def seen_out(self, export: Forsaken, ended_at: float) -> None:

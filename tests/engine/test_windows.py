@@ -281,6 +281,19 @@ async def test_who_sees_an_export_out_that_was_taken_over_and_forsaken_again() -
     assert runs.started == ["a1", "c1"]
 
 
+async def test_an_export_that_is_given_out_after_it_was_taken_over_and_forsaken_again() -> None:
+    """Nobody looks for what it was, so what it is now keeps its slot for its time alone."""
+    runs = left_running()
+    heir = runs.ask("c", "c1", export_id="e-1")
+    runs.windows.adopted(heir, "e-1", 55.0, age=5.0)
+    runs.windows.withdraw("b")
+    runs.windows.abandon("c")
+    assert (await runs.windows.next_in_the_way()).scope.cancel_called
+    await until(runs, 100.0)
+    runs.ask("d", "d1")
+    assert runs.started == ["a1", "c1", "d1"]
+
+
 async def test_forsaken_exports_whose_time_is_over() -> None:
     """They are forgotten when the next one is, though nobody waits for their slots."""
     runs = Runs()
