@@ -22,7 +22,7 @@ from asyncexport.engine.desk import Desk
 from asyncexport.engine.export import REREQUESTS, Ready, can_be_taken_up, failure_of, has_failed_inside
 from asyncexport.engine.family import Member
 from asyncexport.engine.windows import Ticket, Windows, where
-from asyncexport.errors import AsyncexportError, ExportExpired, Throttled
+from asyncexport.errors import AsyncexportError, ConnectError, ExportExpired, ServerError, Throttled
 from asyncexport.events import CallRetried, ExportAbandoned, ExportOrphaned, ExportRequested
 from asyncexport.models import Job
 from asyncexport.notes import NOTHING_LEARNED, Habit, Intended, Known, Requested
@@ -137,8 +137,8 @@ class Making:
             self._windows.leave(ticket)
             self._listener(ExportAbandoned(ticket.job, error.export_id, 0.0))
             raise
-        except AsyncexportError:
-            self._forsake(ticket)
+        except AsyncexportError as error:
+            self._forsake(ticket, was_seen=not isinstance(error, ConnectError | ServerError))
             raise
         self._windows.leave(ticket, ready.ended_at)
         if (failure := failure_of(ticket.job, ready.export)) is not None:
@@ -159,8 +159,9 @@ class Making:
             self._listener(ExportAbandoned(job, known.export_id, 0.0))
         return ready
 
-    def _forsake(self, ticket: Ticket[Pursuit]) -> None:
-        kept = self._windows.forsake(ticket)
+    def _forsake(self, ticket: Ticket[Pursuit], *, was_seen: bool) -> None:
+        """Give the export up; after an outage nobody knows how long it ran."""
+        kept = self._windows.forsake(ticket, was_seen=was_seen)
         if kept is not None:
             self._listener(ExportAbandoned(ticket.job, *kept))
 

@@ -186,11 +186,11 @@ class Windows(Generic[Waiting]):
         """The ticket's export is over; the slot is kept for the next request."""
         self._held[ticket] = None
 
-    def forsake(self, ticket: Ticket[Waiting]) -> tuple[str, float] | None:
+    def forsake(self, ticket: Ticket[Waiting], *, was_seen: bool = True) -> tuple[str, float] | None:
         """Nobody watches the ticket's export any more: the slot is free if none is in progress, or else its own.
 
-        One that has outlived nearly all may take as long again. Return its id and for how many seconds it keeps the
-        slot.
+        One that ``was_seen`` to outlive nearly all may take as long again. Return its id and for how many seconds it
+        keeps the slot.
         """
         running = self._held[ticket]
         if running is None:
@@ -198,7 +198,7 @@ class Windows(Generic[Waiting]):
             return None
         del self._held[ticket]
         now = self._clock.now()
-        kept = max(running.over_at - now, now - running.asked_at)
+        kept = max(0.0, running.over_at - now, now - running.asked_at if was_seen else 0.0)
         self._slots[ticket.window].forsake(ticket, running.export_id, now + kept)
         self._forsaken[running.export_id] = Forsaken(ticket.window, ticket.job, running.export_id, running.asked_at)
         self._admit(ticket.window)

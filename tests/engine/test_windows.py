@@ -106,6 +106,18 @@ async def test_an_export_that_has_outlived_nearly_all_when_its_run_is_left() -> 
     assert runs.started == ["a1", "b1"]
 
 
+async def test_an_export_that_nobody_could_look_at_for_longer_than_nearly_all_take() -> None:
+    """It was not seen to run for so long, so its slot is free."""
+    runs = Runs()
+    mine = runs.ask("a", "a1")
+    runs.ask("b", "b1")
+    runs.windows.asks(mine)
+    runs.windows.accepted(mine, "e-1", 60.0)
+    runs.clock.advance(100.0)
+    assert runs.windows.forsake(mine, was_seen=False) == ("e-1", 0.0)
+    assert runs.started == ["a1", "b1"]
+
+
 async def test_an_export_that_is_watched_beyond_its_time() -> None:
     """It keeps its slot as long as somebody looks at it; whoever stops leaves it as much time as it has taken."""
     runs = left_running()

@@ -179,8 +179,8 @@ EXPORTS = (
     Mutant(
         "an export that has outlived nearly all leaves its slot",
         "engine/windows.py",
-        "kept = max(running.over_at - now, now - running.asked_at)",
-        "kept = running.over_at - now",
+        "now - running.asked_at if was_seen else 0.0)",
+        "0.0)",
         ("tests/engine/test_windows.py", "tests/engine/test_forsaken.py"),
     ),
     Mutant(
