@@ -132,10 +132,13 @@ def pieces(text: bytes, size: int) -> Iterator[bytes]:
 
 
 def extra_text(fields: Mapping[str, msgspec.Raw]) -> bytes | None:
-    """Return the fields as one JSON object, each value as it was spelt; None if there is none."""
+    """Return the fields as one JSON object by name, each value as it was spelt; None if there is none.
+
+    The order is the names' own, so that a row has one text whatever rows it came with.
+    """
     if not fields:
         return None
-    return b"{" + b",".join(orjson.dumps(name) + b":" + bytes(spelt) for name, spelt in fields.items()) + b"}"
+    return b"{" + b",".join(orjson.dumps(name) + b":" + bytes(spelt) for name, spelt in sorted(fields.items())) + b"}"
 
 
 def fit(value: object, column: Column) -> object:

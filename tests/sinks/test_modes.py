@@ -125,6 +125,15 @@ async def test_what_has_no_column_makes_a_version_too(nights: Nights) -> None:
     assert nights.versions() == [("a", "A", "1", "2"), ("a", "A", "2", None)]
 
 
+async def test_a_new_neighbour_makes_no_version(nights: Nights) -> None:
+    """Rows that did not change stay what they were, in whichever order fields without a column come into sight."""
+    two = {"name": "A", "zebra": 1, "apple": 2}
+    async with nights.sink:
+        await nights.night(1, a=two)
+        await nights.night(2, b={"name": "B", "apple": 2}, a=two)
+    assert nights.versions() == [("a", "A", "1", None), ("b", "B", "2", None)]
+
+
 async def test_pulled_again_the_same_night_changes_nothing(nights: Nights) -> None:
     """Whatever is the same stays the version it was."""
     async with nights.sink:

@@ -90,6 +90,17 @@ def test_all_ways_agree(data: st.DataObject) -> None:
     assert maker.of(text, len(found)).select(slow.schema.names).to_pylist() == slow.to_pylist()
 
 
+def test_fields_without_a_column_have_one_order() -> None:
+    """What a row's extra column says does not hang on which rows came before it in its block."""
+    row, other = {"zebra": 1, "apple": 2}, {"apple": 3}
+    for found in ([row, other], [other, row]):
+        maker, text = tables_of(Entity.CAMPAIGNS), lines(found)
+        fast = maker._at_once(text, 2, text)
+        assert fast is not None
+        assert fast.to_pylist() == maker._one_by_one(text).to_pylist()
+        assert '{"apple":2,"zebra":1}' in fast.column("extra").to_pylist()
+
+
 @pytest.mark.parametrize("entity", Entity)
 def test_what_the_emulator_sends_is_read_at_once(entity: Entity) -> None:
     """Usual rows, numbers as text included, take the fast way."""
