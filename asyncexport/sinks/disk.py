@@ -34,6 +34,10 @@ class Storage:
         """Whether a pickled copy in another process stores where this one does."""
         return True
 
+    def identity(self, path: str) -> str:
+        """Return what all paths of one place have in common."""
+        return os.path.realpath(path)
+
     def is_behind(self, file: int) -> bool:  # noqa: ARG002 - the answer of those that never are
         """Whether :meth:`catch_up` should be called, in a thread, before more is written to an open file."""
         return False

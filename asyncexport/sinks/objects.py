@@ -133,6 +133,14 @@ class ObjectStore(Files):
         """Whether transfers may run in worker processes: never, for credentials stay in this one."""
         return False
 
+    def identity(self, path: str) -> str:
+        """Return what all URLs of one place have in common: the service, the bucket and the key below it."""
+        bucket, prefix = split_url(path)
+        if bucket.startswith("file://"):
+            return super().identity(bucket.removeprefix("file://"))
+        endpoint = self._options.get("endpoint")
+        return f"{'' if endpoint is None else endpoint.reveal().rstrip('/')} {bucket}/{prefix}"
+
     def open_root(self, path: str) -> int:
         """Open the place that a URL names; whether anything is there is not asked."""
         bucket, prefix = split_url(path)

@@ -16,7 +16,8 @@ anything (:class:`Callback`, :class:`Null`) beside them the others are written a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -26,6 +27,7 @@ from asyncexport.errors import AsyncexportError, ConfigError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
 from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter, Travels
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
+from asyncexport.sinks.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -33,7 +35,8 @@ class Tee:
     """A :class:`~asyncexport.ports.Sink` that stores every export in all of ``sinks``, first to last.
 
     Its receipts are the first sink's, with a note of where else the rows are. The first of the sinks that keeps
-    manifests keeps them. Raises :class:`ConfigError` without any sink.
+    manifests keeps them. Raises :class:`ConfigError` without any sink, and for two sinks of files in one folder, where
+    each would take the other's file for an older one of its own.
     """
 
     sinks: tuple[Sink, ...]
@@ -41,6 +44,7 @@ class Tee:
     def __init__(self, *sinks: Sink) -> None:
         if not sinks:
             raise ConfigError("Tee needs at least one sink")
+        _refuse_shared_folders(_trees(sinks))
         object.__setattr__(self, "sinks", sinks)
 
     @property
@@ -152,6 +156,23 @@ class _Branch:
         except BaseException as failure:
             self.has_failed = self.has_failed or failure is not error
             raise
+
+
+def _trees(sinks: Sequence[Sink]) -> Iterator[Tree]:
+    for sink in sinks:
+        if isinstance(sink, Tree):
+            yield sink
+        elif isinstance(sink, Tee):
+            yield from _trees(sink.sinks)
+
+
+def _refuse_shared_folders(trees: Iterable[Tree]) -> None:
+    seen: set[str] = set()
+    for tree in trees:
+        place = tree.files.identity(os.fspath(tree.path))
+        if place in seen:
+            raise ConfigError(f"Tee: two sinks of files have the folder {tree.path}; give each one of its own")
+        seen.add(place)
 
 
 def _exports(receipt: Receipt) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import ConfigError, DiskFull, SinkError, TooManyOpenFiles
 from asyncexport.models import Evidence, Exported, Failed, Receipt, TransferOrder
 from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter
-from asyncexport.sinks import JsonLines, Memory, Null, Tee
+from asyncexport.sinks import JsonLines, Memory, Null, ObjectStore, Parquet, Tee
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
 from tests.sinks.support import BATCHES, PARTS, TEXT, order, part_of, store, tree
@@ -94,6 +94,19 @@ async def test_every_sink_has_the_rows(tmp_path: Path) -> None:
     )
     assert await Tee(files, memory).find(order()) == replace(receipt, notes=receipt.notes[:2])
     assert await tee.find(order()) is None
+
+
+def test_two_sinks_of_files_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Are refused however the folder is spelt: each would remove what the other has committed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for path in (tmp_path / "a", "a/", "./a", "link", f"file://{tmp_path}/a/"):
+        with pytest.raises(ConfigError, match=r"two sinks of files have the folder .*; give each one of its own"):
+            Tee(JsonLines("a"), Memory(), Tee(Parquet(path)))
+    with pytest.raises(ConfigError, match="two sinks"):
+        Tee(JsonLines("s3://bucket/a"), JsonLines("s3://bucket/a/", compression="gzip"))
+    elsewhere = ObjectStore(endpoint="https://here.example")
+    Tee(JsonLines("a"), Parquet("b"), JsonLines("s3://bucket/a"), JsonLines("s3://bucket/a", files=elsewhere))
 
 
 @pytest.mark.parametrize("at", ["open", "write"])
