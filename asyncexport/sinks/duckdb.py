@@ -57,7 +57,8 @@ class DuckDB:
 
     Needs the extra ``asyncexport[duckdb]``. ``mode`` is ``"append"`` (every snapshot is kept), ``"latest"`` (the newest
     of each profile takes the place of the older) or ``"history"`` (each version of a row with the time in which it
-    held); a file keeps the mode it began with. Raises :class:`ConfigError` for what cannot work.
+    held); a file keeps the mode it began with. In the last two an export is :class:`SinkRejected` if a newer snapshot
+    stands already. Raises :class:`ConfigError` for what cannot work.
 
     Used by ``async with`` the file stays open until the end of the block; otherwise it is opened by whatever needs it
     and closed again when nothing does.
@@ -202,10 +203,11 @@ class DuckDBWriter(Writer):
         await self._database.do(self._open)
 
     def _open(self, connection: Cursor) -> None:
-        from asyncexport.sinks.ledger import begin  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.ledger import begin, refuse_older  # noqa: PLC0415 - needs the extra
 
         if self._database is not None:
             self._sink.make_tables(self._database, connection)
+        refuse_older(connection, self._sink.mode, self._order, self._order.generated_at)
         self._cursor = connection.cursor()
         begin(self._cursor, self._order.job.entity)
 

@@ -6,7 +6,7 @@ rows or not at all, however the process ends.
 Plan: every export is first loaded into the temporary table ``incoming`` of its own cursor. A whole job is then put in
 its place (:mod:`asyncexport.sinks.modes`) with its line. Parts of a split job wait with their lines in the schema
 ``staged``, which no view shows, and are put in place together; :func:`found` does that too, for parts that a killed run
-left complete.
+left complete. The newest snapshot is the one that was generated last, whichever was committed last.
 
 A line holds the same record that stands beside a file (:mod:`asyncexport.sinks.records`).
 """
@@ -56,7 +56,8 @@ def _about(cursor: Cursor) -> tuple[int, str] | None:
 def _create_tables(cursor: Cursor, mode: Mode) -> None:
     cursor.execute(
         "create table snapshots.ledger (entity varchar, snapshot varchar, account varchar, region varchar, "
-        "profile_id varchar, part integer, staged boolean, number bigint, committed_at timestamptz, record varchar)"
+        "profile_id varchar, part integer, staged boolean, number bigint, generated_at timestamptz, "
+        "committed_at timestamptz, record varchar)"
     )
     more = ", null::timestamptz as valid_from, null::timestamptz as valid_to" if mode == "history" else ""
     for entity, table in TABLES.items():
@@ -85,6 +86,7 @@ def commit(cursor: Cursor, mode: Mode, order: TransferOrder, receipt: Receipt) -
     """Commit what was loaded, with its line: the whole job in its place, a part beside the others that wait."""
     record = Record.of(order, receipt, TABLES[order.job.entity])
     with undone_by_errors(cursor):
+        refuse_older(cursor, mode, order, record.generated_at)
         if order.is_part:
             _forget_staged(cursor, order, only=order.part)
             cursor.execute(f"insert into staged.{record.file} select *, ? from incoming", [order.part])
@@ -92,6 +94,22 @@ def commit(cursor: Cursor, mode: Mode, order: TransferOrder, receipt: Receipt) -
             _forget(cursor, order)
             put_in_place(cursor, mode, order.job, record.file, generated_at=record.generated_at)
         _note(cursor, order, [record], staged=order.is_part)
+
+
+def refuse_older(cursor: Cursor, mode: Mode, order: TransferOrder, generated_at: str) -> None:
+    """Raise :class:`SinkRejected` if a snapshot of another label, generated later, stands where there is one only."""
+    if mode == "append":
+        return
+    newer = cursor.execute(
+        "select snapshot from snapshots.ledger where entity = ? and snapshot <> ? and account = ? and region = ? "
+        "and profile_id = ? and not staged and generated_at > try_cast(? as timestamptz) limit 1",
+        [*_key(order), generated_at],
+    ).fetchone()
+    if newer is not None:
+        raise SinkRejected(
+            f"{order.job}: a newer snapshot, {newer[0]!r}, stands already; only a file of the mode 'append' takes "
+            "an older one after it"
+        )
 
 
 def found(cursor: Cursor, mode: Mode, order: TransferOrder, location: str) -> Receipt | None:
@@ -153,8 +171,12 @@ def _put_parts_in_place(cursor: Cursor, mode: Mode, order: TransferOrder, record
         f"insert into incoming select * exclude (part) from staged.{table} where {_JOB} and part < ?",
         [*_key(order), len(records)],
     )
+    (generated_at,) = cursor.execute(
+        f"select max(generated_at)::varchar from snapshots.ledger where {_JOB} and staged and part < ?",
+        [*_key(order), len(records)],
+    ).fetchone()
+    refuse_older(cursor, mode, order, generated_at)
     _forget(cursor, order)
-    generated_at = max(record.generated_at for record in records)
     put_in_place(cursor, mode, order.job, table, generated_at=generated_at)
     _note(cursor, order, records, staged=False)
 
@@ -180,8 +202,9 @@ def _note(cursor: Cursor, order: TransferOrder, records: list[Record], *, staged
     for record in records:
         text = orjson.dumps(orjson.loads(record_text(record))).decode()
         cursor.execute(
-            "insert into snapshots.ledger values (?, ?, ?, ?, ?, ?, ?, ?, now(), ?)",
-            [*_key(order), record.part, staged, number, text],
+            "insert into snapshots.ledger values (?, ?, ?, ?, ?, ?, ?, ?, "
+            "coalesce(try_cast(? as timestamptz), now()), now(), ?)",
+            [*_key(order), record.part, staged, number, record.generated_at, text],
         )
 
 

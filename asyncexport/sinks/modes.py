@@ -8,7 +8,8 @@ Contract: :func:`put_in_place` runs inside a transaction; the rows of one whole 
   ``valid_to``, that of the first that had another or none. A row that is the same in the next snapshot is left alone.
   What is missing is gone where the filters allow that to be said (:mod:`asyncexport.sansio.scope`), else left as it is.
 
-In each mode a view of the entity's own name shows the rows of the newest snapshot of each profile.
+In each mode a view of the entity's own name shows the rows of the newest snapshot of each profile: that which was
+generated last. ``latest`` and ``history`` are given snapshots in that order only; the ledger sees to it.
 
 Worst case of ``history``: one join of the profile's current rows with the new ones, on their ids.
 """
@@ -29,7 +30,8 @@ _PROFILE = "account = ? and region = ? and profile_id = ?"
 def create_views(cursor: Cursor, mode: Mode, entity: Entity, table: str) -> None:
     """Make the view of the newest snapshot of one entity."""
     newest = (
-        "select account, region, profile_id, arg_max(snapshot, number) as snapshot from snapshots.ledger "
+        "select account, region, profile_id, arg_max(snapshot, row(generated_at, number)) as snapshot "
+        "from snapshots.ledger "
         f"where entity = '{entity.value}' and not staged group by all"
     )
     rows = {
@@ -60,7 +62,7 @@ def _continue_history(cursor: Cursor, job: Job, table: str, profile: list[Any], 
     content = ", ".join(f'"{name}"' for name in (*MODELS[job.entity], EXTRA))
     cursor.execute(
         "create or replace temp table moment as select greatest(coalesce(try_cast(? as timestamptz), now()), "
-        f"(select max(valid_from) from snapshots.{table} where {_PROFILE})) as instant",
+        f"(select max(greatest(valid_from, valid_to)) from snapshots.{table} where {_PROFILE})) as instant",
         [generated_at, *profile],
     )
     cursor.execute(

@@ -11,10 +11,12 @@ import duckdb
 import pytest
 
 from asyncexport.batch import Batch
-from asyncexport.models import AD_PRODUCTS, Filters
+from asyncexport.errors import SinkRejected
+from asyncexport.models import AD_PRODUCTS, Evidence, Filters, TransferOrder
 from asyncexport.sinks import DuckDB
 from asyncexport.sinks.database import MEMORY
-from tests.sinks.support import order, store
+from asyncexport.sinks.duckdb import Mode
+from tests.sinks.support import PARTS, order, part_of, store
 
 Version = tuple[str | None, str, str, str | None]
 """Id, name, and of the nights 1 to 9 the first that had it and the first that did not."""
@@ -25,19 +27,33 @@ ACTIVE = Filters(states=("ENABLED", "PAUSED"))
 class Nights:
     """A file, and snapshots that come in one after the other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: Mode = "history") -> None:
         self.path = path
-        self.sink = DuckDB(path, mode="history")
+        self.sink = DuckDB(path, mode=mode)
 
-    async def night(self, number: int, filters: Filters | None = None, profile: str = "1", **names: Any) -> None:
+    def order(
+        self, number: int, filters: Filters | None = None, profile: str = "1", generated: int | None = None
+    ) -> TransferOrder:
+        """Return the order of one snapshot, ``generated`` in the night of its label or in another."""
+        wanted = order(profile_id=profile, snapshot=f"night-{number}", filters=filters)
+        moment = f"2026-11-0{number if generated is None else generated}T02:00:00Z"
+        return replace(wanted, generated_at=moment, export_id=f"export-{number}")
+
+    async def night(
+        self,
+        number: int,
+        filters: Filters | None = None,
+        profile: str = "1",
+        generated: int | None = None,
+        **names: Any,
+    ) -> None:
         """Store one snapshot: campaigns by id and name, or by id and fields."""
         rows = [
             {"campaignId": key, "adProduct": AD_PRODUCTS[0], "state": "ENABLED"}
             | ({"name": value} if isinstance(value, str) else value)
             for key, value in names.items()
         ]
-        wanted = order(profile_id=profile, snapshot=f"night-{number}", filters=filters)
-        wanted = replace(wanted, generated_at=f"2026-11-0{number}T02:00:00Z", export_id=f"export-{number}")
+        wanted = self.order(number, filters, profile, generated)
         text = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
         await store(self.sink, wanted, (Batch(text, len(rows)),) if rows else ())
 
@@ -143,11 +159,56 @@ async def test_pulled_again_the_same_night_changes_nothing(nights: Nights) -> No
 
 
 async def test_a_time_that_is_not_told_or_lies_back(nights: Nights) -> None:
-    """No version ends before it began."""
+    """No version ends before it began, nor begins while another of the row holds."""
     async with nights.sink:
-        await nights.night(2, a="A")
-        await nights.night(1, a="B")
+        await nights.night(3, a="A")
+        await nights.night(3, generated=2, a="B")
+        await nights.night(3, generated=5)
+        await nights.night(3, generated=4, a="A")
         await store(nights.sink, replace(order(profile_id="1"), generated_at=""), ())
-    assert nights.versions()[0] == ("a", "A", "2", "2")
-    assert nights.versions()[1][:3] == ("a", "B", "2")
+    assert nights.versions()[0] == ("a", "A", "3", "3")
+    assert nights.versions()[1][:3] == ("a", "A", "5")
+    assert nights.versions()[2] == ("a", "B", "3", "5")
     assert nights.newest() == []
+
+
+@pytest.mark.parametrize("mode", ["latest", "history"])
+async def test_an_older_snapshot_that_comes_later(tmp_path: Path, mode: Mode) -> None:
+    """It is refused before anything is transferred, and what stands is left as it is; other profiles do not matter."""
+    nights = Nights(tmp_path / "ads.duckdb", mode)
+    async with nights.sink:
+        await nights.night(3, a="new")
+        with pytest.raises(SinkRejected, match="a newer snapshot, 'night-3', stands already"):
+            async with nights.sink.open(nights.order(2)):
+                pytest.fail("it was opened")
+        await nights.night(2, profile="2", b="other")
+    assert nights.newest() == [("a", "new"), ("b", "other")]
+
+
+@pytest.mark.parametrize("mode", ["latest", "history"])
+async def test_a_newer_snapshot_that_comes_in_between(tmp_path: Path, mode: Mode) -> None:
+    """What was opened before it is refused at its commit, and so are parts that waited, each time they are found."""
+    nights = Nights(tmp_path / "ads.duckdb", mode)
+    async with nights.sink:
+        for number in range(len(PARTS)):
+            await store(nights.sink, replace(part_of(number), generated_at="2026-11-02T02:00:00Z"))
+        with pytest.raises(SinkRejected, match="a newer snapshot"):
+            async with nights.sink.open(nights.order(2, profile="123")) as writer:
+                await nights.night(3, profile="123", a="new")
+                writer.seal(Evidence(0, "gzip"))
+        with pytest.raises(SinkRejected, match="a newer snapshot"):
+            await nights.sink.settle(order().job, len(PARTS))
+        with pytest.raises(SinkRejected, match="a newer snapshot"):
+            await nights.sink.find(order())
+    assert nights.newest() == [("a", "new")]
+
+
+async def test_append_files_an_older_snapshot_below(tmp_path: Path) -> None:
+    """The view goes by when a snapshot was generated; of two from one moment it shows the one committed last."""
+    nights = Nights(tmp_path / "ads.duckdb", "append")
+    async with nights.sink:
+        await nights.night(3, a="new")
+        await nights.night(2, a="old")
+        after_older = nights.newest()
+        await store(nights.sink, replace(nights.order(3), job=nights.order(4).job), ())
+    assert (after_older, nights.newest()) == ([("a", "new")], [])
