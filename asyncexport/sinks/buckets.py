@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
+from asyncexport.accounts import Secret
 from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable
 
 Store: TypeAlias = Any
@@ -48,21 +49,42 @@ def split_url(url: str) -> tuple[str, str]:
     return f"{scheme}://{bucket}", key.strip("/")
 
 
-def connect(url: str, options: Mapping[str, str]) -> Store:
-    """Return the store at the bucket's ``url``. Raises :class:`ConfigError` for what is no store."""
+def connect(url: str, options: Mapping[str, Secret]) -> Store:
+    """Return the store at the bucket's ``url``. Raises :class:`ConfigError` for what is no store.
+
+    It is raised where no frame holds a secret, and without the error that obstore raised, whose frames do.
+    """
+    store, reason = _opened(url, options)
+    if store is None:
+        raise ConfigError(f"{url} is no object store that can be opened: {reason}")
+    return store
+
+
+def _opened(url: str, options: Mapping[str, Secret]) -> tuple[Store | None, str]:
+    """Return the store, or None and the reason."""
     from obstore.exceptions import BaseError  # noqa: PLC0415 - needs the extra
     from obstore.store import from_url  # noqa: PLC0415
 
+    config = {name: value.reveal() for name, value in options.items()}
     retry = {"max_retries": 8, "retry_timeout": _PATIENCE}
     more: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {"retry_config": retry}
-    if options:
-        more["config"] = dict(options)
-    if options.get("endpoint", "").startswith("http://"):
+    if config:
+        more["config"] = config
+    if config.get("endpoint", "").startswith("http://"):
         more["client_options"] = {"allow_http": True}
     try:
-        return from_url(url, **more)
+        return from_url(url, **more), ""
     except (BaseError, ValueError, TypeError, OSError) as error:
-        raise ConfigError(f"{url} is no object store that can be opened: {type(error).__name__}") from None
+        return None, _reason(error, options)
+
+
+def _reason(error: Exception, names: Iterable[str]) -> str:
+    """Return the kind of an error, or for an unknown option its name: ours, nothing of the error's text."""
+    if type(error).__name__ == "UnknownConfigurationKeyError":
+        for name in names:
+            if f"'{name}'" in str(error):
+                return f"it has no option {name!r}"
+    return type(error).__name__
 
 
 @contextmanager

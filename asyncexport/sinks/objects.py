@@ -145,7 +145,7 @@ class ObjectStore(Files):
         """Open the place that a URL names; whether anything is there is not asked."""
         bucket, prefix = split_url(path)
         if bucket not in self._stores:
-            self._stores[bucket] = connect(bucket, {name: value.reveal() for name, value in self._options.items()})
+            self._stores[bucket] = connect(bucket, self._options)
         return self._hold(_Folder(self._stores[bucket], bucket, prefix))
 
     def open_folder(self, parent: int, name: str) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError
 
+from asyncexport.accounts import Secret
 from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable
 from asyncexport.sinks.buckets import asking, connect, is_url, split_url
 
@@ -50,7 +53,18 @@ def test_an_object_that_is_not_there() -> None:
 
 
 def test_options_that_no_store_has() -> None:
-    """Are told without their values."""
-    with pytest.raises(ConfigError, match="s3://bucket is no object store that can be opened") as caught:
-        connect("s3://bucket", {"no_such_option": "canary"})
-    assert "canary" not in str(caught.value)
+    """Are named without any value, and no value is within reach of the error: not in the locals of a frame either."""
+    options = {"regon": Secret("canary"), "secret_access_key": Secret("canary")}
+    with pytest.raises(ConfigError, match=r"s3://bucket is no object store .*: it has no option 'regon'") as caught:
+        connect("s3://bucket", options)
+    assert caught.value.__context__ is None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb) if frame.f_code.co_filename != __file__]
+    assert frames
+    assert "canary" not in f"{caught.value}{[frame.f_locals for frame in frames]}"
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "no url"])
+def test_what_is_no_store(url: str) -> None:
+    """Is refused by the kind of the store's error alone."""
+    with pytest.raises(ConfigError, match=f"^{url} is no object store that can be opened: [A-Za-z]+$"):
+        connect(url, {})
