@@ -40,6 +40,7 @@ SINKS = ("jsonl", "parquet", "duckdb")
 MODES: tuple[Mode, ...] = get_args(Mode)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 MOST_WORKERS = 256
+_NO_DATABASE = "must be that of a file; DuckDB writes no file in an object store"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
 
@@ -83,8 +84,10 @@ class SinkSettings:
     store: Mapping[str, Secret] = field(default_factory=dict)
 
     def at(self, out: str | os.PathLike[str]) -> SinkSettings:
-        """Return the same with another place, as a path or a URL."""
+        """Return the same with another place, as a path or a URL. Raises :class:`ConfigError` where it cannot be."""
         place = os.fspath(out)
+        if self.type == "duckdb" and is_url(place):
+            raise ConfigError(f"--out {_NO_DATABASE}")
         return replace(self, url=place) if is_url(place) else replace(self, url="", path=Path(place))
 
     @property
@@ -310,7 +313,7 @@ def _sink(table: Table, folder: Path, environ: Mapping[str, str] | None) -> Sink
         table.refuse("mode is for duckdb; in files every snapshot stands beside the others")
     url = path if path is not None and is_url(path) else ""
     if kind == "duckdb" and url:
-        table.refuse("path must be that of a file; DuckDB writes no file in an object store")
+        table.refuse(f"path {_NO_DATABASE}")
     usual = Path("ads.duckdb") if kind == "duckdb" else defaults.path
     return SinkSettings(
         type=kind,

@@ -277,6 +277,16 @@ def test_the_places_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         load_places(written(tmp_path, "[run]\nstate_dir = 5"))
 
 
+def test_a_database_is_a_file(tmp_path: Path) -> None:
+    """A place in an object store is refused, in the file and on the command line."""
+    why = "must be that of a file; DuckDB writes no file in an object store"
+    assert f"[sink]: path {why}" in refused(tmp_path, "[sink]\ntype = 'duckdb'\npath = 's3://b/x'" + ACCOUNT)
+    settings = load(written(tmp_path, "[sink]\ntype = 'duckdb'" + ACCOUNT), ENVIRON)
+    with pytest.raises(ConfigError, match=f"^--out {why}$"):
+        settings.choose(out="s3://bucket/x")
+    assert settings.choose(out="other.duckdb").sink.path == Path("other.duckdb")
+
+
 def test_what_the_command_line_chooses(tmp_path: Path) -> None:
     """A choice replaces what the file says, and no choice leaves it alone."""
     second = ACCOUNT.replace('"acme"', '"beta"')
