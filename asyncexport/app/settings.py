@@ -96,6 +96,11 @@ class SinkSettings:
         return self.url or str(self.path)
 
     @property
+    def elsewhere(self) -> str:
+        """What rows are put into if not into files of this machine."""
+        return "a DuckDB file" if self.type == "duckdb" else "an object store" if self.url else ""
+
+    @property
     def folder(self) -> Path:
         """Where manifests are kept."""
         return self.path.parent if self.type == "duckdb" else self.path
@@ -103,10 +108,14 @@ class SinkSettings:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where runs leave their results and what they remember, for commands that only look at both."""
+    """Where runs leave their results and what they remember, for commands that only look at both.
+
+    ``elsewhere`` is what rows are put into if not into files of this machine.
+    """
 
     out: Path = Path("exports")
     state_dir: Path = Path("state")
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +207,8 @@ def load_places(path: str | os.PathLike[str] | None = None) -> Places:
         return Places()
     try:
         top = Table(_read(source), "top level")
-        return Places(_sink(top.table("sink"), source.parent, None).folder, _state_dir(top.table("run"), source.parent))
+        sink = _sink(top.table("sink"), source.parent, None)
+        return Places(sink.folder, _state_dir(top.table("run"), source.parent), sink.elsewhere)
     except ConfigError as error:
         raise _located(error, source) from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from asyncexport.app import options
 from asyncexport.app.exits import Exit, say
@@ -21,6 +22,7 @@ from asyncexport.sansio.columns import MODELS
 from asyncexport.sansio.redact import safe_line
 from asyncexport.sansio.scope import scope
 from asyncexport.sinks import check_label
+from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.stored import Snapshot, rows, snapshots
 
 
@@ -48,19 +50,30 @@ def command(
     before: str,
     after: str,
     json: bool,
-    settings: Places,  # noqa: ARG001  it is where ``out`` comes from
+    settings: Places,
     **_logs: object,
 ) -> None:
     """Tell what was added, changed and removed between snapshots.
 
-    JSON Lines and Parquet files are read, also one of each. A row that is in one snapshot only was added or removed
-    where the filters of the other let that be said: all three states asked for, and the row's ad product. Profiles that
-    are in one snapshot only are named on stderr and not compared.
+    JSON Lines and Parquet files of this machine are read, also one of each. A row that is in one snapshot only was
+    added or removed where the filters of the other let that be said: all three states asked for, and the row's ad
+    product. Profiles that are in one snapshot only are named on stderr and not compared.
     """
+    _refuse_elsewhere(ctx, out, settings)
     found = Difference(Path(out), before, after, profile)
     for facts in found.events([Entity(each) for each in entity] or list(Entity)):
         click.echo(line(facts) if json else safe_line(_as_text(facts)))
     ctx.exit(Exit.OK)
+
+
+def _refuse_elsewhere(ctx: click.Context, out: str, settings: Places) -> None:
+    if is_url(out):
+        raise ConfigError(f"changes reads files on this machine; --out {out} is an object store")
+    is_chosen = ctx.get_parameter_source("out") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
+    if settings.elsewhere and not is_chosen:
+        raise ConfigError(
+            f"changes reads files on this machine; this configuration puts rows into {settings.elsewhere}"
+        )
 
 
 class Difference:

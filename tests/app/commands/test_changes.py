@@ -99,6 +99,28 @@ def test_a_label_that_is_none(folder: Path) -> None:
     assert "--from '../x'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("sink", "where"),
+    [("type = 'duckdb'\npath = 'exports'", "a DuckDB file"), ("path = 's3://bucket/x'", "an object store")],
+)
+def test_rows_that_are_in_no_files_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: str, where: str
+) -> None:
+    """That is said, and no folder is read in their place but one that is named."""
+    monkeypatch.chdir(tmp_path)
+    Path("asyncexport.toml").write_text(f"[sink]\n{sink}")
+    for label in ("mon", "tue"):
+        night(JsonLines("exports"), label, {"1": label})
+    labels = ["--from", "mon", "--to", "tue"]
+    result = CliRunner().invoke(main, ["changes", *labels])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"changes reads files on this machine; this configuration puts rows into {where}\n" in result.stderr
+    assert CliRunner().invoke(main, ["changes", *labels, "--out", "exports"]).exit_code == 0
+    result = CliRunner().invoke(main, ["changes", *labels, "--out", "s3://bucket/x"])
+    assert result.exit_code == 2
+    assert "changes reads files on this machine; --out s3://bucket/x is an object store" in result.stderr
+
+
 def test_a_date_is_told_as_it_is_spelt(tmp_path: Path) -> None:
     """Also where the files hold it as a date."""
     for label, day in (("mon", "2026-11-01"), ("tue", "2026-11-02")):
