@@ -37,6 +37,12 @@ def test_fields_within_fields() -> None:
     assert compared([{"id": "1", "end": None}], [{"id": "1"}]) == ([], 1, 0)
 
 
+def test_values_of_two_kinds_under_one_path() -> None:
+    """A dot in a name makes two leaves of one path, whose values need not have an order."""
+    row: Row = {"id": "1", "a.b": 1, "a": {"b": "x"}}
+    assert compared([row], [dict(row)]) == ([], 1, 0)
+
+
 def test_what_the_filters_do_not_allow_to_be_said() -> None:
     """A row that the other snapshot would not have shown is neither added nor removed."""
     scope = {"adProduct": ("SP",)}
