@@ -10,14 +10,14 @@ Worst case: a batch of rows of one file in memory.
 from __future__ import annotations
 
 import gzip
+import json
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters
@@ -30,6 +30,7 @@ from asyncexport.sinks.places import record_of
 from asyncexport.sinks.records import LARGEST, Record, parse_record
 
 _ROWS = 2_000
+_MOST_DIGITS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
         path = snapshot.folder / record.file
         try:
             yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path, snapshot.entity)
-        except (OSError, ValueError, EOFError, zstd.ZstdError) as error:
+        except (OSError, ValueError, EOFError, RecursionError, zstd.ZstdError) as error:
             raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
 
 
@@ -120,4 +121,13 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _extra(text: bytes | str | None) -> dict[str, Any]:
-    return {} if text is None else orjson.loads(text)
+    return {} if text is None else json.loads(text, parse_float=_number, parse_int=_integer)
+
+
+def _number(spelling: str) -> float | str:
+    """Return the number, or how it is spelt if no double can hold it."""
+    return value if math.isfinite(value := float(spelling)) else spelling
+
+
+def _integer(spelling: str) -> int | str:
+    return int(spelling) if len(spelling) <= _MOST_DIGITS else spelling

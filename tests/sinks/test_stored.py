@@ -56,6 +56,17 @@ async def test_formats_agree(tmp_path: Path) -> None:
     assert one[0]["new"] == {"a": 1}
 
 
+@pytest.mark.parametrize("sink", [JsonLines, Parquet])
+async def test_numbers_that_no_reader_holds(sink: Callable[[Path], Tree], tmp_path: Path) -> None:
+    """Beyond a double they are their spelling, and whole ones of any length are exact."""
+    long = "9" * 5_000
+    line = f'{{"new":[1e400,-1e400,0.5,12345678901234567890123,{long}],"budgetCaps":{{"more":1e400}}}}'
+    await store(sink(tmp_path), order(), batches_of([line.encode()]))
+    (row,) = rows(found(tmp_path)[0])
+    assert row["new"] == ["1e400", "-1e400", 0.5, 12345678901234567890123, long]
+    assert row["budgetCaps"] == {"more": "1e400"}
+
+
 async def test_parts(tmp_path: Path) -> None:
     """They are one snapshot, which asked for what they asked for together; one that is missing ends it."""
     for number in range(3):
