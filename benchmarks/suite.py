@@ -45,7 +45,7 @@ QUICK = Size(
     stalled=(16,),
     profiles=100,
     repeats=1,
-    morning={"profiles": 3, "rows": 3_000, "median": 0.5},
+    morning={"profiles": 2, "rows": 2_000, "median": 0.3, "sigma": 0.5},
 )
 WHOLE = Size(
     export=200 * 10**6,

@@ -2,8 +2,9 @@
 
 It has a method for each call and none for the whole, so the loop around them is ours, and as good as it can be made
 without slots: no more than five at once per endpoint, a look every two seconds. It has no download, so that is httpx,
-which it brings along, gzip and json. Patched: nothing; hosts are settings of it (``endpoints``, ``token_url``), and the
-clients share one token cache of its own kind.
+which it brings along, gzip and json. One of its configurations fetches the token for all clients: sharing its file
+cache among them fails now and then, since all of one process write to one temporary name. Patched: nothing; hosts are
+settings of it (``endpoints``, ``token_url``).
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _METHODS = dict(zip(ENTITIES, ("campaign_export", "ad_group_export", "target_exp
 class _Puller:
     """What all profiles share: the work, five turns for each endpoint, a client for the object store."""
 
-    def __init__(self, work: dict[str, Any], store: httpx.AsyncClient) -> None:
+    def __init__(self, work: dict[str, Any], token: str, store: httpx.AsyncClient) -> None:
         self._work = work
+        self._token = token
         self._store = store
         self._turns = {entity: asyncio.Semaphore(_AT_ONCE) for entity in ENTITIES}
 
@@ -36,13 +38,10 @@ class _Puller:
         account = self._work["account"]
         config = AmazonAdsConfig(
             client_id=account["client_id"],
-            client_secret=account["client_secret"],
-            refresh_token=account["refresh_token"],
+            access_token=self._token,
             profile_id=profile,
             region=Region.NA,
             endpoints={"na": account["api_url"]},
-            token_url=account["token_url"],
-            token_cache_dir=f"{self._work['out']}/_tokens",
         )
         async with AdsClient(config) as ads:
             await asyncio.gather(*(self._pull(ads, profile, entity) for entity in ENTITIES))
@@ -55,6 +54,16 @@ class _Puller:
         with target(self._work, f"{profile}-{entity}").open("w", encoding="utf-8") as file:
             for row in json.loads(gzip.decompress(answer.content)):
                 file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+async def _token(account: dict[str, Any]) -> str:
+    config = AmazonAdsConfig(
+        client_id=account["client_id"],
+        client_secret=account["client_secret"],
+        refresh_token=account["refresh_token"],
+        token_url=account["token_url"],
+    )
+    return str(await config.refresh_access_token())
 
 
 async def _made(ads: AdsClient, entity: str) -> str:
@@ -72,7 +81,7 @@ async def _made(ads: AdsClient, entity: str) -> str:
 async def _main() -> None:
     work = told()
     async with Ticker() as ticker, httpx.AsyncClient(timeout=60) as store:
-        puller = _Puller(work, store)
+        puller = _Puller(work, await _token(work["account"]), store)
         await asyncio.gather(*(puller.profile(profile) for profile in work["profiles"]))
     say(**ticker.figures())
 
