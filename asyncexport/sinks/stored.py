@@ -23,7 +23,7 @@ from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE
 from asyncexport.sansio.fitting import fit_row
-from asyncexport.sansio.splitting import joint
+from asyncexport.sansio.splitting import joint, share_rows
 from asyncexport.sinks.codecs import zstd
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.places import record_of
@@ -65,8 +65,8 @@ class Snapshot:
 def snapshots(root: Path, label: str, entity: Entity) -> Iterator[Snapshot]:
     """Yield what stands under ``root`` of one label and entity, by profile id."""
     for folder in sorted(root.glob(f"entity={entity.value}/snapshot={label}/profile_id=*")):
-        records = tuple(_records(folder))
-        if records and records[0].entity == entity.value:
+        records = tuple(_records(folder, entity))
+        if records:
             yield Snapshot(folder, records)
 
 
@@ -80,15 +80,22 @@ def rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
 
 
-def _records(folder: Path) -> Iterator[Record]:
+def _records(folder: Path, entity: Entity) -> Iterator[Record]:
+    """Yield the records of parts that follow each other; one that asked for rows of those before it is left over."""
+    earlier: list[Record] = []
     for part in count():
         try:
             with (folder / record_of(part)).open("rb") as file:
                 record = parse_record(file.read(LARGEST))
-            if record is None or record.part != part or (folder / record.file).stat().st_size != record.bytes:
+            if record is None or (record.part, record.entity) != (part, entity.value):
+                return
+            if (folder / record.file).stat().st_size != record.bytes:
                 return
         except OSError:
             return
+        if any(share_rows(record.filters, each.filters, entity) for each in earlier):
+            return
+        earlier.append(record)
         yield record
 
 

@@ -80,6 +80,18 @@ async def test_parts(tmp_path: Path) -> None:
     assert (len(snapshot.records), snapshot.filters) == (1, part_of(0).job.filters)
 
 
+async def test_a_part_that_a_kill_left_over(tmp_path: Path) -> None:
+    """It stands beside the whole that took its job's place until the next run; its rows do not count."""
+    for number in range(2):
+        await store(JsonLines(tmp_path), part_of(number))
+    left = {path: path.read_bytes() for path in (tmp_path / FOLDER).glob("*part-1.*")}
+    await store(JsonLines(tmp_path))
+    for path, content in left.items():
+        path.write_bytes(content)
+    (snapshot,) = found(tmp_path)
+    assert (len(left), [record.part for record in snapshot.records]) == (2, [0])
+
+
 @pytest.mark.parametrize("content", [None, b"{}"])
 async def test_what_has_no_record_is_no_snapshot(content: bytes | None, tmp_path: Path) -> None:
     """Somebody else's files are not read."""
