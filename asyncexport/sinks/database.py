@@ -51,6 +51,10 @@ class Database:
         """Return what ``work`` returns, given the connection, in the one thread. Raises as :func:`failing` does."""
         return await ended(asyncio.get_running_loop().run_in_executor(self._thread, self._run, work))
 
+    def do_now(self, work: Callable[[Cursor], T]) -> T:
+        """Return what ``work`` returns, as :meth:`do` does. Blocks."""
+        return self._thread.submit(self._run, work).result()
+
     def do_later(self, work: Callable[[Cursor], object]) -> None:
         """Have something done that nobody waits for and whose failure is nobody's."""
 
@@ -111,7 +115,9 @@ def acquire(path: str) -> Database:
 
 
 def _connect(path: str) -> Cursor:
-    return duckdb.connect(path, config={"memory_limit": MEMORY})
+    connection = duckdb.connect(path)  # without a configuration, as whoever has it open in this process
+    connection.execute(f"set memory_limit = '{MEMORY}'")
+    return connection
 
 
 def _keep_private(path: str) -> None:
@@ -130,11 +136,22 @@ def failing(path: str) -> Iterator[None]:
         raise _sink_error(error, path) from None
 
 
-@contextmanager
-def reading(path: str) -> Iterator[Cursor]:
-    """Open a file only to read it. Raises as :func:`failing` does."""
-    with failing(path), duckdb.connect(path, read_only=True) as connection:
-        yield connection
+def read(path: str, work: Callable[[Cursor], T]) -> T:
+    """Return what ``work`` returns, given a connection that it only reads by. Blocks. Raises as :func:`failing` does.
+
+    DuckDB opens no file to be read that this process has open to be written; that is then what is read.
+    """
+    with _opening:
+        database = _open.get(os.path.realpath(path))
+        if database is not None:
+            database.joined()
+    if database is None:
+        with failing(path), duckdb.connect(path, read_only=True) as connection:
+            return work(connection)
+    try:
+        return database.do_now(work)
+    finally:
+        database.release()
 
 
 @contextmanager
@@ -154,6 +171,8 @@ def _sink_error(error: duckdb.Error, path: str) -> SinkError:
     said = str(error).splitlines()[0][:300]
     if "lock on file" in said:
         return SinkLocked(f"{path} is open in another process; close it there, then run again")
+    if "different configuration" in said:
+        return SinkLocked(f"{path} is open in this process by other means, such as read_only; close it, then run again")
     if "not a valid DuckDB database" in said:
         return SinkRejected(f"{path} is no DuckDB database; move it away or choose another file")
     if isinstance(error, duckdb.TransactionException):

@@ -128,11 +128,10 @@ class DuckDB:
         """Return which of ``jobs`` are committed. Blocks, writes nothing. Raises as :meth:`prepare` does."""
         if not Path(self.path).is_file():
             return frozenset()
-        from asyncexport.sinks.database import reading  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.database import read  # noqa: PLC0415 - needs the extra
         from asyncexport.sinks.ledger import committed  # noqa: PLC0415 - needs the extra
 
-        with reading(os.fspath(self.path)) as cursor:
-            return committed(cursor, jobs)
+        return read(os.fspath(self.path), lambda cursor: committed(cursor, jobs))
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json`` in the folder of the file, whole or not at all."""

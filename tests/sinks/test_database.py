@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from asyncexport.errors import DiskFull, SinkError, SinkLocked, SinkRejected
-from asyncexport.sinks.database import acquire, failing, reading, undone_by_errors
+from asyncexport.sinks.database import acquire, failing, read, undone_by_errors
 
 
 def one(cursor: Any) -> Any:
@@ -56,6 +56,33 @@ async def test_work_is_queued(tmp_path: Path) -> None:
     database.release()
 
 
+async def test_a_program_looks_into_the_file_that_is_open(tmp_path: Path) -> None:
+    """Whoever opens it in this process in the usual way, before us or after us; what only reads uses what is open."""
+    path = str(tmp_path / "a.duckdb")
+    with duckdb.connect(path) as notebook:
+        database = acquire(path)
+        assert await database.do(one) == one(notebook) == (1,)
+        with duckdb.connect(path) as another:
+            assert one(another) == (1,)
+        assert read(path, one) == (1,)
+        await database.leave()
+    assert read(path, one) == (1,)
+
+
+async def test_a_file_that_is_open_to_be_read_in_this_process(tmp_path: Path) -> None:
+    """Cannot be written; who has it open can close it."""
+    path = str(tmp_path / "a.duckdb")
+    duckdb.connect(path).close()
+    database = acquire(path)
+    with (
+        duckdb.connect(path, read_only=True),
+        pytest.raises(SinkLocked, match=r"open in this process by other means, such as read_only; close it"),
+    ):
+        await database.do(one)
+    assert await database.do(one) == (1,)
+    await database.leave()
+
+
 async def test_what_nobody_waits_for_fails_quietly(tmp_path: Path) -> None:
     """And what comes after it is done."""
     database = acquire(str(tmp_path / "a.duckdb"))
@@ -85,8 +112,8 @@ async def test_a_file_that_another_process_has_open(tmp_path: Path) -> None:
         with pytest.raises(SinkLocked, match=r"a\.duckdb is open in another process") as caught:
             await database.do(one)
         database.release()
-        with pytest.raises(SinkLocked), reading(path):
-            pass
+        with pytest.raises(SinkLocked):
+            read(path, one)
     assert caught.value.temporary
 
 

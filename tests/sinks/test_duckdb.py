@@ -17,7 +17,6 @@ from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import DuckDB, blocks
-from asyncexport.sinks.database import MEMORY
 from asyncexport.sinks.duckdb import TABLES
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store, tree
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
@@ -30,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path, query: str) -> list[tuple[Any, ...]]:
     """Ask the file, by a reader that is not ours."""
-    with duckdb.connect(path, config={"memory_limit": MEMORY}) as connection:
+    with duckdb.connect(path) as connection:
         return connection.execute(query).fetchall()
 
 

@@ -14,7 +14,6 @@ from asyncexport.batch import Batch
 from asyncexport.errors import SinkRejected
 from asyncexport.models import AD_PRODUCTS, Evidence, Filters, TransferOrder
 from asyncexport.sinks import DuckDB
-from asyncexport.sinks.database import MEMORY
 from asyncexport.sinks.duckdb import Mode
 from tests.sinks.support import PARTS, order, part_of, store
 
@@ -59,7 +58,7 @@ class Nights:
 
     def versions(self, profile: str = "1") -> list[Version]:
         """Return every version of every row."""
-        with duckdb.connect(self.path, config={"memory_limit": MEMORY}) as connection:
+        with duckdb.connect(self.path) as connection:
             return connection.execute(
                 "select campaignId, name, strftime(valid_from, '%-d'), strftime(valid_to, '%-d') "
                 "from snapshots.campaigns where profile_id = ? order by all",
@@ -68,7 +67,7 @@ class Nights:
 
     def newest(self) -> list[tuple[str, str]]:
         """Return what the view shows."""
-        with duckdb.connect(self.path, config={"memory_limit": MEMORY}) as connection:
+        with duckdb.connect(self.path) as connection:
             return connection.execute("select campaignId, name from campaigns order by all").fetchall()
 
 
