@@ -7,7 +7,8 @@ Errors are the library's own: :class:`SinkLocked` if another process has the fil
 Plan: :func:`acquire` opens the file for the first user and :meth:`Database.leave` closes it after the last; opening
 takes some milliseconds, so who has many exports holds it meanwhile.
 
-Worst case: DuckDB keeps to :data:`MEMORY` and beyond it writes to ``FILE.tmp/``, which it removes.
+Worst case: after a full disk DuckDB gives the open file up; whatever is open then fails, and what comes next opens it
+anew. DuckDB keeps to :data:`MEMORY` and beyond it writes to ``FILE.tmp/``, which it removes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import duckdb
 
@@ -45,6 +47,7 @@ class Database:
         self.modes: set[str] = set()
         self._users = 0
         self._connection: Cursor = None
+        self._cursors: WeakSet[Cursor] = WeakSet()
         self._thread = ThreadPoolExecutor(1, "duckdb")
 
     async def do(self, work: Callable[[Cursor], T]) -> T:
@@ -92,14 +95,29 @@ class Database:
         with failing(self.path):
             if self._connection is None:
                 self._connection = _connect(self.path)
-            result = work(self._connection)
+            try:
+                result = work(self._connection)
+            except duckdb.Error:
+                if _is_dead(self._connection):
+                    self._close()
+                raise
             _keep_private(self.path)
             return result
 
+    def cursor(self, connection: Cursor) -> Cursor:
+        """Return a cursor of its own for one export, which ends with the connection."""
+        cursor = connection.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
     def _close(self) -> None:
-        if self._connection is not None:
+        """Close it and all its cursors, so that the next work opens the file anew: one of them keeps it as it is."""
+        for each in (*self._cursors, *filter(None, [self._connection])):
             with suppress(duckdb.Error):
-                self._connection.close()
+                each.close()
+        self._cursors.clear()
+        self._connection = None
+        self.modes.clear()
 
     def __repr__(self) -> str:
         return f"<Database {self.path} of {self._users}>"
@@ -118,6 +136,15 @@ def _connect(path: str) -> Cursor:
     connection = duckdb.connect(path)  # without a configuration, as whoever has it open in this process
     connection.execute(f"set memory_limit = '{MEMORY}'")
     return connection
+
+
+def _is_dead(connection: Cursor) -> bool:
+    """Whether DuckDB has given the open file up, as it does after a write-ahead log that could not be written."""
+    try:
+        connection.execute("select 1")
+    except duckdb.Error:
+        return True
+    return False
 
 
 def _keep_private(path: str) -> None:
@@ -169,6 +196,8 @@ def undone_by_errors(cursor: Cursor) -> Iterator[None]:
 
 def _sink_error(error: duckdb.Error, path: str) -> SinkError:
     said = str(error).splitlines()[0][:300]
+    if "No space left" in said:
+        return DiskFull(f"{path}: no space left; free some space, then run again")
     if "lock on file" in said:
         return SinkLocked(f"{path} is open in another process; close it there, then run again")
     if "different configuration" in said:
@@ -177,6 +206,4 @@ def _sink_error(error: duckdb.Error, path: str) -> SinkError:
         return SinkRejected(f"{path} is no DuckDB database; move it away or choose another file")
     if isinstance(error, duckdb.TransactionException):
         return SinkLocked(f"{path}: somebody else changed the same rows; run again ({said})")
-    if "No space left" in said:
-        return DiskFull(f"{path}: no space left; free some space, then run again")
     return SinkError(f"{path}: {said}")

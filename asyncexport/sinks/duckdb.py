@@ -204,10 +204,11 @@ class DuckDBWriter(Writer):
     def _open(self, connection: Cursor) -> None:
         from asyncexport.sinks.ledger import begin, refuse_older  # noqa: PLC0415 - needs the extra
 
-        if self._database is not None:
-            self._sink.make_tables(self._database, connection)
+        if self._database is None:
+            return
+        self._sink.make_tables(self._database, connection)
         refuse_older(connection, self._sink.mode, self._order, self._order.generated_at)
-        self._cursor = connection.cursor()
+        self._cursor = self._database.cursor(connection)
         begin(self._cursor, self._order.job.entity)
 
     async def _store(self, batch: Batch) -> None:

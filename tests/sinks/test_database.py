@@ -83,6 +83,33 @@ async def test_a_file_that_is_open_to_be_read_in_this_process(tmp_path: Path) ->
     await database.leave()
 
 
+async def test_a_file_that_duckdb_has_given_up(tmp_path: Path) -> None:
+    """What is open fails with it, and the next work opens it anew; an error that leaves it alive does not."""
+    database = acquire(str(tmp_path / "a.duckdb"))
+    cursors: list[Any] = []
+
+    def open_cursor(connection: Any) -> None:
+        connection.execute("create temp table seen as select 1")
+        cursors.append(database.cursor(connection))
+
+    def die(connection: Any) -> None:
+        connection.close()
+        raise duckdb.FatalException("database has been invalidated")
+
+    await database.do(open_cursor)
+    database.modes.add("append")
+    with pytest.raises(SinkError):
+        await database.do(lambda connection: connection.execute("nonsense"))
+    assert (one(cursors[0]), database.modes) == ((1,), {"append"})
+    with pytest.raises(SinkError, match="has been invalidated"):
+        await database.do(die)
+    assert database.modes == set()
+    with pytest.raises(SinkError, match="closed"):
+        await database.do(lambda _connection: one(cursors[0]))
+    assert await database.do(one) == (1,)
+    await database.leave()
+
+
 async def test_what_nobody_waits_for_fails_quietly(tmp_path: Path) -> None:
     """And what comes after it is done."""
     database = acquire(str(tmp_path / "a.duckdb"))
@@ -124,6 +151,7 @@ async def test_a_file_that_another_process_has_open(tmp_path: Path) -> None:
         (duckdb.IOException("it is not a valid DuckDB database file!"), SinkRejected, "no DuckDB database"),
         (duckdb.TransactionException("Conflict on update!"), SinkLocked, "run again"),
         (duckdb.IOException("Could not write: No space left on device"), DiskFull, "free some space"),
+        (duckdb.TransactionException("Failed to commit: No space left on device"), DiskFull, "free some space"),
         (duckdb.Error("Something\nand its history"), SinkError, r"^here: Something$"),
     ],
 )
