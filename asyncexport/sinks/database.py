@@ -133,7 +133,10 @@ def acquire(path: str) -> Database:
 
 
 def _connect(path: str) -> Cursor:
+    is_new = not Path(path).exists()
     connection = duckdb.connect(path)  # without a configuration, as whoever has it open in this process
+    if is_new:
+        Path(path).chmod(0o600)
     connection.execute(f"set memory_limit = '{MEMORY}'")
     return connection
 
@@ -148,10 +151,9 @@ def _is_dead(connection: Cursor) -> bool:
 
 
 def _keep_private(path: str) -> None:
-    """Take the file, and the log beside it, from everybody else's eyes: DuckDB makes them as the umask says."""
-    for file in (Path(path), Path(f"{path}.wal")):
-        with suppress(FileNotFoundError):
-            file.chmod(0o600)
+    """Let the log beside the file be read by those who may read the file: DuckDB makes both as the umask says."""
+    with suppress(FileNotFoundError):
+        Path(f"{path}.wal").chmod(Path(path).stat().st_mode & 0o666)
 
 
 @contextmanager

@@ -126,6 +126,17 @@ async def test_the_file_is_private(tmp_path: Path) -> None:
     database.release()
 
 
+async def test_a_file_that_its_owner_lets_others_read(tmp_path: Path) -> None:
+    """Stays so, with its log."""
+    path = tmp_path / "a.duckdb"
+    duckdb.connect(str(path)).close()
+    path.chmod(0o640)
+    database = acquire(str(path))
+    await database.do(lambda cursor: cursor.execute("create table a as select 1 as b"))
+    assert modes(tmp_path) == {"a.duckdb": "0o640", "a.duckdb.wal": "0o640"}
+    await database.leave()
+
+
 async def test_a_file_that_another_process_has_open(tmp_path: Path) -> None:
     """It is told which file, and that it will be free again."""
     path = str(tmp_path / "a.duckdb")
