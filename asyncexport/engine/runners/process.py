@@ -47,6 +47,7 @@ from asyncexport.engine.runners.messages import (
     framed,
     received,
 )
+from asyncexport.engine.runners.portable import portable_error
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Receipt, SignedUrl
 from asyncexport.ports import Listener
@@ -201,6 +202,8 @@ class Worker:
                 self._hear(message)
         except OSError as error:
             self._failure = f"it cannot be started: {error.strerror or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001  whatever reading somebody's pickled class raises
+            self._failure = f"it sent what cannot be read: {type(error).__name__}"
         finally:
             await self._bury()
 
@@ -256,4 +259,4 @@ async def _asked(partner: Partner) -> SignedUrl | AsyncexportError:
     try:
         return await partner.renew()
     except AsyncexportError as error:
-        return error
+        return portable_error(error, AsyncexportError)

@@ -17,7 +17,6 @@ import gc
 import logging
 import logging.handlers
 import os
-import pickle
 import random
 import signal
 import socket
@@ -53,6 +52,7 @@ from asyncexport.engine.runners.messages import (
     framed,
     received,
 )
+from asyncexport.engine.runners.portable import portable_entry, portable_error
 from asyncexport.engine.runners.thinning import Thinned
 from asyncexport.engine.turns import Turns
 from asyncexport.errors import AsyncexportError, SinkError
@@ -210,19 +210,10 @@ def _end_of(number: int, task: asyncio.Task[Receipt]) -> AboutErrand:
     if error is None:
         return Moved(number, task.result())
     if isinstance(error, AsyncexportError):
-        return Broke(number, _portable(error))
+        return Broke(number, portable_error(error, SinkError))
     if isinstance(error, _NotHere):
         return Refused(number, str(error))
     return Crashed(number, scrub("".join(traceback.format_exception(error))))
-
-
-def _portable(error: AsyncexportError) -> AsyncexportError:
-    """Return an error that survives the journey: ours do, what a sink derives from them may not."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
-    except Exception:  # noqa: BLE001  whatever somebody's class raises
-        return SinkError(f"{type(error).__name__}: {printable(scrub(str(error), EXCERPT))}")
-    return error
 
 
 class _NotHere(Exception):
@@ -235,6 +226,9 @@ class _Sending(logging.handlers.QueueHandler):
     def __init__(self, bench: Bench) -> None:
         logging.Handler.__init__(self)
         self._bench = bench
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return portable_entry(super().prepare(record))
 
     def enqueue(self, record: logging.LogRecord) -> None:
         self._bench.send(Logged(record))

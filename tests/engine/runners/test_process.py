@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from logging.handlers import QueueHandler
 
 import pytest
 
@@ -86,6 +87,37 @@ async def test_what_a_worker_logs_is_logged_here(caplog: pytest.LogCaptureFixtur
         ("somebody", "WARNING", "cannot sing"),
         ("somebody", "INFO", "read"),
     ]
+
+
+class Twisted(Exception):
+    """What is pickled and cannot be unpickled."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one + two)
+
+
+async def test_what_somebody_logs_with_an_entry_ends_no_worker(caplog: pytest.LogCaptureFixture) -> None:
+    """It arrives as its text, even if it cannot be unpickled."""
+    logger = logging.Logger("somebody")  # noqa: LOG001  the process's own
+    async with near(whole(), whole()) as worker:
+        await carried(worker, "a")
+        logger.parent = worker.root
+        logger.warning("trouble", extra={"reason": Twisted("this", "that")})
+        await carried(worker, "b")
+    assert [vars(entry)["reason"] for entry in caplog.records] == ["thisthat"]
+
+
+async def test_a_worker_that_sends_what_cannot_be_read_has_ended_and_says_why() -> None:
+    """There is no telling what else it meant."""
+    hanging = Stopping()
+    async with near(hanging) as worker:
+        carrying = asyncio.create_task(carried(worker, "a"))
+        await hanging.begun.wait()
+        [handler] = worker.root.handlers
+        assert isinstance(handler, QueueHandler)
+        handler.enqueue(logging.makeLogRecord({"reason": Twisted("this", "that")}))
+        with pytest.raises(WorkerEnded, match="it sent what cannot be read: TypeError"):
+            await carrying
 
 
 class Deaf(NearWorker):
