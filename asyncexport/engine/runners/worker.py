@@ -52,7 +52,7 @@ from asyncexport.engine.runners.messages import (
     framed,
     received,
 )
-from asyncexport.engine.runners.portable import portable_entry, portable_error
+from asyncexport.engine.runners.portable import portable_entry, portable_error, portable_receipt
 from asyncexport.engine.runners.thinning import Thinned
 from asyncexport.engine.turns import Turns
 from asyncexport.errors import AsyncexportError, SinkError
@@ -193,7 +193,10 @@ class Bench:
 
     def _ended(self, number: int, task: asyncio.Task[Receipt]) -> None:
         del self._running[number]
-        self.send(_end_of(number, task))
+        try:
+            self.send(_end_of(number, task))
+        except Exception as error:  # noqa: BLE001  whatever somebody's class raises: the exporter waits for an end
+            self.send(Crashed(number, scrub("".join(traceback.format_exception(error)))))
 
 
 def _unpacked(errand: Errand) -> tuple[TransferOrder, Sink]:
@@ -208,7 +211,7 @@ def _end_of(number: int, task: asyncio.Task[Receipt]) -> AboutErrand:
         return Cancelled(number)
     error = task.exception()
     if error is None:
-        return Moved(number, task.result())
+        return Moved(number, portable_receipt(task.result()))
     if isinstance(error, AsyncexportError):
         return Broke(number, portable_error(error, SinkError))
     if isinstance(error, _NotHere):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ from asyncexport.errors import (
     SinkError,
 )
 from asyncexport.events import TransferProgressed, TransferResumed, TransferStarted, UrlRenewed
-from asyncexport.models import Receipt, SignedUrl
+from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.testing import FakeTransport, Opening
 from tests.engine.runners.support import Standing, Stopping, near
@@ -231,6 +233,56 @@ async def test_a_mistake_of_ours_is_told_as_one(bench: Bench, move: Move) -> Non
     with pytest.raises(Exception, match="no further download was expected") as caught:
         await move(bench)
     assert not isinstance(caught.value, AsyncexportError)
+
+
+class Place(str):
+    """A location that cannot be pickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        raise ValueError("I stay")
+
+
+class Odd:
+    """A receipt that is none."""
+
+    def __reduce__(self) -> str:
+        raise ValueError("I stay")
+
+
+class Giving(Shelf):
+    """A shelf whose writer gives a receipt of its own."""
+
+    def __init__(self, receipt: object) -> None:
+        super().__init__()
+        self._receipt = receipt
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[Any]:
+        """Begin."""
+        async with super().open(order) as writer:
+            yield _Giving(writer, self._receipt)
+
+
+class _Giving:
+    def __init__(self, writer: Any, receipt: object) -> None:
+        self.write, self.seal, self.receipt = writer.write, writer.seal, receipt
+
+
+async def test_a_receipt_that_cannot_be_sent_says_what_every_receipt_does(bench: Bench, move: Move) -> None:
+    """What is committed is committed, whatever a sink's own class is like."""
+    Standing.shelves[bench.sink.name] = Giving(Receipt("export-1", 50, 7, "sha", Place("there")))
+    receipt = await move(bench, whole())
+    assert receipt == Receipt("export-1", 50, 7, "sha", "there")
+
+
+async def test_an_end_that_cannot_be_sent_is_told_as_a_mistake() -> None:
+    """Whoever waits for the end gets one."""
+    bench = Bench("odd")
+    Standing.shelves["odd"] = Giving(Odd())
+    with pytest.raises(RuntimeError, match="'Odd' object has no attribute 'sha256'"):
+        await in_a_worker(bench, whole())
 
 
 async def test_a_transfer_that_is_cancelled_leaves_nothing(bench: Bench, move: Move) -> None:
