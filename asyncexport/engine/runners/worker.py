@@ -23,7 +23,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 from asyncexport.adapters.clock import SystemClock
@@ -224,14 +224,20 @@ class _NotHere(Exception):
 
 
 class _Sending(logging.handlers.QueueHandler):
-    """Sends log entries to the exporter, made complete by its parent class."""
+    """Sends log entries to the exporter, made complete by its parent class: all from the loop's own thread."""
 
     def __init__(self, bench: Bench) -> None:
         logging.Handler.__init__(self)
         self._bench = bench
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return portable_entry(super().prepare(record))
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        self._bench.send(Logged(record))
+        if threading.get_ident() == self._thread:
+            self._bench.send(Logged(record))
+            return
+        with suppress(RuntimeError):  # the loop is closed, and the exporter gone
+            self._loop.call_soon_threadsafe(self._bench.send, Logged(record))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 from logging.handlers import QueueHandler
 
 import pytest
 
 from asyncexport.engine.runners import process
-from asyncexport.engine.runners.messages import Begin, Cancel, Errand, Renewed, ToWorker
+from asyncexport.engine.runners.messages import Begin, Cancel, Errand, FromWorker, Renewed, ToWorker
 from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
+from asyncexport.engine.runners.worker import _Sending
 from asyncexport.models import Receipt, SignedUrl
 from tests.engine.runners.support import SETUP, NearWorker, Standing, Stopping, near
 from tests.engine.support import URL, Events, order, whole
@@ -118,6 +120,36 @@ async def test_a_worker_that_sends_what_cannot_be_read_has_ended_and_says_why() 
         handler.enqueue(logging.makeLogRecord({"reason": Twisted("this", "that")}))
         with pytest.raises(WorkerEnded, match="it sent what cannot be read: TypeError"):
             await carrying
+
+
+async def test_what_a_thread_logs_is_sent_by_the_loop() -> None:
+    """Two threads that write to one connection tear what they write."""
+    writers: set[int] = set()
+    async with near(whole(), whole()) as worker:
+        await carried(worker, "a")
+        [handler] = worker.root.handlers
+        assert isinstance(handler, _Sending)
+        send = handler._bench.send
+
+        def noted(message: FromWorker) -> None:
+            writers.add(threading.get_ident())
+            send(message)
+
+        handler._bench.send = noted  # type: ignore[method-assign]
+        await asyncio.to_thread(worker.root.warning, "from a thread")
+        await carried(worker, "b")
+    assert writers == {threading.get_ident()}
+
+
+async def test_what_a_thread_logs_after_the_loop_is_lost() -> None:
+    """A thread that outlives its worker does not fail by that."""
+    async with near(whole()) as worker:
+        await carried(worker, "a")
+        [handler] = worker.root.handlers
+        assert isinstance(handler, _Sending)
+        handler._loop = asyncio.new_event_loop()
+        handler._loop.close()
+        await asyncio.to_thread(handler.enqueue, logging.makeLogRecord({}))
 
 
 class Deaf(NearWorker):
