@@ -307,7 +307,7 @@ class Exporter:
         if self._pool is None:
             return here
         busy = self._windows.store_is_busy
-        return Workers(self._pool, here, listener=self._listener, renew=renew, store_is_busy=busy)
+        return Workers(self._pool, here, guard=guard, listener=self._listener, renew=renew, store_is_busy=busy)
 
     def _open_desks(self) -> list[Desk]:
         if not self._desks and self._accounts:

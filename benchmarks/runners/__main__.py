@@ -94,7 +94,9 @@ class Mover:
             here, pool = self._here(transport), Pool(workers, starting(**_POLICY))
             runner: Runner = here
             if workers:
-                runner = Workers(pool, here, listener=lambda _: None, renew=_renew, store_is_busy=lambda: None)
+                runner = Workers(
+                    pool, here, guard=_guard, listener=lambda _: None, renew=_renew, store_is_busy=lambda: None
+                )
             try:
                 await asyncio.gather(*(self._move_some(runner) for _ in range(self._downloads)))
             finally:
@@ -112,7 +114,7 @@ class Mover:
             clock=clock,
             spread=random.random,
             listener=lambda _: None,
-            guard=partial(GuardedSink, clock=clock, seconds=600.0, listener=lambda _: None),
+            guard=_guard,
             renew=_renew,
             store_is_busy=lambda: None,
             turns=Turns(clock),
@@ -120,6 +122,9 @@ class Mover:
 
 
 _POLICY: dict[str, Any] = {"ca_file": None, "backoff": Backoff(), "sink_timeout": 600.0}
+
+
+_guard = partial(GuardedSink, clock=SystemClock(), seconds=600.0, listener=lambda _: None)
 
 
 async def _renew(_: TransferOrder) -> SignedUrl:

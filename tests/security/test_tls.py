@@ -7,14 +7,17 @@ import inspect
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trustme
 
 from asyncexport import Exporter, Secret
+from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.connecting import tls
 from asyncexport.adapters.http import AiohttpTransport
+from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Pool, Workers, starting
 from asyncexport.errors import AsyncexportError, ConfigError, ConnectError, NotAnExport, TlsError
 from asyncexport.events import CallRetried, Event
@@ -231,7 +234,8 @@ async def test_a_worker_process_trusts_whom_its_exporter_trusts(
 
     start = starting(ca_file=ca_file if is_told else None, backoff=BRISK, sink_timeout=60.0)
     pool = Pool(1, start)
-    workers = Workers(pool, Nowhere(), listener=lambda _: None, renew=never, store_is_busy=lambda: None)
+    guard = partial(GuardedSink, clock=SystemClock(), seconds=60.0, listener=lambda _: None)
+    workers = Workers(pool, Nowhere(), guard=guard, listener=lambda _: None, renew=never, store_is_busy=lambda: None)
     async with spying(PAGE, tls=good()) as spy:
         url = f"https://localhost:{spy.port}/k?X-Amz-Signature={CANARY}"
         try:

@@ -3,9 +3,9 @@
 Contract: at most so many processes, started when there is something for them (:mod:`asyncexport.sansio.placing`), each
 with a loop of its own in which it moves several exports at once; how many run in all is not decided here. A process
 that dies costs its errands another try in another one and no row: what it had not committed is gone, and its ``.part``
-with the next writer. A transfer that saw two processes die is tried a third time in one of its own, so that it takes no
-other down with it, and then fails as :class:`WorkerDied`. Everything that happens in a worker is told and asked here as
-if it had happened in the loop.
+with the next writer; for what it had committed without a word of it the sink is asked. A transfer that saw two
+processes die is tried a third time in one of its own, so that it takes no other down with it, and then fails as
+:class:`WorkerDied`. Everything that happens in a worker is told and asked here as if it had happened in the loop.
 
 In the loop runs: what is small; what goes into a sink that does not travel (:class:`asyncexport.ports.Travels`) or
 cannot be pickled or unpickled; and everything, when processes cannot be started.
@@ -23,10 +23,11 @@ from typing import Final
 import anyio
 
 from asyncexport.adapters.threads import ended
+from asyncexport.engine.border import Guard
 from asyncexport.engine.runners.messages import Errand, Setup
 from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
 from asyncexport.engine.transfer import Renew
-from asyncexport.errors import WorkerDied
+from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Job, Receipt, TransferOrder
 from asyncexport.ports import Listener, Runner, Sink, Travels
@@ -77,6 +78,8 @@ class Pool:
         self._placing = Placing(workers)
         self._start = start
         self._workers: list[Worker] = []
+        self._lone: set[Worker] = set()
+        self._is_closed = False
         self._stillborn: set[Worker] = set()
         self._alone = anyio.Lock()
 
@@ -108,10 +111,12 @@ class Pool:
             if not self._is_usable:
                 yield None
                 return
-            worker = self._start()
+            worker = self._started()
+            self._lone.add(worker)
             try:
                 yield worker
             finally:
+                self._lone.discard(worker)
                 await _ended([worker])
 
     def note_end(self, worker: Worker) -> None:
@@ -120,8 +125,9 @@ class Pool:
             self._stillborn.add(worker)
 
     async def aclose(self) -> None:
-        """End all processes and wait until they have ended."""
-        workers, self._workers = self._workers, []
+        """End all processes, wait until they have ended, and start no more."""
+        self._is_closed = True
+        workers, self._workers = [*self._workers, *self._lone], []
         await _ended(workers)
 
     @property
@@ -136,9 +142,15 @@ class Pool:
         if at is None:
             return None
         if at == len(at_work):
-            at_work.append(self._start())
+            at_work.append(self._started())
             self._workers.append(at_work[at])
         return at_work[at]
+
+    def _started(self) -> Worker:
+        """Start one. Raises :class:`ConfigError` if the pool is closed: nobody would end it."""
+        if self._is_closed:
+            raise ConfigError("the exporter is used outside its 'async with' block")
+        return self._start()
 
 
 async def _ended(workers: list[Worker]) -> None:
@@ -156,14 +168,23 @@ async def _ended(workers: list[Worker]) -> None:
 class Workers:
     """Runs transfers in the processes of a pool, or in the loop. A :class:`asyncexport.ports.Runner`.
 
-    ``here`` is the loop's own runner; the others are what a transfer tells and asks.
+    ``here`` is the loop's own runner, ``guard`` the border to a sink that is asked what a dead worker has committed;
+    the others are what a transfer tells and asks.
     """
 
     def __init__(
-        self, pool: Pool, here: Runner, *, listener: Listener, renew: Renew, store_is_busy: Callable[[], None]
+        self,
+        pool: Pool,
+        here: Runner,
+        *,
+        guard: Guard,
+        listener: Listener,
+        renew: Renew,
+        store_is_busy: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._here = here
+        self._guard = guard
         self._listener = listener
         self._renew = renew
         self._store_is_busy = store_is_busy
@@ -185,6 +206,8 @@ class Workers:
                     break
                 except WorkerEnded as end:
                     self._pool.note_end(worker)
+                    if worker.is_ready and (receipt := await self._committed(order, sink)) is not None:
+                        return receipt
                     deaths += worker.is_ready
                     self._tell_of_end(order.job, worker, end)
             if deaths == DEATHS:
@@ -192,6 +215,11 @@ class Workers:
                     f"{order.job}: its transfer was given up after {DEATHS} worker processes died under it"
                 )
         return await self._here.run(order, sink)
+
+    async def _committed(self, order: TransferOrder, sink: Sink) -> Receipt | None:
+        """Return the receipt if the worker died after the commit and before its word of it."""
+        receipt = await self._guard(sink).find(order)
+        return receipt if receipt is not None and receipt.export_id == order.export_id else None
 
     def _packed(self, order: TransferOrder, sink: Sink) -> Errand | None:
         """Return the errand as it travels, None where the sink does not."""

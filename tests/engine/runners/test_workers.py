@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
 
+from asyncexport.adapters.clock import SystemClock
+from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Pool, Workers
 from asyncexport.engine.runners.process import Worker
-from asyncexport.errors import WorkerDied
+from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
@@ -47,7 +50,14 @@ class Bench:
         self.here = Here()
         self.events = Events()
         self.pool = Pool(workers, self._start)
-        self.runner = Workers(self.pool, self.here, listener=self.events, renew=self._renew, store_is_busy=lambda: None)
+        self.runner = Workers(
+            self.pool,
+            self.here,
+            guard=partial(GuardedSink, clock=SystemClock(), seconds=600.0, listener=self.events),
+            listener=self.events,
+            renew=self._renew,
+            store_is_busy=lambda: None,
+        )
 
     def _start(self) -> Worker:
         self.started.append(NearWorker(*self.scripts.pop(0)))
@@ -113,6 +123,47 @@ async def test_a_transfer_under_which_three_workers_died_fails() -> None:
             await bench.run()
         assert Standing("a").shelf.committed is None
         assert (await bench.run("b")).rows == 50
+
+
+@pytest.mark.parametrize(("found", "opened"), [("export-1", 1), ("an older one", 2)])
+async def test_what_a_worker_committed_before_it_died_is_found(found: str, opened: int) -> None:
+    """It is not moved again, unless what the sink holds is another export's."""
+    asked: list[TransferOrder] = []
+
+    async def find(order: TransferOrder) -> Receipt:
+        asked.append(order)
+        return Receipt(found, 50, 1, "", "found")
+
+    bench = Bench()
+    bench.scripts = [[bench.killing()], [whole()]]
+    async with bench:
+        Standing("a").shelf.find = find  # type: ignore[method-assign]
+        receipt = await bench.run()
+    assert (receipt.location, asked) == ("found" if opened == 1 else "shelf", [LARGE])
+    assert Standing("a").shelf.opened == opened
+    assert len(bench.events.of("transfer.restarted")) == opened - 1
+
+
+async def test_a_closed_pool_starts_no_worker() -> None:
+    """Neither for a transfer that lost its worker by that nor for one that comes later; nobody would end it."""
+    hanging = Stopping()
+    async with Bench([hanging]) as bench:
+        moving = asyncio.create_task(bench.run())
+        await hanging.begun.wait()
+        await bench.pool.aclose()
+        for late in (moving, bench.run()):
+            with pytest.raises(ConfigError, match="outside its 'async with' block"):
+                await late
+        assert len(bench.started) == 1
+
+
+async def test_closing_a_pool_ends_lone_workers_too() -> None:
+    """They are in no list of those that take transfers."""
+    async with Bench([]) as bench, bench.pool.alone() as worker:
+        assert worker is not None
+        assert bench.pool.pids == []
+        await bench.pool.aclose()
+        assert not worker.is_open
 
 
 async def test_a_deadly_transfer_takes_others_down_twice_at_most() -> None:

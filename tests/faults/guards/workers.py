@@ -36,6 +36,27 @@ WORKERS = (
         _RUNNERS,
     ),
     Mutant(
+        "a worker is started when nobody is there to end it",
+        "engine/runners/workers.py",
+        "        if self._is_closed:\n",
+        "        if False:\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "what a worker committed before it died is moved again",
+        "engine/runners/workers.py",
+        "        receipt = await self._guard(sink).find(order)\n",
+        "        receipt = None\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "what a worker finds of an older export is taken for its own",
+        "engine/runners/workers.py",
+        "        return receipt if receipt is not None and receipt.export_id == order.export_id else None\n",
+        "        return receipt\n",
+        _RUNNERS,
+    ),
+    Mutant(
         "a sink that does not travel is sent all the same",
         "engine/runners/workers.py",
         "        if not isinstance(sink, Travels) or not sink.travels:\n",
