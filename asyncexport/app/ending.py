@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from contextlib import suppress
 from typing import Any
 
@@ -37,7 +37,7 @@ def ended(
 ) -> int:
     """Run ``work`` in a loop of its own and return the exit status; ``leave`` the process where something hangs."""
     before = threading.enumerate()
-    with asyncio.Runner() as runner, ThreadPoolExecutor(thread_name_prefix="work") as pool:
+    with asyncio.Runner() as runner, futures.ThreadPoolExecutor(thread_name_prefix="work") as pool:
         loop = runner.get_loop()
         loop.set_default_executor(pool)
         status = _status(runner, work)
