@@ -166,6 +166,7 @@ SHAPES: dict[str, Callable[[int], Iterator[str]]] = {
     "nested": lambda size: _array(size, _nested, ","),
     "tiny": lambda size: _repeated(size, '[{"a":1}', ',{"a":1}', "]"),
     "empty": lambda size: _repeated(size, "[{}", ",{}", "]"),
+    "blanks": lambda size: _repeated(size, '[{"a":1}', "," + 1000 * " " + '{"a":1}', "]"),
     "one-row": lambda size: _repeated(size, '[{"a":[1', ',{"b":[1,"text"]}', "]}]"),
     "one-string": lambda size: _repeated(size, '[{"a":"', '},{\\"adProduct\\":\\"\\\\', '"}]'),
 }

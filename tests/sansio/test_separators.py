@@ -31,6 +31,7 @@ def test_what_stood_between_two_rows_is_looked_for_again() -> None:
     first = separator.first(text, 12)
     assert text[11:first] == b'{"a":2}'
     assert text[first:].startswith(b' ,\n {"a":3}')
+    assert text[first + separator.gap :].startswith(b'{"a":3}')
     assert separator.first(text, first) == first
     assert separator.first(text, first + 1) == first + 11
 
