@@ -77,6 +77,7 @@ def ways(server: Server, size: Size) -> Finding:
         [],
         base=OURS_TO_LINES.name,
         said=("stall p99",),
+        plotted=("wall, s", "CPU, s", "peak MiB"),
         note="From the signed URL to a file of lines; whole processes, start-up included.",
     )
     with _export(1) as (file, made):
@@ -93,7 +94,13 @@ def ways(server: Server, size: Size) -> Finding:
 
 def memory(server: Server, size: Size) -> Finding:
     """Exports of growing size: memory must not grow with them."""
-    finding = Finding("memory", "Memory against size", [], note="Into nothing, and into JSON Lines with zstd.")
+    finding = Finding(
+        "memory",
+        "Memory against size",
+        [],
+        plotted=("peak MiB",),
+        note="Into nothing, and into JSON Lines with zstd.",
+    )
     block = 10**6
     for export in size.memory:
         server.begin(repeat=("campaigns", block, export // block))
@@ -114,6 +121,7 @@ def stall(server: Server, size: Size) -> Finding:
         "How long the loop is held",
         [],
         said=("stall p50", "stall p99", "stall p99.9", "stall max"),
+        plotted=("stall p99", "stall p99.9"),
         note="Lateness of a 2 ms ticker in the loop that all downloads run in, in milliseconds.",
     )
     with _export(size.export // 10) as (file, made):
@@ -137,6 +145,7 @@ def small(server: Server, size: Size) -> Finding:
         [],
         base=SMALL[0].name,
         said=("ms an export", "stall p99", "looks", "429s"),
+        plotted=("ms an export", "looks", "peak MiB"),
         note="Processor time of the client per export, start-up aside.",
     )
     with _export(1) as (file, made):
@@ -155,6 +164,7 @@ def morning(server: Server, size: Size) -> Finding:
         [],
         base=MORNING[0].name,
         said=("tokens", "asked", "looks", "429s", "most in progress", "longest endpoint, s", "stall p99"),
+        plotted=("wall, s", "CPU, s", "looks", "429s", "peak MiB"),
         note="No endpoint can be done before a fifth of the longest endpoint's seconds. Counters are the server's own.",
     )
     truth = Rows.told(server.truth())

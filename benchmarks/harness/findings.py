@@ -6,11 +6,12 @@ Tables and plots are functions of the JSON: they can be made again from a file, 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.harness.bars import bars
+from benchmarks.harness.bars import Bar, Panel, drawing
 from benchmarks.harness.measure import Usage
 from benchmarks.harness.rounds import Result
 from benchmarks.night.table import markdown
@@ -30,7 +31,8 @@ class Finding:
     """The results of one experiment. ``base`` names the case that others are compared with, if there is one.
 
     ``said`` are names of figures that cases said themselves, to be shown as well; ``text_bytes`` is what each case
-    decoded, 0 where that means nothing; ``machine`` is what it was measured on, ``load`` its load when it was over.
+    decoded, 0 where that means nothing; ``plotted`` names the figures of the plot; ``machine`` is what it was measured
+    on, ``load`` its load when it was over.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Finding:
     base: str = ""
     text_bytes: int = 0
     said: tuple[str, ...] = ()
+    plotted: tuple[str, ...] = ("CPU, s",)
     note: str = ""
     load: float = 0.0
     machine: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +56,8 @@ class Finding:
         results = [
             Result(**{**each, "usages": [Usage(**usage) for usage in each["usages"]]}) for each in told["results"]
         ]
-        return cls(**{**told, "results": results, "said": tuple(told["said"])})
+        names = {each: tuple(told[each]) for each in ("said", "plotted")}
+        return cls(**{**told, **names, "results": results})
 
     def table(self) -> str:
         """Return the medians as Markdown, one row a case; below it, what is not there and why."""
@@ -82,9 +86,9 @@ class Finding:
         return "\n".join([markdown(heads, rows), *absent])
 
     def plot(self) -> str:
-        """Return a bar for each case that went well: its processor time."""
-        good = [(result.name, result.median(_cpu)) for result in self.results if result.is_good]
-        return bars(f"{self.title}: seconds of processor time", good, "{:.2f} s")
+        """Return a panel for each plotted figure, with a bar for each case that went well and has it."""
+        figures = {name: (style, value) for name, style, value in (*ALWAYS, *(_said(name) for name in self.said))}
+        return drawing(self.title, [_panel(name, *figures[name], self.results) for name in self.plotted])
 
 
 def page(findings: Sequence[Finding]) -> str:
@@ -104,6 +108,15 @@ def _where(finding: Finding) -> str:
         f"{machine['memory_gib']} GiB, {machine['system']}, CPython {machine['python']}; {packages}. "
         f"Load at the beginning {machine['load']}, at the end {finding.load:.1f}."
     )
+
+
+def _panel(name: str, style: str, figure: Callable[[Usage], float], results: Sequence[Result]) -> Panel:
+    bars = []
+    for result in results:
+        values = [value for value in map(figure, result.usages) if not math.isnan(value)]
+        if result.is_good and values:
+            bars.append(Bar(result.name, statistics.median(values), min(values), max(values)))
+    return Panel(name, bars, style)
 
 
 def _said(name: str) -> Figure:

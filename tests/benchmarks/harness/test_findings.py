@@ -54,11 +54,21 @@ def test_a_table_has_medians_and_ratios_of_what_did_the_work() -> None:
 
 
 def test_a_plot_has_a_bar_for_each_good_case() -> None:
-    """The longest bar is the longest time, and names are escaped."""
+    """Bars end at the medians, the line across the longest one at the greatest of all; names are escaped."""
     drawn = ElementTree.fromstring(FINDING.plot())  # noqa: S314  our own text
     bars = [each for each in drawn.iter() if each.tag.endswith("rect")][1:]
+    reaches = [each.attrib["d"] for each in drawn.iter() if each.tag.endswith("path")]
     assert [float(bar.attrib["width"]) for bar in bars] == [86.7, 520.0]
-    assert any(each.text == "One export <to> lines: seconds of processor time" for each in drawn.iter())
+    assert reaches == ["M273.3,83H360.0", "M750.0,113H750.0"]
+    words = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+    assert words == ["One export <to> lines", "CPU, s", "ours", "1.00", "theirs", "6.00"]
+
+
+def test_a_plot_has_a_panel_for_each_figure() -> None:
+    """A case without the figure has no bar there."""
+    drawn = ElementTree.fromstring(replace(FINDING, plotted=("peak MiB", "stall p99")).plot())  # noqa: S314  ours
+    words = [each.text for each in drawn.iter() if each.tag.endswith("text")][1:]
+    assert words == ["peak MiB", "ours", "41", "theirs", "1600", "stall p99", "ours", "3.50"]
 
 
 def test_page_and_plots_are_functions_of_the_json(tmp_path: Path) -> None:
