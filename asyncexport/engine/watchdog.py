@@ -83,6 +83,8 @@ class Watchdog:
                 self._listener(OddityNoticed(self._abandoned))
         if self._abandoned:
             raise SinkError(self._abandoned)
+        if task.cancelled():
+            raise SinkError(f"{self._name} cancelled itself")
         return task.result()
 
     @contextmanager

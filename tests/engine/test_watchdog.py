@@ -372,6 +372,24 @@ async def test_a_sink_that_cancels_itself_is_at_fault() -> None:
     assert bench.sink.course[-1] == "discard"
 
 
+async def test_a_sink_that_cancels_itself_between_its_calls_is_at_fault() -> None:
+    """Where nobody waits for it, as when it is told what the rows are proved by."""
+
+    class Sealing(_HangingWriter):
+        def seal(self, evidence: Evidence) -> None:
+            del evidence
+            raise asyncio.CancelledError
+
+    class Suicidal(Hanging):
+        @asynccontextmanager
+        async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+            yield Sealing(self, order)
+
+    bench = Bench()
+    bench.guarded = GuardedSink(Suicidal(bench.clock), clock=bench.clock, seconds=SECONDS, listener=bench.events)
+    assert await bench.fails() == "Suicidal cancelled itself"
+
+
 async def test_without_end_nobody_watches() -> None:
     """An infinite time means no task, no sleeper, no error."""
     bench = Bench("write", seconds=10 * SECONDS, timeout=math.inf)

@@ -4,7 +4,11 @@ Contract: :meth:`Worker.carry` takes one transfer to its end in the process: it 
 transfer met. When it is cancelled it comes back only when the worker has confirmed that nothing is left behind; a
 worker that does not answer within :data:`CANCEL_SECONDS` is killed. When the process dies, however it does, every
 errand in it ends with :class:`WorkerEnded`, at once. :meth:`Worker.close` lets it end; :meth:`Worker.ended` waits for
-that, and kills it if it takes longer than :data:`CLOSE_SECONDS`.
+that, and kills it if it takes longer than :data:`CLOSE_SECONDS`. A process that even a kill does not end, because the
+kernel waits for a file system that hangs, is left behind after :data:`KILL_SECONDS`, which is told.
+
+Not bounded is a worker that lives and does nothing, as it is not for a loop that somebody's sink blocks: its transfers
+wait until they are cancelled.
 
 The process is started anew from the interpreter, not forked: a fork would copy threads' locks and open connections. It
 is given one end of a socket pair, the module path of this process and an environment, and nothing else; ``__main__`` is
@@ -30,6 +34,7 @@ from asyncexport.engine.runners.messages import (
     Begin,
     Broke,
     Cancel,
+    Cancelled,
     Crashed,
     End,
     Errand,
@@ -48,7 +53,8 @@ from asyncexport.engine.runners.messages import (
     received,
 )
 from asyncexport.engine.runners.portable import portable_error
-from asyncexport.errors import AsyncexportError
+from asyncexport.errors import AsyncexportError, SinkError
+from asyncexport.events import Event, OddityNoticed
 from asyncexport.models import Receipt, SignedUrl
 from asyncexport.ports import Listener
 
@@ -56,6 +62,9 @@ CANCEL_SECONDS = 45.0
 """A little more than a sink that does not end is given before it is left behind."""
 
 CLOSE_SECONDS = 10.0
+
+KILL_SECONDS = 5.0
+"""So long the kernel may take to end a process."""
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -80,24 +89,32 @@ class NotThere(Exception):
     """The worker cannot use the sink; nothing was begun."""
 
 
+def _nobody(event: Event) -> None:
+    """Listen to nothing."""
+
+
 class Worker:
     """One process. It is started when this is made, and takes errands from then on. ``load``: bytes it has to move.
 
-    ``environment``: what it has for one, None for this process's.
+    ``environment``: what it has for one, None for this process's; ``listener`` is told of a process left behind.
     """
 
-    def __init__(self, setup: Setup, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, setup: Setup, environment: Mapping[str, str] | None = None, listener: Listener = _nobody
+    ) -> None:
         self.load = 0
         self.is_ready = False
         self.is_open = True
         self._environment = environment
+        self._listener = listener
         self._unsent = [framed(setup)]
         self._errands: dict[int, asyncio.Queue[AboutErrand | None]] = {}
         self._numbers = count()
         self._process: Process | None = None
+        self._is_beyond_us = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._failure = ""
-        self._is_buried = False
+        self.has_ended = False
         self._begun = asyncio.Event()
         self._living = asyncio.create_task(self._live())
 
@@ -119,8 +136,8 @@ class Worker:
         try:
             end = await self._followed(number, inbox, partner)
         finally:
-            if end is None and not self._is_buried:
-                await self._cancelled(number, inbox)
+            if end is None and not self.has_ended:
+                await self._cancelled(number, inbox, partner)
             del self._errands[number]
         match end:
             case Moved(receipt=receipt):
@@ -131,6 +148,8 @@ class Worker:
                 raise NotThere(reason)
             case Crashed(text=text):
                 raise RuntimeError(f"a transfer failed in its worker process:\n{text}")
+            case Cancelled():
+                raise SinkError("the transfer was cancelled in its worker process, by nobody but its sink")
             case _:
                 raise WorkerEnded(self._failure or "it ended")
 
@@ -148,10 +167,11 @@ class Worker:
             self._living.cancel()
 
     def kill(self) -> None:
-        """End the process now."""
+        """End the process now; wait for that no longer than :data:`KILL_SECONDS`."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
+            asyncio.get_running_loop().call_later(KILL_SECONDS, self._leave_behind)
 
     async def ended(self) -> None:
         """Come back when the process has ended; it is given :data:`CLOSE_SECONDS`."""
@@ -174,12 +194,13 @@ class Worker:
                 case end:
                     return end
 
-    async def _cancelled(self, number: int, inbox: asyncio.Queue[AboutErrand | None]) -> None:
+    async def _cancelled(self, number: int, inbox: asyncio.Queue[AboutErrand | None], partner: Partner) -> None:
         """Have the errand given up, and come back when it is."""
 
         async def over() -> None:
-            while isinstance(await inbox.get(), Told | StoreIsBusy | UrlWanted):
-                pass
+            while isinstance(message := await inbox.get(), Told | StoreIsBusy | UrlWanted):
+                if isinstance(message, Told):
+                    partner.listener(message.event)
 
         self._send(Cancel(number))
         killing = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self.kill)
@@ -215,11 +236,27 @@ class Worker:
         if self._writer is not None:
             self._writer.close()
         if self._process is not None:
-            await self._process.wait()
-        self._is_buried = True
+            await self._exited(self._process)
+        self.has_ended = True
         self._begun.set()
         for inbox in self._errands.values():
             inbox.put_nowait(None)
+
+    async def _exited(self, process: Process) -> None:
+        exiting, leaving = asyncio.create_task(process.wait()), asyncio.create_task(self._is_beyond_us.wait())
+        await asyncio.wait([exiting, leaving], return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not exiting.done():
+            exiting.cancel()
+            self._failure = f"it was killed and had not ended {KILL_SECONDS:g} s later"
+            remains = f"worker process {process.pid} is left behind and may still hold what it opened"
+            self._listener(OddityNoticed(f"{remains}: {self._failure}"))
+
+    def _leave_behind(self) -> None:
+        """Wait no more for the process, whose end of the connection may be open still."""
+        self._is_beyond_us.set()
+        if self._writer is not None:
+            self._writer.close()
 
     async def _start(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()
@@ -252,7 +289,8 @@ class Worker:
                 if logger.isEnabledFor(record.levelno):
                     logger.handle(record)
             case about:
-                self._errands[about.number].put_nowait(about)
+                if (inbox := self._errands.get(about.number)) is not None:
+                    inbox.put_nowait(about)
 
 
 async def _asked(partner: Partner) -> SignedUrl | AsyncexportError:

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
+import socket
 import sys
 import threading
+from collections.abc import Callable
 from logging.handlers import QueueHandler
 
 import pytest
 
 from asyncexport.engine.runners import process
-from asyncexport.engine.runners.messages import Begin, Cancel, Errand, FromWorker, Renewed, ToWorker
+from asyncexport.engine.runners.messages import (
+    Begin,
+    Cancel,
+    Cancelled,
+    Errand,
+    FromWorker,
+    Renewed,
+    StoreIsBusy,
+    Told,
+    ToWorker,
+    UrlWanted,
+)
 from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
 from asyncexport.engine.runners.worker import _Sending
+from asyncexport.errors import AsyncexportError, SinkError
+from asyncexport.events import OddityNoticed
 from asyncexport.models import Receipt, SignedUrl
 from tests.engine.runners.support import SETUP, NearWorker, Standing, Stopping, near
 from tests.engine.support import URL, Events, order, whole
@@ -150,6 +166,124 @@ async def test_what_a_thread_logs_after_the_loop_is_lost() -> None:
         handler._loop = asyncio.new_event_loop()
         handler._loop.close()
         await asyncio.to_thread(handler.enqueue, logging.makeLogRecord({}))
+
+
+class Unkillable:
+    """A process that no signal ends, because the kernel waits for a file system."""
+
+    pid = 7
+
+    def kill(self) -> None:
+        """Come to nothing."""
+
+    async def wait(self) -> int:
+        """Wait for good."""
+        await asyncio.Event().wait()
+        return 0
+
+
+class Stuck(Worker):
+    """A worker in such a process, which neither reads nor answers."""
+
+    async def _start(self) -> asyncio.StreamReader:
+        ours, self.theirs = socket.socketpair()
+        self._process = Unkillable()  # type: ignore[assignment]
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        return reader
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed", "killed"])
+async def test_a_worker_that_no_kill_ends_is_left_behind(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever cancels a transfer, closes or kills it comes back all the same, and it is told."""
+    for name in ("CANCEL_SECONDS", "CLOSE_SECONDS", "KILL_SECONDS"):
+        monkeypatch.setattr(process, name, 0.01)
+    events = Events()
+    worker = Stuck(SETUP, listener=events)
+    carrying = asyncio.create_task(carried(worker, "stuck"))
+    while worker.pid != 7 or not worker._errands:  # noqa: ASYNC110  nobody else wants to know
+        await asyncio.sleep(0)
+    ends: dict[str, Callable[[], object]]
+    ends = {"cancelled": carrying.cancel, "closed": worker.close, "killed": worker.kill}
+    ends[how]()
+    closing = asyncio.create_task(worker.ended())
+    with pytest.raises(asyncio.CancelledError if how == "cancelled" else WorkerEnded):
+        await carrying
+    await closing
+    worker.theirs.close()
+    [told] = events
+    assert isinstance(told, OddityNoticed)
+    assert told.what.startswith("worker process 7 is left behind and may still hold what it opened: it was killed")
+
+
+class Telling(NearWorker):
+    """A worker that says what it is told to say. ``heard``: what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[ToWorker] = []
+
+    def _send(self, message: ToWorker) -> None:
+        self.heard.append(message)
+
+    async def says(self, *messages: FromWorker) -> None:
+        """Say it, once the errand is there."""
+        while not self._errands:  # noqa: ASYNC110  nobody else wants to know
+            await asyncio.sleep(0)
+        for message in messages:
+            self._hear(message)
+
+
+async def test_a_transfer_that_nobody_cancelled_and_that_is_cancelled_is_its_sinks_fault() -> None:
+    """The worker lives, so nothing died under it."""
+    worker = Telling()
+    carrying = asyncio.create_task(carried(worker, "a"))
+    await worker.says(Cancelled(0))
+    with pytest.raises(SinkError, match="by nobody but its sink"):
+        await carrying
+    assert worker.is_open
+    worker.close()
+    await worker.ended()
+
+
+async def test_what_happens_while_a_transfer_is_given_up_is_told() -> None:
+    """Above all what is left behind; what comes when its end has been told is nobody's."""
+    worker, events, oddity = Telling(), Events(), OddityNoticed("left behind")
+    carrying = asyncio.create_task(worker.carry(errand("a"), Partner(events, _never, lambda: None)))
+    await worker.says()
+    carrying.cancel()
+    await worker.says(Told(0, oddity), StoreIsBusy(0), Cancelled(0))
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    worker._hear(Told(0, oddity))
+    assert events == [oddity]
+    assert isinstance(worker.heard[-1], Cancel)
+    worker.close()
+    await worker.ended()
+
+
+class Derived(AsyncexportError):
+    """An error that cannot be built from its arguments."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+async def test_an_error_in_the_way_of_a_fresh_url_is_sent_as_what_can_be_read() -> None:
+    """A worker that cannot read it would end, with all its transfers."""
+
+    async def refused() -> SignedUrl:
+        raise Derived("this", "that")
+
+    worker = Telling()
+    carrying = asyncio.create_task(worker.carry(errand("a"), Partner(Events(), refused, lambda: None)))
+    await worker.says(UrlWanted(0), Cancelled(0))
+    with pytest.raises(SinkError):
+        await carrying
+    [_, renewed] = worker.heard
+    assert isinstance(renewed, Renewed)
+    assert repr(pickle.loads(pickle.dumps(renewed.answer))) == "AsyncexportError('Derived: this and that')"  # noqa: S301
+    worker.close()
+    await worker.ended()
 
 
 class Deaf(NearWorker):
