@@ -49,6 +49,11 @@ class Placing:
         return f"<Placing among {self._workers}, {self._kept} bytes kept in the loop>"
 
 
-def size_of(file_size: int | None) -> int:
-    """Return the bytes that an export counts for; one of unknown size is taken for a large one."""
-    return WORTH_A_START if file_size is None else file_size
+def size_of(file_size: int | None, *, deaths: int = 0) -> int:
+    """Return the bytes that an export counts for.
+
+    One of unknown size is taken for a large one, and so is one under which a process died, so that it gets another.
+    """
+    if file_size is None:
+        return WORTH_A_START
+    return max(file_size, WORTH_A_START) if deaths else file_size

@@ -21,6 +21,15 @@ def test_a_large_export_starts_a_process_at_once() -> None:
     assert size_of(17) == 17
 
 
+def test_what_a_process_died_under_is_large() -> None:
+    """It has to get another one, and is not kept in the loop until there is more to do."""
+    assert [size_of(size, deaths=1) for size in (None, 17, 2 * WORTH_A_START)] == [
+        WORTH_A_START,
+        WORTH_A_START,
+        2 * WORTH_A_START,
+    ]
+
+
 def test_exports_of_middle_size_start_a_process_when_they_have_cost_as_much() -> None:
     """The loop keeps them until together they were worth a start; then the count begins anew."""
     placing = Placing(2)

@@ -5,10 +5,14 @@ with a loop of its own in which it moves several exports at once; how many run i
 that dies costs its errands another try in another one and no row: what it had not committed is gone, and its ``.part``
 with the next writer; for what it had committed without a word of it the sink is asked. A transfer that saw two
 processes die is tried a third time in one of its own, so that it takes no other down with it, and then fails as
-:class:`WorkerDied`. Everything that happens in a worker is told and asked here as if it had happened in the loop.
+:class:`WorkerDied`; so does one that saw a process die where no other can be started, since it might end the exporter
+next. Everything that happens in a worker is told and asked here as if it had happened in the loop.
 
 In the loop runs: what is small; what goes into a sink that does not travel (:class:`asyncexport.ports.Travels`) or
-cannot be pickled or unpickled; and everything, when processes cannot be started.
+cannot be pickled or unpickled; and, once three processes in a row have not got to work, everything while none is there.
+
+Worst case: a transfer that fails as :class:`WorkerDied` may leave its last ``.part`` until the next writer of it, in a
+later run. As many processes as there are workers may run beside them, each for a third try.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ DEATHS: Final = 3
 """So many processes may die under one transfer."""
 
 _STILLBORN = 3
-"""After so many processes that ended before they were at work no further one is started."""
+"""After so many processes in a row that ended before they were at work no further one is started."""
 
 
 def starting(
@@ -80,8 +84,9 @@ class Pool:
         self._workers: list[Worker] = []
         self._lone: set[Worker] = set()
         self._is_closed = False
-        self._stillborn: set[Worker] = set()
-        self._alone = anyio.Lock()
+        self._untried: set[Worker] = set()
+        self._stillborn = 0
+        self._alone = anyio.Semaphore(workers)
 
     def __repr__(self) -> str:
         return f"<Pool {self._workers}>"
@@ -103,10 +108,14 @@ class Pool:
             yield worker
         finally:
             worker.load -= size
+            self._judge(worker)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Worker | None]:
-        """Start a worker for one transfer and end it after the block; None if none can be started."""
+        """Start a worker for one transfer and end it after the block; None if none can be started.
+
+        There are at most as many of them at once as may be in the pool.
+        """
         async with self._alone:
             if not self._is_usable:
                 yield None
@@ -116,13 +125,9 @@ class Pool:
             try:
                 yield worker
             finally:
+                self._judge(worker)
                 self._lone.discard(worker)
                 await _ended([worker])
-
-    def note_end(self, worker: Worker) -> None:
-        """A process has ended under a transfer; one that never got to work says that perhaps none can."""
-        if not worker.is_ready:
-            self._stillborn.add(worker)
 
     async def aclose(self) -> None:
         """End all processes, wait until they have ended, and start no more."""
@@ -132,25 +137,34 @@ class Pool:
 
     @property
     def _is_usable(self) -> bool:
-        return len(self._stillborn) < _STILLBORN
+        return self._stillborn < _STILLBORN
+
+    def _judge(self, worker: Worker) -> None:
+        """Learn from a start, once: one that failed says that perhaps none can succeed, until one does."""
+        if worker in self._untried and (worker.is_ready or not worker.is_open):
+            self._untried.discard(worker)
+            self._stillborn = 0 if worker.is_ready else self._stillborn + 1
 
     def _chosen(self, size: int) -> Worker | None:
-        if not self._is_usable:
-            return None
-        at_work = [worker for worker in self._workers if worker.is_open]
+        self._workers = [worker for worker in self._workers if not worker.has_ended]
+        at_work = [worker for worker in self._workers if worker.is_open and (worker.is_ready or self._is_usable)]
         at = self._placing.place(size, [worker.load for worker in at_work])
         if at is None:
             return None
-        if at == len(at_work):
-            at_work.append(self._started())
-            self._workers.append(at_work[at])
-        return at_work[at]
+        if at < len(at_work):
+            return at_work[at]
+        if not self._is_usable:
+            return min(at_work, key=lambda worker: worker.load, default=None)
+        self._workers.append(self._started())
+        return self._workers[-1]
 
     def _started(self) -> Worker:
         """Start one. Raises :class:`ConfigError` if the pool is closed: nobody would end it."""
         if self._is_closed:
             raise ConfigError("the exporter is used outside its 'async with' block")
-        return self._start()
+        worker = self._start()
+        self._untried.add(worker)
+        return worker
 
 
 async def _ended(workers: list[Worker]) -> None:
@@ -194,9 +208,10 @@ class Workers:
         errand = self._packed(order, sink)
         partner = Partner(self._listener, lambda: self._renew(order), self._store_is_busy)
         deaths = 0
-        while errand is not None:
+        while errand is not None and deaths < DEATHS:
             alone = deaths == DEATHS - 1
-            async with self._pool.alone() if alone else self._pool.place(size_of(order.file_size)) as worker:
+            size = size_of(order.file_size, deaths=deaths)
+            async with self._pool.alone() if alone else self._pool.place(size) as worker:
                 if worker is None:
                     break
                 try:
@@ -205,15 +220,14 @@ class Workers:
                     self._tell_of(sink, str(reason))
                     break
                 except WorkerEnded as end:
-                    self._pool.note_end(worker)
                     if worker.is_ready and (receipt := await self._committed(order, sink)) is not None:
                         return receipt
                     deaths += worker.is_ready
                     self._tell_of_end(order.job, worker, end)
-            if deaths == DEATHS:
-                raise WorkerDied(
-                    f"{order.job}: its transfer was given up after {DEATHS} worker processes died under it"
-                )
+        if deaths:
+            died = f"{deaths} worker {'process' if deaths == 1 else 'processes'} died under it"
+            where = "" if deaths == DEATHS else "; none but this one is left for it, which it might end too"
+            raise WorkerDied(f"{order.job}: its transfer was given up after {died}{where}")
         return await self._here.run(order, sink)
 
     async def _committed(self, order: TransferOrder, sink: Sink) -> Receipt | None:

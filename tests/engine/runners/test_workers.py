@@ -59,9 +59,13 @@ class Bench:
             store_is_busy=lambda: None,
         )
 
-    def _start(self) -> Worker:
-        self.started.append(NearWorker(*self.scripts.pop(0)))
+    def born(self, kind: type[NearWorker]) -> Worker:
+        """Start one of a kind."""
+        self.started.append(kind(*self.scripts.pop(0)))
         return self.started[-1]
+
+    def _start(self) -> Worker:
+        return self.born(NearWorker)
 
     def killing(self, *before: Callable[[], Awaitable[object]]) -> Opening:
         """Return a download in which the worker dies."""
@@ -167,7 +171,7 @@ async def test_closing_a_pool_ends_lone_workers_too() -> None:
 
 
 async def test_a_deadly_transfer_takes_others_down_twice_at_most() -> None:
-    """Its third try is in a process of its own, and so is that of its victims, one at a time."""
+    """Its third try is in a process of its own, and so is that of its victims, as many at a time as there may be."""
     bench = Bench()
     first, second = asyncio.Barrier(2), asyncio.Barrier(2)
 
@@ -182,11 +186,79 @@ async def test_a_deadly_transfer_takes_others_down_twice_at_most() -> None:
         assert bench.pool.pids == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_third_tries_do_not_wait_for_each_other(workers: int) -> None:
+    """As many of them run at once as there may be workers."""
+    async with Bench([], [], workers=workers) as bench:
+        entered: list[Worker | None] = []
+
+        async def enter() -> None:
+            async with bench.pool.alone() as worker:
+                entered.append(worker)
+                await asyncio.Event().wait()
+
+        trying = [asyncio.create_task(enter()) for _ in range(2)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(entered) == workers
+        for each in trying:
+            each.cancel()
+        await asyncio.wait(trying)
+
+
 class Stillborn(NearWorker):
     """A worker that ends before it is at work."""
 
     async def _start(self) -> asyncio.StreamReader:
         raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("size", [WORTH_A_START, WORTH_A_START // 2])
+async def test_what_a_worker_died_under_never_runs_in_the_loop(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Where no other can be started it fails: it might take the exporter down next."""
+    bench = Bench()
+    bench.scripts = [[whole(), bench.killing()], [], [], []]
+    async with bench:
+        await bench.run()
+        monkeypatch.setitem(Bench._start.__globals__, "NearWorker", Stillborn)
+        with pytest.raises(WorkerDied, match="after 1 worker process died under it; none but this one is left for it"):
+            await bench.run("b", replace(LARGE, file_size=size))
+        assert len(bench.started) == 4
+        assert bench.here.orders == []
+
+
+async def test_a_worker_at_work_is_used_where_no_other_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with a new one need not be with an old one; and it counts no more once one gets to work."""
+    bench = Bench(workers=2)
+    hanging = [Stopping(), Stopping()]
+    bench.scripts = [[*hanging, whole(), whole()], [], [], [], [whole()], []]
+    async with bench:
+        moving = [asyncio.create_task(bench.run("a"))]
+        await hanging[0].begun.wait()
+        monkeypatch.setitem(Bench._start.__globals__, "NearWorker", Stillborn)
+        moving.append(asyncio.create_task(bench.run("b")))
+        await hanging[1].begun.wait()
+        assert [worker.is_open for worker in bench.started] == [True, False, False, False]
+        assert (await bench.run("c")).rows == 50
+        assert repr(bench.pool).count("Worker") == 1
+        assert bench.here.orders == []
+        for each in moving:
+            each.cancel()
+        await asyncio.wait(moving)
+
+
+async def test_three_failed_starts_count_in_a_row_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was short for a moment in a month says nothing about the next one."""
+    bench = Bench()
+    bench.scripts = [[], [], [whole()], [], [], [whole()]]
+    kinds = iter([Stillborn, Stillborn, NearWorker] * 2)
+    monkeypatch.setattr(bench.pool, "_start", lambda: bench.born(next(kinds)))
+    async with bench:
+        for _ in range(2):
+            assert (await bench.run()).rows == 50
+            bench.started[-1].kill()
+            await bench.started[-1].ended()
+    assert bench.here.orders == []
 
 
 async def test_where_no_process_can_be_started_all_runs_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

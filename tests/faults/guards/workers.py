@@ -10,7 +10,7 @@ WORKERS = (
     Mutant(
         "a transfer that is cancelled is not waited for",
         "engine/runners/process.py",
-        "                await self._cancelled(number, inbox)\n",
+        "                await self._cancelled(number, inbox, partner)\n",
         "                self._send(Cancel(number))\n",
         _RUNNERS,
     ),
@@ -24,8 +24,8 @@ WORKERS = (
     Mutant(
         "a transfer may kill workers without end",
         "engine/runners/workers.py",
-        "            if deaths == DEATHS:\n",
-        "            if deaths == 99:\n",
+        "        while errand is not None and deaths < DEATHS:\n",
+        "        while errand is not None and deaths < 99:\n",
         _RUNNERS,
     ),
     Mutant(
@@ -33,6 +33,20 @@ WORKERS = (
         "engine/runners/workers.py",
         "            alone = deaths == DEATHS - 1\n",
         "            alone = False\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a deadly transfer takes the exporter down at last",
+        "engine/runners/workers.py",
+        "        if deaths:\n",
+        "        if False:\n",
+        _RUNNERS,
+    ),
+    Mutant(
+        "a worker that no kill ends holds the exporter for ever",
+        "engine/runners/process.py",
+        "            asyncio.get_running_loop().call_later(KILL_SECONDS, self._leave_behind)\n",
+        "",
         _RUNNERS,
     ),
     Mutant(
