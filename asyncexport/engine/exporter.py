@@ -119,6 +119,7 @@ class Exporter:
                 backoff=self._backoff,
                 sink_timeout=self._limits.sink_timeout,
                 environment=worker_environment,
+                listener=self._listener,
             )
             self._pool = Pool(workers, start)
         self._tally = Tally()

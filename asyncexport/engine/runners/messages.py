@@ -12,6 +12,7 @@ import asyncio
 import logging
 import pickle
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -26,12 +27,17 @@ _LENGTH: Final = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """To a worker, first: what the exporter was given. ``level`` is the least of log entries that anybody reads."""
+    """To a worker, first: what the exporter was given.
+
+    ``levels`` are those of the exporter's loggers, by name, the root's under the empty one; ``exporter`` is the id of
+    its process.
+    """
 
     ca_file: str | None
     backoff: Backoff
     sink_timeout: float
-    level: int
+    levels: Mapping[str, int]
+    exporter: int
 
 
 @dataclass(frozen=True, slots=True)

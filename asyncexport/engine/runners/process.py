@@ -89,7 +89,7 @@ class NotThere(Exception):
     """The worker cannot use the sink; nothing was begun."""
 
 
-def _nobody(event: Event) -> None:
+def nobody(event: Event) -> None:
     """Listen to nothing."""
 
 
@@ -99,9 +99,7 @@ class Worker:
     ``environment``: what it has for one, None for this process's; ``listener`` is told of a process left behind.
     """
 
-    def __init__(
-        self, setup: Setup, environment: Mapping[str, str] | None = None, listener: Listener = _nobody
-    ) -> None:
+    def __init__(self, setup: Setup, environment: Mapping[str, str] | None = None, listener: Listener = nobody) -> None:
         self.load = 0
         self.is_ready = False
         self.is_open = True

@@ -2,8 +2,9 @@
 
 Contract: it does what :mod:`asyncexport.engine.runners.messages` asks, with the same :class:`InProcess` runner that the
 exporter's own loop has, and ends when the exporter closes the connection or is gone: within :data:`LAST_SECONDS`,
-whatever its transfers do, and normally at once, with nothing half written left. It ignores SIGINT and SIGTERM, which a
-terminal or a supervisor sends to everybody: the exporter decides what is still to be done.
+whatever its transfers do, and normally at once, with nothing half written left. A process that the exporter forked has
+its end of the connection too, and may outlive it: so it is looked for every :data:`LOOK_SECONDS` as well. It ignores
+SIGINT and SIGTERM, which a terminal or a supervisor sends to everybody: the exporter decides what is still to be done.
 
 What it logs goes to the exporter. Its standard output is nobody's; its standard error is the exporter's, for the last
 words of an interpreter that dies. The garbage collector looks seldom: what a transfer makes has no cycles, and the
@@ -63,6 +64,8 @@ from asyncexport.sansio.redact import EXCERPT, printable, scrub
 LAST_SECONDS = 5.0
 """So long transfers may take to clean up when nobody waits for them any more."""
 
+LOOK_SECONDS = 1.0
+
 _TURN_SECONDS = 0.01
 _YOUNG = 50_000
 
@@ -104,14 +107,26 @@ async def serve(
             async with transport_for(setup) as transport:
                 bench = Bench(setup, transport, writer)
                 root.handlers = [_Sending(bench)]
-                root.setLevel(setup.level)
+                for name, level in setup.levels.items():
+                    (root.manager.getLogger(name) if name else root).setLevel(level)
                 bench.send(Ready())
-                while (message := await received(reader)) is not None:
-                    bench.take(message)
+                looking = asyncio.create_task(_left_alone(setup.exporter, writer))
+                try:
+                    while (message := await received(reader)) is not None:
+                        bench.take(message)
+                finally:
+                    looking.cancel()
                 when_left()
                 await bench.clear()
     finally:
         writer.close()
+
+
+async def _left_alone(exporter: int, writer: asyncio.StreamWriter) -> None:
+    """Close the connection, which ends the reading from it, once the exporter is not the parent any more."""
+    while os.getppid() == exporter:  # noqa: ASYNC110  the kernel tells nobody
+        await asyncio.sleep(LOOK_SECONDS)
+    writer.close()
 
 
 class Bench:

@@ -29,7 +29,7 @@ import anyio
 from asyncexport.adapters.threads import ended
 from asyncexport.engine.border import Guard
 from asyncexport.engine.runners.messages import Errand, Setup
-from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
+from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded, nobody
 from asyncexport.engine.transfer import Renew
 from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
@@ -42,6 +42,8 @@ from asyncexport.sansio.redact import EXCERPT, printable, scrub
 DEATHS: Final = 3
 """So many processes may die under one transfer."""
 
+_NAMED: Final = logging.root.manager.loggerDict
+
 _STILLBORN = 3
 """After so many processes in a row that ended before they were at work no further one is started."""
 
@@ -52,15 +54,23 @@ def starting(
     backoff: Backoff,
     sink_timeout: float,
     environment: Mapping[str, str] | None = None,
+    listener: Listener = nobody,
 ) -> Callable[[], Worker]:
-    """Return what starts a worker that does as the exporter's own loop; ``environment``: None for this process's."""
+    """Return what starts a worker that does as the exporter's own loop; ``environment``: None for this process's.
+
+    ``listener`` is told of workers that even a kill does not end.
+    """
     trusted = None if ca_file is None else os.fspath(ca_file)
 
     def start() -> Worker:
-        level = logging.getLogger().getEffectiveLevel()
-        return Worker(Setup(trusted, backoff, sink_timeout, level), environment)
+        return Worker(Setup(trusted, backoff, sink_timeout, _levels(), os.getpid()), environment, listener)
 
     return start
+
+
+def _levels() -> dict[str, int]:
+    named = {name: each.level for name, each in list(_NAMED.items()) if isinstance(each, logging.Logger) and each.level}
+    return {"": logging.root.level} | named
 
 
 async def begins(start: Callable[[], Worker]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,7 +20,7 @@ from asyncexport.sansio.backoff import Backoff
 from asyncexport.testing import FakeDownload, FakeTransport, Opening
 from tests.engine.support import FILE, HEAD, Shelf
 
-SETUP = Setup(None, Backoff(first=0.0), 600.0, logging.WARNING)
+SETUP = Setup(None, Backoff(first=0.0), 600.0, {"": logging.WARNING}, os.getppid())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from logging.handlers import QueueHandler
 
 import pytest
@@ -105,6 +106,15 @@ async def test_what_a_worker_logs_is_logged_here(caplog: pytest.LogCaptureFixtur
         ("somebody", "WARNING", "cannot sing"),
         ("somebody", "INFO", "read"),
     ]
+
+
+async def test_loggers_have_the_levels_there_that_they_have_here() -> None:
+    """What is read here of one of them alone is sent from there."""
+    worker = NearWorker(whole(), setup=replace(SETUP, levels={"": logging.ERROR, "a.chatty.one": logging.DEBUG}))
+    await carried(worker, "a")
+    assert (worker.root.level, logging.getLogger("a.chatty.one").level) == (logging.ERROR, logging.DEBUG)
+    worker.close()
+    await worker.ended()
 
 
 class Twisted(Exception):

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,23 @@ async def test_transfers_that_do_not_end_do_not_keep_the_process(monkeypatch: py
     assert statuses == [1]
     closed.set()
     await serving
+
+
+async def test_a_worker_ends_when_the_exporter_is_its_parent_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whom the exporter forked may hold its end of the connection open."""
+
+    @asynccontextmanager
+    async def idle(_: Setup) -> AsyncIterator[Transport]:
+        yield FakeTransport()
+
+    parents = iter([1, 1, 2])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 0.001)
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.sendall(framed(replace(SETUP, exporter=1)))
+        await serve(theirs, root(), lambda: None, idle)
+    assert list(parents) == []
 
 
 async def test_a_bench_says_how_much_is_on_it() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,12 +14,14 @@ import pytest
 
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.engine.border import GuardedSink
-from asyncexport.engine.runners import Pool, Workers
+from asyncexport.engine.runners import Pool, Workers, starting, workers
+from asyncexport.engine.runners.messages import Setup
 from asyncexport.engine.runners.process import Worker
 from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
+from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.placing import WORTH_A_START
 from asyncexport.testing import Opening
 from tests.engine.runners.support import NearWorker, Standing, Stopping
@@ -186,10 +190,24 @@ async def test_a_deadly_transfer_takes_others_down_twice_at_most() -> None:
         assert bench.pool.pids == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_third_tries_do_not_wait_for_each_other(workers: int) -> None:
+def test_a_worker_is_told_of_every_level_that_somebody_has_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And of no other: what they inherit here they inherit there."""
+    setups: list[Setup] = []
+    monkeypatch.setattr(workers, "Worker", lambda setup, *_: setups.append(setup))
+    caplog.set_level(logging.INFO, "a.chatty.one")
+    starting(ca_file=None, backoff=Backoff(), sink_timeout=600.0)()
+    [setup] = setups
+    assert (setup.levels[""], setup.levels["a.chatty.one"]) == (logging.root.level, logging.INFO)
+    assert "a.chatty" not in setup.levels
+    assert setup.exporter == os.getpid()
+
+
+@pytest.mark.parametrize("most", [1, 2])
+async def test_third_tries_do_not_wait_for_each_other(most: int) -> None:
     """As many of them run at once as there may be workers."""
-    async with Bench([], [], workers=workers) as bench:
+    async with Bench([], [], workers=most) as bench:
         entered: list[Worker | None] = []
 
         async def enter() -> None:
@@ -200,7 +218,7 @@ async def test_third_tries_do_not_wait_for_each_other(workers: int) -> None:
         trying = [asyncio.create_task(enter()) for _ in range(2)]
         for _ in range(20):
             await asyncio.sleep(0)
-        assert len(entered) == workers
+        assert len(entered) == most
         for each in trying:
             each.cancel()
         await asyncio.wait(trying)
