@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from asyncexport.accounts import Account, Region, Secret
+from asyncexport.adapters.cores import cores
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.rotation import keeper_of
 from asyncexport.app.store_settings import KEYS, store_options
@@ -43,12 +44,6 @@ MOST_WORKERS = 256
 _NO_DATABASE = "must be that of a file; DuckDB writes no file in an object store"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FROM_ENVIRONMENT = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "REGION")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from asyncexport.adapters.cores import cores
 from asyncexport.app import options
 from asyncexport.app.cli import main
 from asyncexport.app.commands.status import command as status
 from asyncexport.app.progress import LineView, LiveView
-from asyncexport.app.settings import Settings, cores
+from asyncexport.app.settings import Settings
 
 CONFIG = """
 [run]

@@ -14,11 +14,12 @@ import pytest
 
 from asyncexport.accounts import Region
 from asyncexport.adapters.clock import SystemClock
+from asyncexport.adapters.cores import cores
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
 from asyncexport.app.pull import Wish, fan_out, pull, select
 from asyncexport.app.report import JsonReport, Report, TextReport
-from asyncexport.app.settings import RunSettings, Settings, SinkSettings, cores, harmless_environment
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings, harmless_environment
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
 from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused

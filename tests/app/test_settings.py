@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from asyncexport.accounts import Region, Secret
+from asyncexport.adapters.cores import cores
 from asyncexport.app.settings import (
     COMPRESSIONS,
     Places,
     RunSettings,
     Settings,
-    cores,
     harmless_environment,
     load,
     load_places,
@@ -325,7 +324,7 @@ def test_what_the_file_says_about_options(tmp_path: Path) -> None:
 
 def test_workers_are_as_many_as_there_are_cores(tmp_path: Path) -> None:
     """Unless the file says otherwise: those that this process may use."""
-    assert load(written(tmp_path, ACCOUNT), ENVIRON).run.workers == cores() == len(os.sched_getaffinity(0))
+    assert load(written(tmp_path, ACCOUNT), ENVIRON).run.workers == cores()
 
 
 def test_the_environment_of_processes_that_are_started_holds_no_secret(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from asyncexport.adapters.cores import cores
 from asyncexport.app.cli import main
 from asyncexport.app.commands.check import findings
 from asyncexport.app.console import count
-from asyncexport.app.settings import RunSettings, Settings, SinkSettings, cores
+from asyncexport.app.settings import RunSettings, Settings, SinkSettings
 from asyncexport.models import Discovery
 from tests.app.conftest import Emulate, Emulated
 from tests.app.support import FakeExporter, account
