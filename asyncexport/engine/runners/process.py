@@ -1,11 +1,9 @@
 """A worker process as the exporter sees it: it carries errands, and may die at any moment.
 
-Contract: :meth:`Worker.carry` takes one transfer to its end in the process: it returns the receipt or raises what the
-transfer met. When it is cancelled it comes back only when the worker has confirmed that nothing is left behind; a
-worker that does not answer within :data:`CANCEL_SECONDS` is killed. When the process dies, however it does, every
-errand in it ends with :class:`WorkerEnded`, at once. :meth:`Worker.close` lets it end; :meth:`Worker.ended` waits for
-that, and kills it if it takes longer than :data:`CLOSE_SECONDS`. A process that even a kill does not end, because the
-kernel waits for a file system that hangs, is left behind after :data:`KILL_SECONDS`, which is told.
+Contract: it is a :class:`Carrier`; one that does not answer a cancellation is killed. When the process dies, however it
+does, every errand in it ends, at once. :meth:`Worker.close` lets it end; :meth:`Worker.ended` waits for that, and kills
+it if it takes longer than :data:`CLOSE_SECONDS`. A process that even a kill does not end, because the kernel waits for
+a file system that hangs, is left behind after :data:`KILL_SECONDS`, which is told.
 
 Not bounded is a worker that lives and does nothing, as it is not for a loop that somebody's sink blocks: its transfers
 wait until they are cancelled.
@@ -23,43 +21,22 @@ import logging
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count
 
 from asyncexport.adapters.threads import settled
+from asyncexport.engine.runners.carrying import Carrier
 from asyncexport.engine.runners.messages import (
-    AboutErrand,
-    Begin,
-    Broke,
-    Cancel,
-    Cancelled,
-    Crashed,
-    End,
-    Errand,
     FromWorker,
     Logged,
-    Moved,
     Ready,
-    Refused,
-    Renewed,
     Setup,
-    StoreIsBusy,
-    Told,
     ToWorker,
-    UrlWanted,
     framed,
     received,
 )
-from asyncexport.engine.runners.portable import portable_error
-from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.events import Event, OddityNoticed
-from asyncexport.models import Receipt, SignedUrl
 from asyncexport.ports import Listener
-
-CANCEL_SECONDS = 45.0
-"""A little more than a sink that does not end is given before it is left behind."""
 
 CLOSE_SECONDS = 10.0
 
@@ -72,47 +49,26 @@ _BOOT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Partner:
-    """Whom a worker can ask and tell while it carries one errand."""
-
-    listener: Listener
-    renew: Callable[[], Awaitable[SignedUrl]]
-    store_is_busy: Callable[[], None]
-
-
-class WorkerEnded(Exception):
-    """The process ended before the errand did."""
-
-
-class NotThere(Exception):
-    """The worker cannot use the sink; nothing was begun."""
-
-
 def nobody(event: Event) -> None:
     """Listen to nothing."""
 
 
-class Worker:
+class Worker(Carrier):
     """One process. It is started when this is made, and takes errands from then on. ``load``: bytes it has to move.
 
     ``environment``: what it has for one, None for this process's; ``listener`` is told of a process left behind.
     """
 
     def __init__(self, setup: Setup, environment: Mapping[str, str] | None = None, listener: Listener = nobody) -> None:
+        super().__init__()
         self.load = 0
-        self.is_ready = False
         self.is_open = True
         self._environment = environment
         self._listener = listener
         self._unsent = [framed(setup)]
-        self._errands: dict[int, asyncio.Queue[AboutErrand | None]] = {}
-        self._numbers = count()
         self._process: Process | None = None
         self._is_beyond_us = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
-        self._failure = ""
-        self.has_ended = False
         self._begun = asyncio.Event()
         self._living = asyncio.create_task(self._live())
 
@@ -124,32 +80,6 @@ class Worker:
     def pid(self) -> int:
         """The process's id, 0 before it has one."""
         return 0 if self._process is None else self._process.pid
-
-    async def carry(self, errand: Errand, partner: Partner) -> Receipt:
-        """Take an order and its sink to their end. Raises :class:`WorkerEnded` and :class:`NotThere` as well."""
-        number, inbox = next(self._numbers), asyncio.Queue[AboutErrand | None]()
-        self._errands[number] = inbox
-        self._send(Begin(number, errand))
-        end: End | None = None
-        try:
-            end = await self._followed(number, inbox, partner)
-        finally:
-            if end is None and not self.has_ended:
-                await self._cancelled(number, inbox, partner)
-            del self._errands[number]
-        match end:
-            case Moved(receipt=receipt):
-                return receipt
-            case Broke(error=error):
-                raise error
-            case Refused(reason=reason):
-                raise NotThere(reason)
-            case Crashed(text=text):
-                raise RuntimeError(f"a transfer failed in its worker process:\n{text}")
-            case Cancelled():
-                raise SinkError("the transfer was cancelled in its worker process, by nobody but its sink")
-            case _:
-                raise WorkerEnded(self._failure or "it ended")
 
     async def begun(self) -> bool:
         """Come back when the process is at work, or when it has ended before it was; return which."""
@@ -176,34 +106,6 @@ class Worker:
         killing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.kill)
         try:
             await settled(self._living)
-        finally:
-            killing.cancel()
-
-    async def _followed(self, number: int, inbox: asyncio.Queue[AboutErrand | None], partner: Partner) -> End | None:
-        while True:
-            message = await inbox.get()
-            match message:
-                case Told(event=event):
-                    partner.listener(event)
-                case StoreIsBusy():
-                    partner.store_is_busy()
-                case UrlWanted():
-                    self._send(Renewed(number, await _asked(partner)))
-                case end:
-                    return end
-
-    async def _cancelled(self, number: int, inbox: asyncio.Queue[AboutErrand | None], partner: Partner) -> None:
-        """Have the errand given up, and come back when it is."""
-
-        async def over() -> None:
-            while isinstance(message := await inbox.get(), Told | StoreIsBusy | UrlWanted):
-                if isinstance(message, Told):
-                    partner.listener(message.event)
-
-        self._send(Cancel(number))
-        killing = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self.kill)
-        try:
-            await settled(asyncio.create_task(over()))
         finally:
             killing.cancel()
 
@@ -235,10 +137,8 @@ class Worker:
             self._writer.close()
         if self._process is not None:
             await self._exited(self._process)
-        self.has_ended = True
         self._begun.set()
-        for inbox in self._errands.values():
-            inbox.put_nowait(None)
+        self._end_errands()
 
     async def _exited(self, process: Process) -> None:
         exiting, leaving = asyncio.create_task(process.wait()), asyncio.create_task(self._is_beyond_us.wait())
@@ -287,12 +187,4 @@ class Worker:
                 if logger.isEnabledFor(record.levelno):
                     logger.handle(record)
             case about:
-                if (inbox := self._errands.get(about.number)) is not None:
-                    inbox.put_nowait(about)
-
-
-async def _asked(partner: Partner) -> SignedUrl | AsyncexportError:
-    try:
-        return await partner.renew()
-    except AsyncexportError as error:
-        return portable_error(error, AsyncexportError)
+                self._hear_of(about)

@@ -28,8 +28,9 @@ import anyio
 
 from asyncexport.adapters.threads import ended
 from asyncexport.engine.border import Guard
+from asyncexport.engine.runners.carrying import NotThere, Partner, WorkerEnded
 from asyncexport.engine.runners.messages import Errand, Setup
-from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded, nobody
+from asyncexport.engine.runners.process import Worker, nobody
 from asyncexport.engine.transfer import Renew
 from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted

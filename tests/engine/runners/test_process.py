@@ -14,7 +14,9 @@ from logging.handlers import QueueHandler
 
 import pytest
 
+from asyncexport.engine.runners import carrying as seam
 from asyncexport.engine.runners import process
+from asyncexport.engine.runners.carrying import NotThere, Partner, WorkerEnded
 from asyncexport.engine.runners.messages import (
     Begin,
     Cancel,
@@ -27,7 +29,7 @@ from asyncexport.engine.runners.messages import (
     ToWorker,
     UrlWanted,
 )
-from asyncexport.engine.runners.process import NotThere, Partner, Worker, WorkerEnded
+from asyncexport.engine.runners.process import Worker
 from asyncexport.engine.runners.worker import _Sending
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.events import OddityNoticed
@@ -155,13 +157,13 @@ async def test_what_a_thread_logs_is_sent_by_the_loop() -> None:
         await carried(worker, "a")
         [handler] = worker.root.handlers
         assert isinstance(handler, _Sending)
-        send = handler._bench.send
+        send = handler._send
 
         def noted(message: FromWorker) -> None:
             writers.add(threading.get_ident())
             send(message)
 
-        handler._bench.send = noted  # type: ignore[method-assign]
+        handler._send = noted
         await asyncio.to_thread(worker.root.warning, "from a thread")
         await carried(worker, "b")
     assert writers == {threading.get_ident()}
@@ -205,7 +207,8 @@ class Stuck(Worker):
 @pytest.mark.parametrize("how", ["cancelled", "closed", "killed"])
 async def test_a_worker_that_no_kill_ends_is_left_behind(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever cancels a transfer, closes or kills it comes back all the same, and it is told."""
-    for name in ("CANCEL_SECONDS", "CLOSE_SECONDS", "KILL_SECONDS"):
+    monkeypatch.setattr(seam, "CANCEL_SECONDS", 0.01)
+    for name in ("CLOSE_SECONDS", "KILL_SECONDS"):
         monkeypatch.setattr(process, name, 0.01)
     events = Events()
     worker = Stuck(SETUP, listener=events)
@@ -306,7 +309,7 @@ class Deaf(NearWorker):
 
 async def test_a_worker_that_does_not_answer_a_cancellation_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller is not held for ever by a process that hangs."""
-    monkeypatch.setattr(process, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(seam, "CANCEL_SECONDS", 0.01)
     hanging = Stopping()
     worker = Deaf(hanging)
     carrying = asyncio.create_task(carried(worker, "deaf"))

@@ -13,8 +13,8 @@ import pytest
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess
+from asyncexport.engine.runners.carrying import Partner
 from asyncexport.engine.runners.messages import Errand
-from asyncexport.engine.runners.process import Partner
 from asyncexport.engine.turns import Turns
 from asyncexport.errors import (
     AsyncexportError,

@@ -9,14 +9,14 @@ _RUNNERS = ("tests/engine/runners",)
 WORKERS = (
     Mutant(
         "a transfer that is cancelled is not waited for",
-        "engine/runners/process.py",
+        "engine/runners/carrying.py",
         "                await self._cancelled(number, inbox, partner)\n",
         "                self._send(Cancel(number))\n",
         _RUNNERS,
     ),
     Mutant(
         "a worker that does not answer holds its caller for ever",
-        "engine/runners/process.py",
+        "engine/runners/carrying.py",
         "        killing = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self.kill)\n",
         "        killing = asyncio.get_running_loop().call_later(86400.0, self.kill)\n",
         _RUNNERS,
