@@ -6,35 +6,58 @@
             async for outcome in outcomes:
                 ...
 
-Importing this runs nothing, configures nothing and reads no environment; aiohttp is imported when an exporter is
-entered. Errors are in :mod:`asyncexport.errors`, events in :mod:`asyncexport.events`, sinks in
-:mod:`asyncexport.sinks`, the seams in :mod:`asyncexport.ports`, fakes for your tests in :mod:`asyncexport.testing`.
+Importing this runs nothing, configures nothing and reads no environment. Names are imported when they are first used,
+aiohttp when an exporter is entered. Errors are in :mod:`asyncexport.errors`, events in :mod:`asyncexport.events`, sinks
+in :mod:`asyncexport.sinks`, the seams in :mod:`asyncexport.ports`, fakes for your tests in :mod:`asyncexport.testing`.
 """
 
+from typing import TYPE_CHECKING
+
+from asyncexport._lazy import lazily
 from asyncexport._version import __version__
-from asyncexport.accounts import Account, Region, Secret
-from asyncexport.batch import Batch
-from asyncexport.engine.exporter import Exporter
-from asyncexport.errors import AsyncexportError
-from asyncexport.models import (
-    Discovery,
-    Entity,
-    Exported,
-    Failed,
-    Filters,
-    Job,
-    Limits,
-    Outcome,
-    Profile,
-    Receipt,
-    Refused,
-    SignedUrl,
-    Summary,
-    TransferOrder,
-)
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.planning import plan
-from asyncexport.sansio.polling import Schedule
+
+if TYPE_CHECKING:
+    from asyncexport.accounts import Account, Region, Secret
+    from asyncexport.batch import Batch
+    from asyncexport.engine.exporter import Exporter
+    from asyncexport.errors import AsyncexportError
+    from asyncexport.models import (
+        Discovery,
+        Entity,
+        Exported,
+        Failed,
+        Filters,
+        Job,
+        Limits,
+        Outcome,
+        Profile,
+        Receipt,
+        Refused,
+        SignedUrl,
+        Summary,
+        TransferOrder,
+    )
+    from asyncexport.sansio.backoff import Backoff
+    from asyncexport.sansio.planning import plan
+    from asyncexport.sansio.polling import Schedule
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "accounts": "Account Region Secret",
+            "batch": "Batch",
+            "engine.exporter": "Exporter",
+            "errors": "AsyncexportError",
+            "models": (
+                "Discovery Entity Exported Failed Filters Job Limits Outcome Profile Receipt Refused SignedUrl Summary "
+                "TransferOrder"
+            ),
+            "sansio.backoff": "Backoff",
+            "sansio.planning": "plan",
+            "sansio.polling": "Schedule",
+        },
+        modules=("accounts", "errors", "events", "models", "notes", "ports", "sinks"),
+    )
 
 __all__ = [
     # what to pull

@@ -6,8 +6,9 @@ through the same processors: what stands under a key that names a secret is drop
 tokens, signed queries and secrets by their shape, and in console lines everything a terminal would act on is escaped.
 Tracebacks are rendered without local variables.
 
-Entries go to whatever ``sys.stderr`` is at that moment, so that a live display that stands in for it keeps them above
-itself. :class:`EventLog` is an ordinary listener: an embedder may use it with a logging configuration of their own.
+structlog is imported for the first entry: it takes a tenth of a second, and most runs log nothing. Entries go to
+whatever ``sys.stderr`` is at that moment, so that a live display that stands in for it keeps them above itself.
+:class:`EventLog` is an ordinary listener: an embedder may use it with a logging configuration of their own.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TextIO
-
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
 from asyncexport.events import (
     CallRetried,
@@ -44,6 +43,10 @@ from asyncexport.events import (
 )
 from asyncexport.models import Discovery, Exported, Failed, Job, Summary
 from asyncexport.sansio.redact import HIDDEN, printable, scrub
+
+if TYPE_CHECKING:
+    import structlog
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 NAME = "asyncexport"
 THIRD_PARTIES = ("aiohttp", "asyncio")
@@ -106,6 +109,31 @@ def _quoted(value: object) -> str:
     return json_text.dumps(text, ensure_ascii=False) if not text or " " in text or '"' in text else text
 
 
+class _Formatter(logging.Formatter):
+    """Formats as structlog does, ``last`` being the last of its processors."""
+
+    def __init__(self, last: Processor) -> None:
+        super().__init__()
+        self._last = last
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._made.format(record)
+
+    @cached_property
+    def _made(self) -> logging.Formatter:
+        import structlog  # noqa: PLC0415
+
+        shared: list[Processor] = [
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+        ]
+        return structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_entry, self._last],
+        )
+
+
 class StderrHandler(logging.StreamHandler[TextIO]):
     """Writes to what ``sys.stderr`` is when the entry comes, not when the handler was made."""
 
@@ -127,18 +155,8 @@ def configure(level: str, *, json: bool = False) -> None:
 
     Called again it replaces what it did before. Other handlers of the root logger are left alone.
     """
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    last = render_json if json else render_line
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_entry, last],
-    )
     handler = StderrHandler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Formatter(render_json if json else render_line))
     root = logging.getLogger()
     for former in [each for each in root.handlers if isinstance(each, StderrHandler)]:
         root.removeHandler(former)
@@ -150,6 +168,8 @@ def configure(level: str, *, json: bool = False) -> None:
 
 def get_logger() -> structlog.stdlib.BoundLogger:
     """Return the package's logger: structlog in front of the standard library's ``asyncexport``."""
+    import structlog  # noqa: PLC0415
+
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         logging.getLogger(NAME),
         processors=[
@@ -172,13 +192,17 @@ class EventLog:
     """
 
     def __init__(self, logger: structlog.stdlib.BoundLogger | None = None, *, told: bool = False) -> None:
-        self._logger = logger or get_logger()
+        self._given = logger
         self._told = told
+
+    @cached_property
+    def _logger(self) -> structlog.stdlib.BoundLogger:
+        return self._given or get_logger()
 
     def __call__(self, event: Event) -> None:
         """Log ``event`` at the level that fits it."""
         level = level_of(event, told=self._told)
-        if self._logger.isEnabledFor(level):
+        if (self._given or logging.getLogger(NAME)).isEnabledFor(level):
             self._logger.log(level, event.name, **describe(event))
 
     def __repr__(self) -> str:

@@ -2,8 +2,8 @@
 
 Contract: the value of ``--config`` *is* the loaded :class:`Settings` (:class:`Places` for commands that need no
 credentials); being eager, it is read first and gives click its ``default_map``, so that a flag wins over
-``ASYNCEXPORT_<OPTION>`` over the file over the default. Every command uses :data:`CONTEXT`, hence one environment
-variable means the same to all of them.
+``ASYNCEXPORT_<OPTION>`` over the file over the default (:mod:`asyncexport.app.context`). What draws is imported when
+something is drawn.
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from asyncexport.adapters.logs import configure
 from asyncexport.app.exits import say
-from asyncexport.app.progress import LineView, LiveView, View
 from asyncexport.app.settings import MOST_WORKERS, Places, Settings, load, load_places
 from asyncexport.models import Entity
 from asyncexport.sinks import check_label
 
+if TYPE_CHECKING:
+    from asyncexport.app.progress import View
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-CONTEXT: dict[str, Any] = {
-    "auto_envvar_prefix": "ASYNCEXPORT",
-    "help_option_names": ["-h", "--help"],
-    "show_default": True,
-}
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -169,6 +166,8 @@ def view_of(*, quiet: bool, json: bool) -> View | None:
     """
     if quiet or sys.stderr is None:
         return None
+    from asyncexport.app.progress import LineView, LiveView  # noqa: PLC0415  imports rich
+
     if sys.stderr.isatty() and not (json and sys.stdout is not None and sys.stdout.isatty()):
         live = LiveView()
         if live.is_possible:

@@ -30,7 +30,7 @@ from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
 from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.run import Run
-from asyncexport.engine.runners import InProcess, Pool, Workers, starting
+from asyncexport.engine.runners.in_process import InProcess
 from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
@@ -48,6 +48,8 @@ from asyncexport.sansio.polling import Polling
 if TYPE_CHECKING:
     import aiohttp
     from anyio.streams.memory import MemoryObjectSendStream
+
+    from asyncexport.engine.runners.workers import Pool
 
 Outcomes = AbstractAsyncContextManager[AsyncIterator[Outcome]]
 Batches = AbstractAsyncContextManager[AsyncIterator[Batch]]
@@ -114,6 +116,8 @@ class Exporter:
         self._turns = Turns(self._clock)
         self._pool: Pool | None = None
         if workers and session is None and transport is None and clock is None and random is None:
+            from asyncexport.engine.runners.workers import Pool, starting  # noqa: PLC0415  most start no process
+
             start = starting(
                 ca_file=ca_file,
                 backoff=self._backoff,
@@ -307,6 +311,8 @@ class Exporter:
         )
         if self._pool is None:
             return here
+        from asyncexport.engine.runners.workers import Workers  # noqa: PLC0415
+
         busy = self._windows.store_is_busy
         return Workers(self._pool, here, guard=guard, listener=self._listener, renew=renew, store_is_busy=busy)
 

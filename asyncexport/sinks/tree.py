@@ -49,7 +49,6 @@ from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
 from asyncexport.sinks.folders import keep_manifest, prepare_folder
 from asyncexport.sinks.found import find
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
-from asyncexport.sinks.objects import ObjectStore
 from asyncexport.sinks.places import Place, joined
 from asyncexport.sinks.records import Record, read_record, record_text
 from asyncexport.sinks.staging import finish, must_wait, publish
@@ -75,6 +74,8 @@ class Tree(ABC):
             raise ConfigError("a sink of files needs the path of a folder, as text")
         object.__setattr__(self, "path", path)
         if is_url(path) and type(self.files) is Files:
+            from asyncexport.sinks.objects import ObjectStore  # noqa: PLC0415  most store in folders
+
             object.__setattr__(self, "files", ObjectStore())
 
     @property

@@ -16,6 +16,7 @@ from asyncexport.adapters.cores import cores
 from asyncexport.app import options
 from asyncexport.app.cli import main
 from asyncexport.app.commands.status import command as status
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.progress import LineView, LiveView
 from asyncexport.app.settings import Settings
 
@@ -43,7 +44,7 @@ def _logging_as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
-@click.command(context_settings=options.CONTEXT)
+@click.command(context_settings=CONTEXT)
 @options.config
 @options.out
 @options.entity

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from asyncexport.app import options
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import Exit, say
 from asyncexport.app.report import line
 from asyncexport.app.settings import Places
@@ -30,7 +31,7 @@ def _label(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     return check_label(value, what=parameter.opts[0])
 
 
-@click.command("changes", context_settings=options.CONTEXT)
+@click.command("changes", context_settings=CONTEXT)
 @options.offline_config
 @options.out
 @options.entity

@@ -12,6 +12,7 @@ from asyncexport.accounts import Account
 from asyncexport.adapters.journal import FILE, tally
 from asyncexport.app import options
 from asyncexport.app.console import count, size
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import fix_of, worst
 from asyncexport.app.look import look
 from asyncexport.app.pull import MakeExporter
@@ -26,7 +27,7 @@ from asyncexport.sansio.redact import safe_line
 from asyncexport.sinks.objects import BOUNDLESS
 
 
-@click.command("check", context_settings=options.CONTEXT)
+@click.command("check", context_settings=CONTEXT)
 @options.config
 @options.out
 @options.account

@@ -10,13 +10,14 @@ import click
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
 from asyncexport.app.console import terminal_width
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.demo import demo, server
 from asyncexport.app.ending import ended
 from asyncexport.app.report import TextReport
 from asyncexport.engine.exporter import Exporter
 
 
-@click.command("demo", context_settings=options.CONTEXT)
+@click.command("demo", context_settings=CONTEXT)
 @click.option(
     "--profiles", metavar="N", type=click.IntRange(min=1), default=12, help="How many profiles the two accounts manage."
 )

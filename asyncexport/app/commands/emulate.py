@@ -11,6 +11,7 @@ import click
 
 from asyncexport.accounts import Account, Secret
 from asyncexport.app import options
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import say
 from asyncexport.app.signals import Interruption, interruptible
 from asyncexport.emulator.laws import LogNormal
@@ -38,7 +39,7 @@ def _ports(_ctx: click.Context, _parameter: click.Parameter, value: tuple[int, .
     return (*value, 0, 0)[:MOST_PORTS]
 
 
-@click.command("emulate", context_settings=options.CONTEXT)
+@click.command("emulate", context_settings=CONTEXT)
 @click.option(
     "--port",
     metavar="N",

@@ -11,6 +11,7 @@ import click
 from asyncexport.adapters.journal import learned
 from asyncexport.app import options
 from asyncexport.app.console import count, duration, table
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.estimate import Estimate, estimate
 from asyncexport.app.exits import say, worst
 from asyncexport.app.look import look
@@ -25,7 +26,7 @@ from asyncexport.sansio.planning import plan
 from asyncexport.sansio.window import OFFICIAL
 
 
-@click.command("plan", context_settings=options.CONTEXT)
+@click.command("plan", context_settings=CONTEXT)
 @options.config
 @options.out
 @options.entity

@@ -9,6 +9,7 @@ import click
 
 from asyncexport.app import options
 from asyncexport.app.console import count, table
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import say, worst
 from asyncexport.app.look import look
 from asyncexport.app.report import line, refusal_facts
@@ -19,7 +20,7 @@ from asyncexport.models import Discovery, Profile
 COLUMNS = ("account", "region", "profile_id", "type", "country_code", "currency_code", "timezone", "name")
 
 
-@click.command("profiles", context_settings=options.CONTEXT)
+@click.command("profiles", context_settings=CONTEXT)
 @options.config
 @options.account
 @options.json_lines

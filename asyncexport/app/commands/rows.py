@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from asyncexport.app import options
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import Exit, say
 from asyncexport.errors import DecodeError, NotAnExport
 from asyncexport.sansio.decode import Decoder
@@ -16,7 +16,7 @@ from asyncexport.sansio.decode import Decoder
 CHUNK = 64 * 1024
 
 
-@click.command("rows", context_settings=options.CONTEXT)
+@click.command("rows", context_settings=CONTEXT)
 @click.argument("file", type=click.File("rb"))
 @click.pass_context
 def command(ctx: click.Context, /, *, file: BinaryIO) -> None:

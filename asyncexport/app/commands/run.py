@@ -7,6 +7,7 @@ import click
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.app import options
 from asyncexport.app.console import terminal_width
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.ending import ended
 from asyncexport.app.pull import Wish, pull
 from asyncexport.app.report import JsonReport, TextReport
@@ -14,7 +15,7 @@ from asyncexport.app.settings import Settings
 from asyncexport.engine.exporter import Exporter
 
 
-@click.command("run", context_settings=options.CONTEXT)
+@click.command("run", context_settings=CONTEXT)
 @options.config
 @options.out
 @options.entity

@@ -15,6 +15,7 @@ import click
 from asyncexport.adapters.journal import FILE, LabelCount, Slow
 from asyncexport.app import options
 from asyncexport.app.console import count, duration, table
+from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import Exit
 from asyncexport.app.report import line
 from asyncexport.app.settings import Places
@@ -25,7 +26,7 @@ from asyncexport.sansio.redact import safe_line
 _HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "exports to collect", "oldest"]
 
 
-@click.command("status", context_settings=options.CONTEXT)
+@click.command("status", context_settings=CONTEXT)
 @options.offline_config
 @options.out
 @options.json_lines
