@@ -32,7 +32,7 @@ def find(files: Files, place_of: PlaceOf, order: TransferOrder) -> Receipt | Non
     """
     place = place_of(order)
     try:
-        folder = open_path(files, place.root, place.parts)
+        folder = open_path(files, place.home, place.parts)
     except SinkRejected:
         return None
     except OSError as error:

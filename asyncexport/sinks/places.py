@@ -46,7 +46,8 @@ def joined(root: str, *names: str) -> str:
 class Place:
     """Where one part of one job goes: ``root/parts.../file``, with its ``record`` and its ``rivals`` beside it.
 
-    Rivals are the names the same part has in another format or compression: one part never has two files.
+    ``root`` is what people call ``home``, which is found from everywhere. Rivals are the names the same part has in
+    another format or compression: one part never has two files.
     """
 
     root: str
@@ -54,9 +55,10 @@ class Place:
     file: str
     record: str
     rivals: tuple[str, ...]
+    home: str
 
     @classmethod
-    def of(cls, root: str, suffix: str, order: TransferOrder) -> Place:
+    def of(cls, root: str, suffix: str, order: TransferOrder, *, home: str) -> Place:
         """Return the place; raise :class:`ConfigError` for texts that cannot be part of a path."""
         job = order.job
         parts = (
@@ -66,7 +68,7 @@ class Place:
         )
         stem = stem_of(order.part)
         rivals = tuple(stem + other for other in SUFFIXES if other != suffix)
-        return cls(root, parts, stem + suffix, record_of(order.part), rivals)
+        return cls(root, parts, stem + suffix, record_of(order.part), rivals, home)
 
     @property
     def staged(self) -> Place:

@@ -16,7 +16,6 @@ anything (:class:`Callback`, :class:`Null`) beside them the others are written a
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -169,7 +168,7 @@ def _trees(sinks: Sequence[Sink]) -> Iterator[Tree]:
 def _refuse_shared_folders(trees: Iterable[Tree]) -> None:
     seen: set[str] = set()
     for tree in trees:
-        place = tree.files.identity(os.fspath(tree.path))
+        place = tree.files.identity(tree.home)
         if place in seen:
             raise ConfigError(f"Tee: two sinks of files have the folder {tree.path}; give each one of its own")
         seen.add(place)

@@ -38,6 +38,7 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
 
 from asyncexport.adapters.threads import in_thread
 from asyncexport.errors import ConfigError, SinkError, SinkRejected
@@ -46,7 +47,7 @@ from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
-from asyncexport.sinks.folders import keep_manifest, prepare_folder
+from asyncexport.sinks.folders import MANIFESTS, keep_manifest, prepare_folder
 from asyncexport.sinks.found import find
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
 from asyncexport.sinks.places import Place, joined
@@ -58,7 +59,8 @@ from asyncexport.sinks.staging import finish, must_wait, publish
 class Tree(ABC):
     """A :class:`~asyncexport.ports.Sink` of files below ``path``; also keeps manifests.
 
-    A path that is a URL (``s3://bucket/prefix``) is in an object store, reached by ``files``
+    ``home`` is the same place found from everywhere: a relative path is below the directory that was the current one
+    when the sink was made. A path that is a URL (``s3://bucket/prefix``) is in an object store, reached by ``files``
     (:class:`~asyncexport.sinks.ObjectStore`). ``overwrite`` lets it replace files that are not its own. Raises
     :class:`ConfigError` for what cannot work.
     """
@@ -67,12 +69,14 @@ class Tree(ABC):
     _: KW_ONLY
     overwrite: bool = False
     files: Files = field(default=Files(), repr=False, compare=False)
+    home: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         path: object = os.fspath(self.path)
         if not isinstance(path, str) or not path or "\0" in path:
             raise ConfigError("a sink of files needs the path of a folder, as text")
         object.__setattr__(self, "path", path)
+        object.__setattr__(self, "home", path if is_url(path) else _absolute(path))
         if is_url(path) and type(self.files) is Files:
             from asyncexport.sinks.objects import ObjectStore  # noqa: PLC0415  most store in folders
 
@@ -119,18 +123,19 @@ class Tree(ABC):
 
     async def keep(self, name: str, manifest: bytes) -> str:
         """Store a run's manifest as ``_runs/NAME.json``, whole or not at all; return its path."""
-        return await in_thread(lambda: keep_manifest(self.files, os.fspath(self.path), name, manifest))
+        await in_thread(lambda: keep_manifest(self.files, self.home, name, manifest))
+        return joined(os.fspath(self.path), MANIFESTS, f"{name}.json")
 
     async def prepare(self, *, needed: int = 0) -> int:
         """Create the folder if it is not there, prove that it can be written, return the bytes that are free in it.
 
         Raises :class:`SinkError` naming path and fix, :class:`DiskFull` if fewer than ``needed`` bytes are free.
         """
-        return await in_thread(lambda: prepare_folder(self.files, os.fspath(self.path), needed=needed))
+        return await in_thread(lambda: prepare_folder(self.files, self.home, needed=needed))
 
     def place(self, order: TransferOrder) -> Place:
         """Return where the order's part goes. Raises :class:`ConfigError` as :meth:`open` does."""
-        return Place.of(os.fspath(self.path), self.suffix, order)
+        return Place.of(os.fspath(self.path), self.suffix, order, home=self.home)
 
 
 class TreeWriter(Writer):
@@ -170,7 +175,7 @@ class TreeWriter(Writer):
 
     def _open(self) -> None:
         with self._failing("opening"):
-            self._folder = make_path(self._files, self._place.root, self._place.parts)
+            self._folder = make_path(self._files, self._place.home, self._place.parts)
             if self._order.is_part:
                 self._choose_goal(self._folder)
             self._data = NewFile(self._files, self._folder, self._goal.file)
@@ -236,6 +241,13 @@ class TreeWriter(Writer):
         return failing_as_sink_error(self._place.location, doing)
 
 
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).absolute())
+    except OSError as error:
+        raise ConfigError(f"{path} is below the current directory, which is not there: {error.strerror}") from None
+
+
 def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferOrder) -> str:
     if not is_regular(found):
         return "is a link, a folder or something else that is no plain file"
@@ -249,7 +261,7 @@ def _why_not_ours(found: os.stat_result, record: Record | None, order: TransferO
 def _settle(files: Files, place: Place, order: TransferOrder, parts: int) -> None:
     folder_path = joined(place.root, *place.parts)
     with failing_as_sink_error(folder_path, "removing left-over parts"), suppress(FileNotFoundError):
-        folder = open_path(files, place.root, place.parts)
+        folder = open_path(files, place.home, place.parts)
         try:
             publish(files, folder, order, parts)
             remove_beyond(files, folder, order, parts)

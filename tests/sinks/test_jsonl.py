@@ -64,6 +64,32 @@ async def test_what_was_committed_is_found(tmp_path: Path) -> None:
     assert await JsonLines(str(tmp_path)).find(order()) == receipt
 
 
+async def test_a_relative_path_stays_where_it_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever changes the current directory, here or in another process, people read it as it was given."""
+    for name in ("first", "then"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    sink = JsonLines("../first/out")
+    monkeypatch.chdir(tmp_path / "then")
+    moved = pickle.loads(pickle.dumps(sink))  # noqa: S301  our own
+    await moved.prepare()
+    receipt = await store(moved)
+    assert await sink.find(order()) == receipt
+    assert receipt.location == f"../first/out/{ZST}"
+    assert await sink.keep("night", b"{}") == "../first/out/_runs/night.json"
+    assert {path.parts[0] for path in map(Path, tree(tmp_path))} == {"first"}
+
+
+async def test_a_relative_path_below_a_directory_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names no place at all; one from the root does."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="out is below the current directory, which is not there"):
+        JsonLines("out")
+    assert JsonLines(tmp_path).home == str(tmp_path)
+
+
 async def test_the_same_rows_make_the_same_file(tmp_path: Path) -> None:
     """Bytes depend on the rows, not on how they were handed over, nor when."""
     await store(JsonLines(tmp_path / "a"))
