@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from asyncexport import Entity, Exported, Exporter, Job
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.engine.runners import Pool
+from asyncexport.models import Receipt, TransferOrder
+from asyncexport.ports import SinkWriter
 from asyncexport.sansio import placing
 from asyncexport.sinks import JsonLines, Memory
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
@@ -123,6 +126,46 @@ async def test_a_worker_killed_in_a_transfer_costs_a_transfer_and_no_row(
         assert it.remains == []
         assert victim not in it.pool.pids
     assert [getattr(event, "reason", "") for event in it.events.of("transfer.restarted")] == ["WorkerDied"]
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """A sink of files whose process is killed right behind a commit, once for each job: ``rehearsed`` keeps count."""
+
+    files: JsonLines
+    rehearsed: Path
+    travels: ClassVar[bool] = True
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin; end with more than the block."""
+        async with self.files.open(order) as writer:
+            yield writer
+        with (self.rehearsed / order.export_id).open("a") as count:
+            count.write("committed\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def find(self, order: TransferOrder) -> Receipt | None:
+        """Find."""
+        return await self.files.find(order)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.emulator(profiles=1, accounts=1)
+async def test_a_worker_killed_between_a_commit_and_its_word_of_it_costs_nothing(
+    emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    """What it committed is found, whole, and not committed again."""
+    (rehearsed := tmp_path / "rehearsed").mkdir()
+    async with night(emulator, tmp_path / "out") as it:
+        jobs = await planned(it.exporter, [Entity.ADS])
+        [outcome] = await pulled(it.exporter, jobs, Fatal(it.sink, rehearsed))
+        assert isinstance(outcome, Exported)
+        assert it.stored(jobs) == it.truth(jobs)
+        assert it.pool.pids == []
+    assert [file.read_text() for file in rehearsed.iterdir()] == ["committed\n"]
+    assert [outcome.receipt.export_id] == [file.name for file in rehearsed.iterdir()]
+    assert it.events.of("transfer.restarted") == []
 
 
 @pytest.mark.usefixtures("large")
