@@ -43,6 +43,7 @@
     │   ├── StateCorrupt            it was damaged, or belongs to something else
     │   └── LockHeld                another run uses it now
     ├── NotStarted                  a drain came before all of an export was asked for
+    ├── IncompleteRun               exports failed that were to be used together with others
     ├── WorkerDied                  the processes that a transfer ran in were killed, one after the other
     └── TooManyOpenFiles            no descriptor is left for a file or a connection
 
@@ -72,6 +73,7 @@ __all__ = [
     "ExportFailed",
     "GzipCorrupt",
     "GzipTruncated",
+    "IncompleteRun",
     "JsonEncoding",
     "JsonSyntax",
     "JsonTruncated",
@@ -368,6 +370,14 @@ class NotStarted(AsyncexportError):
     """The exporter was drained before all of an export that is streamed had been asked for."""
 
     temporary = True
+
+
+class IncompleteRun(AsyncexportError):
+    """Some exports failed, and what came of the others is not used without them. ``errors`` are those of each."""
+
+    def __init__(self, message: str, *, errors: tuple[AsyncexportError, ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 class WorkerDied(AsyncexportError):

@@ -2,7 +2,8 @@
 
 Contract: :func:`snapshots` finds the jobs under one label whose records hold, by name and size; the files are not
 proved bit by bit. :func:`rows` gives their rows from any format by the columns and the extra fields that all formats
-have in common, so that a row that was stored as JSON Lines equals the same one from Parquet. Functions block.
+have in common, so that a row that was stored as JSON Lines equals the same one from Parquet; :func:`batches` gives
+those of one file as the API spelt them. Functions block.
 
 Worst case: a batch of rows of one file in memory.
 """
@@ -15,10 +16,11 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from asyncexport.batch import Batch
 from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE
@@ -30,6 +32,7 @@ from asyncexport.sinks.places import record_of
 from asyncexport.sinks.records import LARGEST, Record, parse_record
 
 _ROWS = 2_000
+_LINES = 500
 _MOST_DIGITS = 1_000
 
 
@@ -78,6 +81,19 @@ def rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path, snapshot.entity)
         except (OSError, ValueError, EOFError, RecursionError, zstd.ZstdError) as error:
             raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
+
+
+def batches(path: Path) -> Iterator[Batch]:
+    """Yield the rows of one file of JSON Lines as they are spelt. Raises :class:`SinkError` if it cannot be read."""
+    first = 0
+    try:
+        with _text(path) as text:
+            lines = iter(text)
+            while some := list(islice(lines, _LINES)):
+                yield Batch(b"".join(some), len(some), first)
+                first += len(some)
+    except (OSError, EOFError, zstd.ZstdError) as error:
+        raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
 
 
 def _records(folder: Path, entity: Entity) -> Iterator[Record]:

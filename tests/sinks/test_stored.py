@@ -11,7 +11,8 @@ import pytest
 from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters
 from asyncexport.sinks import JsonLines, Parquet
-from asyncexport.sinks.stored import Snapshot, rows, snapshots
+from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.stored import Snapshot, batches, rows, snapshots
 from asyncexport.sinks.tree import Tree
 from tests.sinks.support import FOLDER, order, part_of, store
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
@@ -110,3 +111,33 @@ async def test_a_damaged_file(sink: Callable[[Path], Tree], name: str, tmp_path:
     (snapshot,) = found(tmp_path)
     with pytest.raises(SinkError, match=f"{name} cannot be read"):
         list(rows(snapshot))
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+async def test_batches_of_a_file(compression: Compression, tmp_path: Path) -> None:
+    """The text of a file comes back as it is spelt, in batches that know how many rows came before."""
+    lines = [b'{"campaignId": "%d", "n": 1.50}' % number for number in range(1_200)]
+    receipt = await store(JsonLines(tmp_path, compression=compression), order(), batches_of(lines))
+
+    found = list(batches(Path(receipt.location)))
+
+    assert b"".join(batch.text for batch in found) == b"".join(line + b"\n" for line in lines)
+    assert [(batch.first, batch.count) for batch in found] == [(0, 500), (500, 500), (1000, 200)]
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+async def test_batches_of_a_file_that_cannot_be_read(compression: Compression, tmp_path: Path) -> None:
+    """A file that is damaged or gone is told as such."""
+    receipt = await store(JsonLines(tmp_path, compression=compression), order())
+    damage(Path(receipt.location))
+
+    with pytest.raises(SinkError, match="pull it again"):
+        list(batches(Path(receipt.location)))
+
+
+def damage(file: Path) -> None:
+    """Cut the file off where that can be seen, take it away where not."""
+    if file.suffix == ".jsonl":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-6])
