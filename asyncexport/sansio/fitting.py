@@ -10,58 +10,35 @@ column: each costs its place a NULL, never the row and never the field's other v
 - null, and a field that is left out: both are NULL and neither is extra.
 
 Numbers are doubles, as the API documents them: digits beyond what a double holds are rounded, as by every JSON reader.
-Where a key stands twice the last one counts. Worst case: time and memory of parsing one row
-three times.
+Integers are exact where their column is: an id keeps all its digits. Where a key stands twice the last one counts.
+Worst case: time and memory of parsing one row three times.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from itertools import chain
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from asyncexport.sansio.columns import Column, Fields, Many, Scalar
-
-PIECE: Final = 512 * 1024
-"""Bytes of text that one step takes at most where steps keep the interpreter to themselves: a few milliseconds."""
+from asyncexport.sansio.spelling import extra_text, split_row
 
 _LARGEST: Final = 2**63
 _EXACT: Final = 2.0**53
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_MOST_DIGITS: Final = 1_000
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = r"([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?)?"
 _MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_CLOCK}(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?")
-
-_ABSENT: Final = msgspec.Raw(b"")
-_NO_FIELD = re.compile(r'["\\\x00-\x1f]')
-
-split_row: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-"""Return the fields of one row, as they are spelt."""
-
-
-def quoted_number(model: Fields) -> re.Pattern[bytes]:
-    """Return what finds numbers that came as text, to be replaced by its two groups: the name, and the bare number.
-
-    Wherever such a name stands in a row; a text can hold no quote that is bare, so nothing within one is found.
-    """
-    names = b"|".join(sorted(name.encode() for name in _number_names(model)))
-    return re.compile(rb'("(?:' + names + rb')"\s*:\s*)"(' + _NUMBER.pattern.encode() + rb')"')
-
-
-def _number_names(column: Column) -> set[str]:
-    if isinstance(column, Scalar):
-        return set()
-    if isinstance(column, Many):
-        return _number_names(column.of)
-    names = {name for name, each in column.items() if each is Scalar.NUMBER or each is Scalar.INTEGER}
-    return names.union(*map(_number_names, column.values()))
 
 
 class Misfit(ValueError):
@@ -74,13 +51,9 @@ class Misfit(ValueError):
 
 def fit_row(line: bytes, model: Fields) -> tuple[dict[str, Any], bytes | None]:
     """Return the row's values by column, and the JSON of what does not fit, None if everything does."""
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:  # JSON all the same: a number that no double can hold
-        row = {name: _loaded(spelt) for name, spelt in split_row(line).items()}
     values: dict[str, Any] = {}
     misfits = []
-    for name, value in row.items():
+    for name, value in _loaded_row(line).items():
         column = model.get(name)
         if column is None:
             misfits.append(name)
@@ -96,49 +69,32 @@ def fit_row(line: bytes, model: Fields) -> tuple[dict[str, Any], bytes | None]:
     return values, extra_text({name: spelt[name] for name in misfits})
 
 
+def _loaded_row(line: bytes) -> dict[str, Any]:
+    if _MANY_DIGITS.search(line) is None:
+        with suppress(orjson.JSONDecodeError):
+            row: dict[str, Any] = orjson.loads(line)
+            return row
+    return {name: load(spelt) for name, spelt in split_row(line).items()}
+
+
 class _Unreadable:
     """Stands for a value that fits nowhere."""
 
 
-def _loaded(spelt: msgspec.Raw) -> object:
+def load(spelt: msgspec.Raw) -> object:
+    """Return the value of a field; one that no reader could hold fits nowhere, but integers are exact at any size."""
     try:
-        return orjson.loads(memoryview(spelt))
-    except orjson.JSONDecodeError:
+        if _MANY_DIGITS.search(spelt) is None:
+            return orjson.loads(memoryview(spelt))
+        value = json.loads(bytes(spelt), parse_int=_exactly)
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except ValueError:  # JSON all the same: a number that no double can hold, half a character
         return _Unreadable()
+    return value
 
 
-def fields_of(text: bytes, names: Sequence[str]) -> Iterator[dict[str, msgspec.Raw]]:
-    """Yield for each line of ``text`` those of the named fields that its row has, as they are spelt."""
-    if any(map(_NO_FIELD.search, names)):
-        for line in text.removesuffix(b"\n").split(b"\n"):
-            row = split_row(line)
-            yield {name: row[name] for name in names if name in row}
-        return
-    named = {f"f{at}": name for at, name in enumerate(names)}
-    kind = msgspec.defstruct("Fields", [(key, msgspec.Raw, _ABSENT) for key in named], rename=named)
-    decode = msgspec.json.Decoder(kind).decode_lines
-    for found in chain.from_iterable(decode(piece) for piece in pieces(text, PIECE)):
-        spelt = {name: getattr(found, key) for key, name in named.items()}
-        yield {name: value for name, value in spelt.items() if value is not _ABSENT}
-
-
-def pieces(text: bytes, size: int) -> Iterator[bytes]:
-    """Cut lines into pieces of at least ``size`` bytes, but for the last; each ends with a line."""
-    start = 0
-    while start < len(text):
-        end = text.find(b"\n", start + size) + 1 or len(text)
-        yield text[start:end]
-        start = end
-
-
-def extra_text(fields: Mapping[str, msgspec.Raw]) -> bytes | None:
-    """Return the fields as one JSON object by name, each value as it was spelt; None if there is none.
-
-    The order is the names' own, so that a row has one text whatever rows it came with.
-    """
-    if not fields:
-        return None
-    return b"{" + b",".join(orjson.dumps(name) + b":" + bytes(spelt) for name, spelt in sorted(fields.items())) + b"}"
+def _exactly(digits: str) -> object:
+    return int(digits) if len(digits) <= _MOST_DIGITS else _Unreadable()
 
 
 def fit(value: object, column: Column) -> object:
@@ -200,8 +156,8 @@ def _number(value: object) -> float:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        value = int(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value) if _INTEGER.fullmatch(value) else float(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if type(value) is int and -_LARGEST <= value < _LARGEST:

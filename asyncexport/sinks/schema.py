@@ -6,6 +6,7 @@ Contract: the schema of an entity is the same whatever its rows hold: where a ro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -25,6 +26,7 @@ _TYPES: Final = {
     Scalar.MOMENT: pa.timestamp("us", "UTC"),
     Scalar.DATE: pa.date32(),
 }
+_SPELT: Final = {**_TYPES, Scalar.INTEGER: pa.float64(), Scalar.MOMENT: pa.string(), Scalar.DATE: pa.string()}
 
 
 @lru_cache
@@ -42,18 +44,20 @@ def model_schema(entity: Entity) -> Schema:
 
 @lru_cache
 def spelt_schema(entity: Entity) -> Schema:
-    """Return the schema of the model's columns as Arrow's JSON reader takes them: dates are text to it."""
-    fields = _fields(MODELS[entity])
-    return pa.schema([(name, pa.string() if kind == pa.date32() else kind) for name, kind in fields])
+    """Return the schema of the model's columns as they are first read: what would be taken for something else is not.
+
+    Dates and moments are text, for a number is neither; whole numbers are doubles, for a fraction must not be cut off.
+    """
+    return pa.schema(_fields(MODELS[entity], _SPELT))
 
 
-def _fields(fields: Fields) -> list[tuple[str, Any]]:
-    return [(name, _type_of(column)) for name, column in fields.items()]
+def _fields(fields: Fields, types: Mapping[Scalar, Any] = _TYPES) -> list[tuple[str, Any]]:
+    return [(name, _type_of(column, types)) for name, column in fields.items()]
 
 
-def _type_of(column: Column) -> Any:  # noqa: ANN401 - a pyarrow.DataType
+def _type_of(column: Column, types: Mapping[Scalar, Any]) -> Any:  # noqa: ANN401 - a pyarrow.DataType
     if isinstance(column, Scalar):
-        return _TYPES[column]
+        return types[column]
     if isinstance(column, Many):
-        return pa.list_(_type_of(column.of))
-    return pa.struct(_fields(column))
+        return pa.list_(_type_of(column.of, types))
+    return pa.struct(_fields(column, types))

@@ -1,0 +1,159 @@
+"""Blocks read by Arrow: nothing is left behind, and what does not fit costs its own column a look, no other one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from asyncexport.emulator.data import rows
+from asyncexport.emulator.world import World
+from asyncexport.models import Entity, Filters
+from asyncexport.sansio.spelling import names_in
+from asyncexport.sinks import reading
+from asyncexport.sinks.reading import Reader
+from asyncexport.sinks.schema import model_schema, schema_of
+from tests.sinks.tabular import in_columns
+from tests.sinks.test_tables import ODD, lines, tables_of
+
+_WORLD = World.generate(seed=5, accounts=1, profiles=3, rows=2_000)
+
+
+def read(reader: Reader, entity: Entity, text: bytes) -> list[dict[str, Any]] | None:
+    """Return rows as the reader has them, None where it is not certain."""
+    columns = reader.read(text, text.count(b"\n"))
+    return None if columns is None else pa.Table.from_arrays(columns, schema=model_schema(entity)).to_pylist()
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_what_the_emulator_sends_is_read_at_once(entity: Entity) -> None:
+    """Usual rows take the fast way, numbers as text included; only what has no column is looked at."""
+    found = [row for each in _WORLD.profiles.values() for row in rows(each, entity, Filters().of(entity), _WORLD.seed)]
+    text, reader = b"".join(row + b"\n" for row in found), Reader(entity)
+
+    assert read(reader, entity, text) == in_columns(found, entity)
+    assert not reader._odd
+    assert tables_of(entity).of(text, len(found)).schema.equals(schema_of(entity), check_metadata=True)
+
+
+def test_a_misfit_makes_its_column_odd_and_no_other() -> None:
+    """The column is fitted row by row from then on, in its place NULL, beside it what fits."""
+    reader, good = Reader(Entity.CAMPAIGNS), {"campaignId": "1", "name": "a", "startDate": "2026-01-01"}
+    text = lines([good, {**good, "name": {"new": 1}}, {**good, "startDate": "soon"}])
+    for _ in range(2):
+        found = read(reader, Entity.CAMPAIGNS, text)
+        assert found is not None
+        assert [(row["name"], row["extra"]) for row in found] == [
+            ("a", None),
+            (None, '{"name":{"new":1}}'),
+            ("a", '{"startDate":"soon"}'),
+        ]
+        assert repr(reader) == "<Reader of 17 columns, odd ['name', 'startDate'], unknown []>"
+
+
+def test_a_new_field_is_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All names are read when the count does not come out even; then the block is read with them."""
+    asked: list[bytes] = []
+
+    def counted(text: bytes) -> set[str]:
+        asked.append(text)
+        return names_in(text)
+
+    monkeypatch.setattr(reading, "names_in", counted)
+    reader = Reader(Entity.AD_GROUPS)
+    text = lines([{"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}}, {"bid": {"defaultBid": 2}}])
+    for _ in range(2):
+        found = read(reader, Entity.AD_GROUPS, text)
+        assert found is not None
+        assert [row["bid"]["defaultBid"] for row in found] == [1.5, 2.0]
+        assert [json.loads(row["extra"] or "{}") for row in found] == [
+            {"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}},
+            {},
+        ]
+    assert len(asked) == 2  # for the name that is new, and to see that what is still missing stands in a column
+    assert (reader._odd, reader._unknown) == ({"bid"}, {"fresh"})
+
+
+def test_fields_without_a_column_have_one_order() -> None:
+    """What a row's extra column says does not hang on which rows came before it in its block."""
+    row, other = {"zebra": 1, "apple": 2}, {"apple": 3}
+    for found in ([row, other], [other, row]):
+        extras = [each["extra"] for each in read(Reader(Entity.CAMPAIGNS), Entity.CAMPAIGNS, lines(found)) or []]
+        assert sorted(extras) == ['{"apple":2,"zebra":1}', '{"apple":3}']
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"name": None, "tags": [{"key": "a", "value": "b"}]},
+        {"tags": [{"key": None}]},
+        {"budgetCaps": {"budgetValue": None}, "name": None},
+        {"budgetCaps": {"fresh": None}},
+        {"fresh": None},
+        {"amount": None, "name": None},
+        {'na"me': None},
+        {"tags": None, "fresh": {"name": None}},
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " :  ")])
+def test_fields_that_are_null(row: dict[str, Any], separators: tuple[str, str]) -> None:
+    """Of a column they are like none; one that has no column, at any depth, is kept."""
+    text = lines([row, {}], separators)
+    found = read(Reader(Entity.CAMPAIGNS), Entity.CAMPAIGNS, text)
+    assert found is None or found == in_columns(text.splitlines(), Entity.CAMPAIGNS)
+
+
+def test_usual_nulls_are_read_at_once() -> None:
+    """An export that spells out what is not there is no slow one."""
+    reader, text = Reader(Entity.CAMPAIGNS), lines([{"name": None, "endDate": None}, {"tags": []}, {"endDate": None}])
+    assert read(reader, Entity.CAMPAIGNS, text) == in_columns(text.splitlines(), Entity.CAMPAIGNS)
+    assert (reader._odd, reader._unknown) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    ("entity", "path"),
+    [
+        (Entity.CAMPAIGNS, "startDate"),
+        (Entity.CAMPAIGNS, "creationDateTime"),
+        (Entity.CAMPAIGNS, "budgetCaps.budgetValue.monetaryBudget.amount"),
+        (Entity.TARGETS, "targetId"),
+        (Entity.TARGETS, "negative"),
+        (Entity.TARGETS, "targetDetails.lookback"),
+        (Entity.TARGETS, "deliveryReasons"),
+    ],
+)
+def test_every_odd_value_in_every_kind_of_column(entity: Entity, path: str) -> None:
+    """Both ways take the same for a date, a moment, a number, a text, a truth, a whole number and a list."""
+    for value in ODD:
+        for name in reversed(path.split(".")):
+            value = {name: value}  # noqa: PLW2901 - wrapped step by step
+        text = lines([value])
+        found = read(Reader(entity), entity, text)
+        assert found is None or found == in_columns(text.splitlines(), entity), value
+
+
+def test_a_block_in_which_every_column_is_odd() -> None:
+    """Nothing is left for Arrow to read; the rows are there all the same."""
+    names = model_schema(Entity.CAMPAIGNS).names[:-1]
+    text = lines([dict.fromkeys(names, True), {}])
+    reader = Reader(Entity.CAMPAIGNS)
+    for _ in range(2):
+        assert read(reader, Entity.CAMPAIGNS, text) == in_columns(text.splitlines(), Entity.CAMPAIGNS)
+    assert reader._odd == set(names)
+
+
+def test_lines_that_are_no_rows_for_arrow() -> None:
+    """Blanks between tokens are none of its business; where it counts other rows than the batch it is not believed."""
+    reader = Reader(Entity.CAMPAIGNS)
+    blank = reader.read(b'{"name":"a"} \n{"name":\r"b"}\n', 2)
+    assert blank is not None
+    assert blank[model_schema(Entity.CAMPAIGNS).names.index("name")].to_pylist() == ["a", "b"]
+    assert reader.read(b"{} {}\n", 1) is None
+
+
+def test_a_number_that_no_double_can_hold() -> None:
+    """It costs its own place, and is kept as it was spelt."""
+    text = b'{"budgetCaps":{"budgetType":"a","budgetValue":{"monetaryBudget":{"amount":1e400}}}}\n'
+    assert read(Reader(Entity.CAMPAIGNS), Entity.CAMPAIGNS, text) == in_columns([text[:-1]], Entity.CAMPAIGNS)
