@@ -2,8 +2,9 @@
 
 The API has half a dozen error shapes, some documented and some only observed: ``{"message"}``, ``{"code",
 "details"}``, ``{"Message"}``, OAuth's ``{"error", "error_description"}``, arrays of these, S3's XML, and HTML from the
-edge. One tolerant reader finds a code and a text in all of them and falls back to the beginning of the body. What the
-status means is decided in one table-like function, :func:`failure`; nothing here depends on who asked.
+edge. One tolerant reader finds a code and a text in all of them, of a page its title, and falls back to the body's
+beginning. What the status means is decided in one table-like function, :func:`failure`; nothing here depends on who
+asked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Any
 
 import orjson
@@ -35,6 +37,9 @@ _CODES = ("code", "errorCode", "error_code", "error", "Code", "__type")
 _TEXTS = ("details", "detail", "message", "Message", "error_description", "error_message")
 _XML_CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
 _XML_TEXT = re.compile(r"<Message>([^<]{1,1000})</Message>")
+_HTML = re.compile(r"(?:<!--.{0,1000}?-->|\s)*<(?:!doctype\s+html|html|head|title)\b", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<(title|h1)\b[^>]{0,200}>\s*([^<]{1,200}?)\s*</\1", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]{0,1000}>")
 _ABOUT_PROFILE = re.compile(r"\b(?:scope|advertiser|profile|vendor|entity)", re.IGNORECASE)
 _EXPIRED = re.compile(r"older than 24 hours|exports? is expired|snapshot is expired", re.IGNORECASE)
 _WRONG_ROUTE = "Invalid key=value pair"
@@ -59,6 +64,9 @@ def complaint(body: bytes) -> Complaint:
     code, message = _XML_CODE.search(text), _XML_TEXT.search(text)
     if code or message:
         return Complaint(_clean(code[1] if code else ""), _clean(message[1] if message else ""))
+    if _HTML.match(text):
+        title = _TITLE.search(text)
+        return Complaint("", _clean(f"a web page, {_words(title[2] if title else text)!r}"))
     return Complaint("", _clean(text))
 
 
@@ -149,6 +157,11 @@ def _first(document: dict[str, Any], names: tuple[str, ...]) -> str:
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
     return ""
+
+
+def _words(html: str) -> str:
+    """Return what stands outside of tags, in one line."""
+    return " ".join(unescape(_TAG.sub(" ", html)).split())
 
 
 def _clean(text: str) -> str:

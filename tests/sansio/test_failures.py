@@ -45,7 +45,12 @@ SHAPES = [
     (b"<Error><Code>SlowDown</Code><Message>Please reduce</Message></Error>", "SlowDown", "Please reduce"),
     (b"<Error><Code>SlowDown</Code></Error>", "SlowDown", ""),
     (b"<Error><Message>only text</Message></Error>", "", "only text"),
-    (b"<html>bad gateway</html>", "", "<html>bad gateway</html>"),
+    (b"<html>bad\n<b>gateway</b></html>", "", "a web page, 'bad gateway'"),
+    (
+        b"\n<!-- edge --><!DOCTYPE html>\n<html><head><title>\n503 Service &amp; more\n</title></head>...</html>",
+        "",
+        "a web page, '503 Service & more'",
+    ),
     (b"", "", ""),
     (b"  \xff\xfe  ", "", "\ufffd\ufffd"),
 ]
