@@ -11,7 +11,8 @@ Source: the common models of the Amazon Ads documentation (campaign, ad group, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -180,3 +181,25 @@ PROVENANCE: Final[Fields] = {
 
 EXTRA: Final = "extra"
 """The column, after those of the model, that holds what fits none of them: a JSON object, or NULL."""
+
+_VARIED: Final = frozenset({"name", "value", "keyword", "nativeLanguageKeyword", "headline", "landingPageUrl", "asin"})
+_IDENTITY: Final = re.compile(r"[a-z]Id$")
+
+
+def words_of(entity: Entity) -> list[tuple[str, ...]]:
+    """Return the paths of the columns, lists' elements included, that hold one of a few words in most rows.
+
+    They are those that say where a row is from, and the texts that are neither ids nor chosen by people.
+    """
+    return [*((name,) for name in PROVENANCE), *_words(MODELS[entity], ())]
+
+
+def _words(column: Column, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(column, Many):
+        yield from _words(column.of, (*path, "list", "element"))
+    elif isinstance(column, Mapping):
+        for name, each in column.items():
+            if name not in _VARIED and not _IDENTITY.search(name):
+                yield from _words(each, (*path, name))
+    elif column is Scalar.TEXT:
+        yield path

@@ -8,43 +8,40 @@ That is because a key ends with a quote that a colon follows, and outside of tex
 quote has a backslash before it. But so has the quote behind a key that ends with a backslash: where there are two
 before a quote all are counted. A text that begins with a colon is counted once too much.
 
-Plan: bytes are compared by Arrow, many at a time and without the interpreter's lock; nulls, which are seldom asked for,
-are searched.
+Plan: Arrow compares two bytes at once with a pair, at every even place and then at every odd one, many at a time and
+without the interpreter's lock: twice as fast as searching. Backslashes are rare, and the text is split there. Nulls,
+which are seldom asked for, are searched.
 
-Worst case: some 2 ms for each MB.
+Worst case: 1.5 ms for each MB, and 10 ms if every character is spelt with a backslash.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from typing import Any, Final, TypeAlias
+from itertools import pairwise
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asyncexport.sansio.spelling import Spelt
 
-Marks: TypeAlias = Any
-"""A ``pyarrow.BooleanArray``: for each byte of a text whether it is one of that kind."""
-
+_END: Final = b'":'
 _NULL: Final = b'":null'
 _BLANKS: Final = b" \t\r"
 
 
 def keys(text: bytes) -> int:
     """Return the number of fields, those that are null included."""
-    codes = _codes(text)
-    colons = _marks(codes, ":")
-    if any(_before(_marks(codes, blank), colons).true_count for blank in _blanks_in(text)):
-        codes = _codes(text.translate(None, _BLANKS))
-        colons = _marks(codes, ":")
-    ends = _before(_marks(codes, '"'), colons)
+    if any(_pairs(text, blank + b":") for blank in _blanks_in(text)):
+        text = text.translate(None, _BLANKS)
+    found = _pairs(text, _END)
     if b"\\" not in text:
-        return int(ends.true_count)
-    escapes = _marks(codes, "\\")
-    escaped = _before(escapes, ends)
-    is_certain = not _before(escapes, escaped).true_count
-    return int(ends.true_count - (escaped.true_count if is_certain else 0))
+        return found
+    parts = list(pairwise(text.split(b"\\")))
+    escaped = [before for before, after in parts if after.startswith(_END)]
+    return found if b"" in escaped else found - len(escaped)
 
 
 def nulls(text: bytes) -> int:
@@ -79,21 +76,18 @@ def nulls_inside(column: Spelt) -> Counter[bytes]:
     return null_names(b"".join(filter(None, column)))
 
 
-def _codes(text: bytes) -> Any:  # noqa: ANN401 - a pyarrow.UInt8Array
-    return pa.Array.from_buffers(pa.uint8(), len(text), [None, pa.py_buffer(text)])
+def _pairs(text: bytes, pair: bytes) -> int:
+    """Return how often two bytes stand side by side."""
+    buffer, wanted, found = pa.py_buffer(text), pa.scalar(int.from_bytes(pair, sys.byteorder), pa.uint16()), 0
+    for start in (0, 1):
+        size = max(len(text) - start, 0) // 2
+        pairs = pa.Array.from_buffers(pa.uint16(), size, [None, buffer.slice(min(start, len(text)), 2 * size)])
+        found += pc.equal(pairs, wanted).true_count
+    return found
 
 
-def _marks(codes: Any, character: str) -> Marks:  # noqa: ANN401 - a pyarrow.UInt8Array
-    return pc.equal(codes, pa.scalar(ord(character), pa.uint8()))
-
-
-def _before(marks: Marks, others: Marks) -> Marks:
-    """Return those marks that one of the others follows."""
-    return pc.and_(marks.slice(0, max(len(others) - 1, 0)), others.slice(min(1, len(others))))
-
-
-def _blanks_in(text: bytes) -> str:
-    return "".join(blank for blank in _BLANKS.decode() if blank.encode() in text)
+def _blanks_in(text: bytes) -> list[bytes]:
+    return [blank for blank in (b" ", b"\t", b"\r") if blank in text]
 
 
 def _closed_up(text: bytes) -> bytes:

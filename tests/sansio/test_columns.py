@@ -9,7 +9,7 @@ import pytest
 from asyncexport.emulator.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
-from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, Column, Fields, Many, Scalar
+from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, Column, Fields, Many, Scalar, words_of
 from asyncexport.sansio.fitting import fit_row
 
 WORLD = World.generate(seed=3, accounts=1, profiles=2, rows=600)
@@ -48,3 +48,12 @@ def test_ids_are_text() -> None:
     found = {path: column for model in MODELS.values() for path, column in leaves(model)}
     assert {column for path, column in found.items() if path.endswith("Id")} == {Scalar.TEXT}
     assert ".creative.cards[].product.productId" in found
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_columns_of_few_words(entity: Entity) -> None:
+    """Where a row is from and enumerations, wherever they stand; neither ids nor names, numbers or times."""
+    found = [".".join(path) for path in words_of(entity)]
+    assert found[:7] == list(PROVENANCE)
+    assert {"adProduct", "state", "deliveryReasons.list.element"} <= set(found)
+    assert not any(path.endswith(("Id", "Time", "ame", "bid", "amount")) for path in found[7:] if "brandN" not in path)

@@ -17,6 +17,7 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
+from asyncexport.sansio.columns import words_of
 from asyncexport.sinks import JsonLines, Parquet, blocks, parquet
 from asyncexport.sinks.codecs import Compression
 from asyncexport.sinks.schema import schema_of
@@ -78,6 +79,15 @@ async def test_compressions(compression: Compression, word: str, tmp_path: Path)
     receipt = await store(Parquet(tmp_path, compression=compression))
     assert pq.ParquetFile(receipt.location).metadata.row_group(0).column(7).compression == word
     assert Path(receipt.location).name == "part-0.parquet"
+
+
+async def test_columns_of_few_words_have_a_dictionary(tmp_path: Path) -> None:
+    """And no other one, at any depth."""
+    receipt = await store(Parquet(tmp_path), order_of(Entity.CAMPAIGNS), batches_of(lines_of(Entity.CAMPAIGNS)))
+    group = pq.ParquetFile(receipt.location).metadata.row_group(0)
+    columns = [group.column(at) for at in range(group.num_columns)]
+    with_one = {column.path_in_schema for column in columns if "RLE_DICTIONARY" in column.encodings}
+    assert with_one == {".".join(path) for path in words_of(Entity.CAMPAIGNS)}
 
 
 async def test_another_format_takes_the_place_of_the_first(tmp_path: Path) -> None:
