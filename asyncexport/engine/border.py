@@ -103,8 +103,15 @@ class _GuardedWriter:
         self._watchdog = watchdog
 
     async def write(self, batch: Batch) -> None:
-        with _border(self._sink), self._watchdog.calling("take the rows"):
-            await self._writer.write(batch)
+        try:
+            await self._watchdog.doing("take the rows", self._handed_on(batch))
+        except AsyncexportError:
+            raise
+        except Exception as error:
+            raise _ours(self._sink, error) from error
+
+    async def _handed_on(self, batch: Batch) -> None:
+        await self._writer.write(batch)  # which may be any awaitable
 
     def seal(self, evidence: Evidence) -> None:
         with _border(self._sink):
@@ -125,7 +132,11 @@ def _border(sink: Sink, passing: BaseException | None = None) -> Iterator[None]:
     except Exception as error:
         if error is passing:
             raise
-        if (scarcity := no_descriptor(error, type(sink).__name__)) is not None:
-            raise scarcity from error
-        said = printable(scrub(str(error), EXCERPT))
-        raise SinkError(f"{type(sink).__name__} raised {type(error).__name__}: {said}") from error
+        raise _ours(sink, error) from error
+
+
+def _ours(sink: Sink, error: Exception) -> AsyncexportError:
+    if (scarcity := no_descriptor(error, type(sink).__name__)) is not None:
+        return scarcity
+    said = printable(scrub(str(error), EXCERPT))
+    return SinkError(f"{type(sink).__name__} raised {type(error).__name__}: {said}")

@@ -9,8 +9,9 @@ behind, and the caller goes on with a :class:`SinkError` or with its own cancell
 
 Plan. All calls of one transaction are made by the same task, since a sink may hold timeouts and task groups open
 between them. A guard sleeps on the clock only once a call has suspended, and ends when it wakes without one: work whose
-sink never waits costs one task and no sleeper. Only the guard and the caller cancel the work's task, so whose
-cancellation arrives is always known, and one that nobody asked for is the sink's own fault.
+sink never waits costs one task and no sleeper. What is called for every batch, :meth:`Watchdog.doing`, begins unwatched
+and is watched from where it first waits: most sinks never do. Only the guard and the caller cancel the work's task, so
+whose cancellation arrives is always known, and one that nobody asked for is the sink's own fault.
 
 Worst case: a call ends ``seconds`` + :data:`GRACE_SECONDS` after it began, plus ten seconds if the caller is cancelled
 while the guard sleeps. What is abandoned is still there: a commit may come about late, for the next run to find, and
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -110,6 +111,19 @@ class Watchdog:
             raise SinkError(self._late(call))
         raise SinkError(f"{self._name} cancelled itself when it was to {doing}")
 
+    async def doing(self, what: str, call: Coroutine[Any, Any, T]) -> T:
+        """Return what a call inside the work returns, watched as by :meth:`calling` if it waits at all."""
+        try:
+            waits_for = call.send(None)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        except asyncio.CancelledError:
+            with self.calling(what):
+                raise
+        with self.calling(what):
+            return await _Begun(call, waits_for)
+
     async def _until(self, over: asyncio.Future[None]) -> None:
         try:
             await asyncio.shield(over)
@@ -172,3 +186,24 @@ class Watchdog:
 
     def __repr__(self) -> str:
         return f"<Watchdog {self._name} {self._call.doing if self._call else 'idle'}>"
+
+
+class _Begun(Generator[Any, Any, T]):
+    """Awaits the rest of a coroutine, which has begun and waits for something."""
+
+    def __init__(self, call: Coroutine[Any, Any, T], waits_for: object) -> None:
+        self._call = call
+        self._waits_for: object = waits_for
+        self._is_passed_on = False
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self
+
+    def send(self, value: object) -> Any:  # noqa: ANN401  whatever the event loop's futures hand through
+        if self._is_passed_on:
+            return self._call.send(value)
+        self._is_passed_on = True
+        return self._waits_for
+
+    def throw(self, *error: Any) -> Any:  # noqa: ANN401
+        return self._call.throw(*error)

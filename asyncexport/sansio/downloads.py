@@ -14,7 +14,6 @@ of this API observed about expired URLs (400 ExpiredToken is the usual answer, 4
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Mapping
 
 from asyncexport.errors import (
@@ -33,6 +32,7 @@ from asyncexport.errors import (
 )
 from asyncexport.ports import Response
 from asyncexport.sansio.failures import complaint, retry_after
+from asyncexport.sansio.inflating import FASTEST
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _UNSATISFIED = re.compile(r"bytes \*/(\d{1,18})")
@@ -90,7 +90,7 @@ class Piecewise:
         if self._ends_at is not None and end > self._ends_at:
             raise TrailingGarbage("the download is longer than its Content-Length", offset=self._ends_at)
         self.offset = end
-        self._crc = zlib.crc32(chunk, self._crc)
+        self._crc = FASTEST.crc32(chunk, self._crc)
         return chunk
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Piecewise:
     def _skip(self, chunk: bytes) -> bytes:
         known, new = chunk[: self._to_skip], chunk[self._to_skip :]
         self._to_skip -= len(known)
-        self._skipped_crc = zlib.crc32(known, self._skipped_crc)
+        self._skipped_crc = FASTEST.crc32(known, self._skipped_crc)
         if self._to_skip == 0 and self._skipped_crc != self._crc:
             raise ObjectChanged("the beginning of the object is not what came in before")
         return new

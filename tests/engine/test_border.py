@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,26 @@ class Swallowing(Faulty):
         """Begin."""
         with suppress(Exception):
             yield _FaultyWriter(self, order)
+
+
+async def test_a_write_may_be_anything_that_can_be_awaited() -> None:
+    """Not only a coroutine; what it comes to is the sink's own affair either way."""
+
+    class Writer(_FaultyWriter):
+        write: Any
+
+        def __init__(self, sink: Faulty, order: TransferOrder) -> None:
+            super().__init__(sink, order)
+            self.write = lambda batch: asyncio.ensure_future(_FaultyWriter.write(self, batch))
+
+    class Lending(Faulty):
+        @asynccontextmanager
+        async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+            yield Writer(self, order)
+
+    assert (await use(Lending("nowhere", ValueError()))).export_id == "export-1"
+    with pytest.raises(SinkError, match="Lending raised ValueError"):
+        await use(Lending("write", ValueError()))
 
 
 async def test_a_sink_cannot_swallow_what_passes_through_its_block() -> None:
