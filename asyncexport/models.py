@@ -279,14 +279,15 @@ class Receipt:
         """Return the receipt of a job whose parts these are, part 0 first: their totals.
 
         ``export_id`` and ``location`` are part 0's, ``generated_at`` is the oldest; ``sha256`` is that of the parts'
-        own, each in hex with a line feed after it, so that it tells whether any of them has changed.
+        own, each in hex with a line feed after it, so that it tells whether any of them has changed, and empty if they
+        have none.
         """
         digests = "".join(f"{part.sha256}\n" for part in parts)
         return cls(
             export_id=parts[0].export_id,
             rows=sum(part.rows for part in parts),
             bytes=sum(part.bytes for part in parts),
-            sha256=hashlib.sha256(digests.encode()).hexdigest(),
+            sha256=hashlib.sha256(digests.encode()).hexdigest() if digests.strip() else "",
             location=parts[0].location,
             source_bytes=sum(part.source_bytes for part in parts),
             integrity=", ".join(sorted({part.integrity for part in parts})),

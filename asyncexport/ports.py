@@ -141,6 +141,18 @@ class Travels(Protocol):
 
 
 @runtime_checkable
+class WantsRows(Protocol):
+    """A sink that says whether it asks every batch for its rows (:meth:`Batch.rows`) and seldom for its text.
+
+    For a sink that ``wants_rows`` they are built as the export is decoded; building them of text later takes nearly
+    twice as long. Its batches have text all the same, which is then what costs more.
+    """
+
+    @property
+    def wants_rows(self) -> bool: ...
+
+
+@runtime_checkable
 class KeepsManifests(Protocol):
     """A sink that also keeps a record of whole runs."""
 

@@ -18,7 +18,7 @@ from asyncexport.batch import Batch
 from asyncexport.engine.watchdog import Watchdog
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
-from asyncexport.ports import Clock, KeepsManifests, KeepsParts, Listener, Sink, SinkWriter
+from asyncexport.ports import Clock, KeepsManifests, KeepsParts, Listener, Sink, SinkWriter, WantsRows
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 from asyncexport.sansio.scarcity import no_descriptor
 
@@ -36,6 +36,12 @@ class GuardedSink:
         self._sink = sink
         self._new_watchdog = partial(Watchdog, type(sink).__name__, clock=clock, seconds=seconds, listener=listener)
         self._watchdog = self._new_watchdog()
+
+    @property
+    def wants_rows(self) -> bool:
+        """Whether the sink asks batches for their rows, not for their text."""
+        with _border(self._sink):
+            return isinstance(self._sink, WantsRows) and bool(self._sink.wants_rows)
 
     async def watched(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do work that opens the sink; a call that does not come back ends it as a :class:`SinkError`."""

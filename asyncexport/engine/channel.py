@@ -21,9 +21,13 @@ from asyncexport.ports import SinkWriter
 
 
 class Channel:
-    """A :class:`asyncexport.ports.Sink` for one job, which puts its batches into ``send``."""
+    """A :class:`asyncexport.ports.Sink` for one job, which puts its batches into ``send``.
 
-    def __init__(self, send: MemoryObjectSendStream[Batch]) -> None:
+    ``wants_rows``: :class:`asyncexport.ports.WantsRows`; the text of such batches is neither counted nor hashed.
+    """
+
+    def __init__(self, send: MemoryObjectSendStream[Batch], *, wants_rows: bool = False) -> None:
+        self.wants_rows = wants_rows
         self._send = send
         self._handed_out: Counter[int] = Counter()
 
@@ -60,8 +64,9 @@ class _ChannelWriter:
         await self._send.send(batch)
         self._channel.handed_out(self._order.part, batch.count)
         self._rows += batch.count
-        self._bytes += len(batch.text)
-        self._hash.update(batch.text)
+        if not self._channel.wants_rows:
+            self._bytes += len(batch.text)
+            self._hash.update(batch.text)
 
     def seal(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -72,7 +77,7 @@ class _ChannelWriter:
             export_id=self._order.export_id,
             rows=self._rows,
             bytes=self._bytes,
-            sha256=self._hash.hexdigest(),
+            sha256="" if self._channel.wants_rows else self._hash.hexdigest(),
             location="",
             source_bytes=self._evidence.source_bytes,
             integrity=self._evidence.integrity,

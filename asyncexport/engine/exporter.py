@@ -196,17 +196,19 @@ class Exporter:
 
         return Supervised(work, buffer=math.inf)
 
-    def batches(self, job: Job) -> Batches:
+    def batches(self, job: Job, *, text: bool = False) -> Batches:
         """Stream one export and store nothing.
 
         ``async with exporter.batches(job) as batches: async for batch in batches``. The caller's pace is the download's
-        pace. The rows are proven whole only when the loop ends without an error; whatever is wrong is raised in it:
-        :class:`NotStarted` for what a drain leaves out.
+        pace. Every batch has rows and text; it is decoded to rows, and to text with ``text``, for who is going to ask
+        for that. The rows are proven whole only when the loop ends without an error; whatever is wrong is raised in
+        it: :class:`NotStarted` for what a drain leaves out.
         """
 
         async def work(send: MemoryObjectSendStream[Batch]) -> None:
             outcomes: list[Outcome] = []
-            run = self._new_run([job], Channel(send), self._guard(math.inf), NoJournal(), again=True)
+            channel = Channel(send, wants_rows=not text)
+            run = self._new_run([job], channel, self._guard(math.inf), NoJournal(), again=True)
             await self._supervised(run, outcomes.append)
             if not outcomes:
                 raise NotStarted(f"{job}: the exporter was drained before all of it had been asked for")

@@ -91,7 +91,7 @@ class Transfer:
             await self._clock.sleep(self._delay)
 
     async def _pass(self, state: Piecewise) -> Receipt:
-        decoder = Decoder()
+        decoder = Decoder(objects=self._sink.wants_rows)
         async with self._sink.open(self._order) as writer:
             async with aclosing(self._pieces(state)) as pieces:
                 async for piece in pieces:

@@ -24,7 +24,7 @@ from types import TracebackType
 from asyncexport.batch import Batch
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
-from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter, Travels
+from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter, Travels, WantsRows
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 from asyncexport.sinks.tree import Tree
 
@@ -50,6 +50,11 @@ class Tee:
     def travels(self) -> bool:
         """Whether transfers may run in worker processes: where they may for every sink."""
         return all(isinstance(sink, Travels) and sink.travels for sink in self.sinks)
+
+    @property
+    def wants_rows(self) -> bool:
+        """Whether rows are built at once: where every sink asks for them and none for their text."""
+        return all(isinstance(sink, WantsRows) and sink.wants_rows for sink in self.sinks)
 
     @asynccontextmanager
     async def open(self, order: TransferOrder) -> AsyncIterator[TeeWriter]:

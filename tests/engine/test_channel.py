@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 
 import orjson
 import pytest
@@ -16,7 +17,8 @@ from asyncexport.errors import (
     NotStarted,
     SinkError,
 )
-from asyncexport.models import Limits
+from asyncexport.events import JobFinished
+from asyncexport.models import Exported, Limits
 from asyncexport.testing import FakeClock, FakeTransport
 from tests.engine.pulling import exporter, planned
 from tests.engine.support import (
@@ -24,6 +26,7 @@ from tests.engine.support import (
     JOB,
     ROWS,
     URL,
+    Events,
     cut,
     export_response,
     token_response,
@@ -40,6 +43,25 @@ async def test_batches_stream_one_export_and_store_nothing(emulator: EmulatorSer
         async with pulling.batches(jobs[0]) as batches:
             text = b"".join([batch.text async for batch in batches])
     assert text == true_text(emulator, jobs[0])
+
+
+@pytest.mark.parametrize("text", [False, True])
+async def test_batches_are_decoded_to_what_is_asked_for(text: bool) -> None:
+    """And have the other too; who asks for text is told how much there was."""
+    transport, events = scripted(whole()), Events()
+    exporter = Exporter([ACCOUNT], transport=transport, clock=FakeClock(), listener=events)
+    async with exporter, exporter.batches(JOB, text=text) as batches:
+        found = [(batch._built is not None, batch.rows(), batch.text) async for batch in batches]
+    lines = b"".join(orjson.dumps(row) + b"\n" for row in ROWS)
+    assert any(built for built, _, _ in found) is not text
+    assert [row for _, rows, _ in found for row in rows] == ROWS
+    assert b"".join(spelt for _, _, spelt in found) == lines
+    [finished] = events.of("job.finished")
+    assert isinstance(finished, JobFinished)
+    assert isinstance(finished.outcome, Exported)
+    receipt = finished.outcome.receipt
+    digest = hashlib.sha256(lines).hexdigest()
+    assert (receipt.rows, receipt.bytes, receipt.sha256) == (50, *((len(lines), digest) if text else (0, "")))
 
 
 @pytest.mark.emulator(weather="poll: fail-SOMETHING_NEW")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import gzip
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from asyncexport.batch import Batch
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.transfer import Transfer
 from asyncexport.engine.turns import Turns
@@ -34,7 +35,7 @@ from asyncexport.errors import (
     UrlRefused,
 )
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
-from asyncexport.ports import Sink
+from asyncexport.ports import Sink, SinkWriter
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.decode import Decoder
 from asyncexport.testing import FakeClock, FakeDownload, FakeTransport, Opening
@@ -42,6 +43,28 @@ from tests.engine.support import ETAG, FILE, HEAD, ROWS, URL, Events, Shelf, cut
 
 LOST = ConnectionLost("gone")
 HALF = len(FILE) // 2
+
+
+class Rows(Shelf):
+    """A shelf that notes for each batch whether it came as objects."""
+
+    def __init__(self, **wish: object) -> None:
+        super().__init__()
+        vars(self).update(wish)
+        self.built: list[bool] = []
+
+    @asynccontextmanager
+    async def open(self, order: TransferOrder) -> AsyncIterator[SinkWriter]:
+        """Begin."""
+        async with super().open(order) as writer:
+            write = writer.write
+
+            async def noted(batch: Batch) -> None:
+                self.built.append(batch._built is not None)
+                await write(batch)
+
+            writer.write = noted  # type: ignore[method-assign]
+            yield writer
 
 
 class Bench:
@@ -445,3 +468,24 @@ async def test_a_sink_that_raises_ends_the_transfer_as_a_sink_error_with_its_cau
     with pytest.raises(SinkError, match=r"Broken raised ZeroDivisionError: no room for export-1") as caught:
         await Bench(whole()).run(Broken())  # type: ignore[arg-type]
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(("wish", "built"), [({}, False), ({"wants_rows": False}, False), ({"wants_rows": True}, True)])
+async def test_a_sink_that_wants_rows_gets_them_built(wish: dict[str, object], built: bool) -> None:
+    """All but the first and the last; the others get text, whoever says nothing too. Every row is there either way."""
+    bench, sink = Bench(whole()), Rows(**wish)
+    await bench.run(sink)
+    assert sink.rows == ROWS
+    assert any(sink.built) is built
+
+
+async def test_a_sink_that_cannot_say_what_it_wants_fails_its_export() -> None:
+    """As by any other fault of its own."""
+
+    class Undecided(Shelf):
+        @property
+        def wants_rows(self) -> bool:
+            raise ZeroDivisionError
+
+    with pytest.raises(SinkError, match="Undecided raised ZeroDivisionError"):
+        await Bench(whole()).run(Undecided())

@@ -11,7 +11,7 @@ from asyncexport.batch import Batch
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Exported, Failed, Receipt, TransferOrder
-from asyncexport.ports import Travels
+from asyncexport.ports import Travels, WantsRows
 from asyncexport.sinks import Callback, Null
 from tests.engine.pulling import exporter, planned, pulled
 from tests.sinks.support import BATCHES, TEXT, order, part_of, store
@@ -48,6 +48,16 @@ async def test_every_batch_is_handed_on_with_its_order() -> None:
     plain = await store(Null(), part_of(1))
     assert (receipt.rows, receipt.bytes, receipt.sha256) == (plain.rows, len(TEXT), plain.sha256)
     assert receipt.location == "callback:campaigns/night/123/part-1"
+
+
+async def test_who_wants_rows_alone_has_no_digest_of_their_text() -> None:
+    """Making the text, only to hash it, would take as long as the rows."""
+    taking = Taking()
+    sink = Callback(taking.take, wants_rows=True)
+    receipt = await store(sink)
+    assert (receipt.rows, receipt.bytes, receipt.sha256) == (3, 0, "")
+    assert isinstance(sink, WantsRows)
+    assert (sink.wants_rows, Callback(take).wants_rows) == (True, False)
 
 
 async def test_nothing_is_found_again() -> None:

@@ -16,7 +16,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import ConfigError, DiskFull, SinkError, TooManyOpenFiles
 from asyncexport.models import Evidence, Exported, Failed, Receipt, TransferOrder
 from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter
-from asyncexport.sinks import JsonLines, Memory, Null, ObjectStore, Parquet, Tee
+from asyncexport.sinks import Callback, JsonLines, Memory, Null, ObjectStore, Parquet, Tee
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
 from tests.sinks.support import BATCHES, PARTS, TEXT, order, part_of, store, tree
@@ -253,6 +253,17 @@ async def test_there_is_no_receipt_before_every_commit() -> None:
             _ = writer.receipt
         writer.seal(Evidence(1, "gzip"))
     assert writer.receipt.rows == 0
+
+
+def test_rows_are_built_at_once_where_all_its_sinks_want_them(tmp_path: Path) -> None:
+    """One that asks for the text would pay for it otherwise."""
+
+    async def take(*_: object) -> None:
+        raise NotImplementedError
+
+    built, spelt = Callback(take, wants_rows=True), Callback(take)
+    assert [Tee(*sinks).wants_rows for sinks in ([built], [built, Tee(built)], [built, spelt])] == [True, True, False]
+    assert not Tee(JsonLines(tmp_path), built).wants_rows
 
 
 def test_it_travels_where_all_its_sinks_do(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ HANGING = (
     Mutant(
         "a caller of a stream has the time of a sink",
         "engine/exporter.py",
-        "Channel(send), self._guard(math.inf), NoJournal()",
-        "Channel(send), self._guard(self._limits.sink_timeout), NoJournal()",
+        "channel, self._guard(math.inf), NoJournal()",
+        "channel, self._guard(self._limits.sink_timeout), NoJournal()",
         ("tests/engine/test_channel.py",),
     ),
     Mutant(
