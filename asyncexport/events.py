@@ -5,9 +5,11 @@ Each event has a constant ``name`` of the form ``noun.past_participle`` and plai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from asyncexport.accounts import Region
 from asyncexport.models import Discovery, Job, Outcome, Summary
 
 
@@ -34,6 +36,14 @@ class RunStarted:
 
     name: ClassVar[str] = "run.started"
     jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueued:
+    """The job, or the part of one, waits for a slot from now on. Told again if it comes to wait once more."""
+
+    name: ClassVar[str] = "job.queued"
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,21 @@ class TransferRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One call to the API or the token host was answered with an HTTP ``status``, after ``seconds``; 0: it was not.
+
+    ``endpoint`` is ``token``, ``profiles``, the word of an entity for a request, or ``exports`` for a look.
+    """
+
+    name: ClassVar[str] = "call.ended"
+    account: str
+    region: Region
+    endpoint: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallRetried:
     """A call failed in a way that passes; the next try is ``delay`` seconds away. ``profile_id`` may be empty."""
 
@@ -226,6 +251,7 @@ Event: TypeAlias = (
     TokenRefreshed
     | ProfilesDiscovered
     | RunStarted
+    | JobQueued
     | ExportRequested
     | ExportAdopted
     | ExportFinished
@@ -237,6 +263,7 @@ Event: TypeAlias = (
     | TransferProgressed
     | TransferResumed
     | TransferRestarted
+    | CallEnded
     | CallRetried
     | OutageStarted
     | OutageContinued
@@ -246,3 +273,13 @@ Event: TypeAlias = (
     | JobFinished
     | RunFinished
 )
+
+
+def fan_out(*listeners: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return a listener that tells all of ``listeners``, in their order."""
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell

@@ -24,7 +24,8 @@ LARGEST_ANSWER = 1 << 20
 class Request:
     """One small JSON call, complete: nothing is added to it on its way but what HTTP itself demands.
 
-    ``largest`` bounds the answer, in bytes.
+    ``largest`` bounds the answer, in bytes; ``endpoint`` is for those who count calls
+    (:class:`asyncexport.events.CallEnded`).
     """
 
     method: str
@@ -32,6 +33,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     largest: int = field(default=LARGEST_ANSWER, repr=False)
+    endpoint: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

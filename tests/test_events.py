@@ -52,3 +52,17 @@ def test_events_are_equal_by_value() -> None:
 
     assert events.JobFinished(Exported(JOB, receipt)) == events.JobFinished(Exported(JOB, receipt))
     assert [each.name for each in dataclasses.fields(events.TransferResumed)] == ["job", "offset", "reason"]
+
+
+def test_several_listeners() -> None:
+    """Every listener hears every event, in order."""
+    heard: list[tuple[int, events.Event]] = []
+    tell = events.fan_out(lambda event: heard.append((1, event)), lambda event: heard.append((2, event)))
+    tell(events.RunStarted(1))
+    tell(events.OddityNoticed("x"))
+    assert heard == [
+        (1, events.RunStarted(1)),
+        (2, events.RunStarted(1)),
+        (1, events.OddityNoticed("x")),
+        (2, events.OddityNoticed("x")),
+    ]

@@ -21,7 +21,7 @@ FACTS = ("errors", "accounts", "models", "notes", "batch", "events")
 LAYERS = (*FACTS, "ports", "sansio", "adapters", "sinks", "engine", "emulator", "app")
 """From the top: a module imports only from its own layer and from those before it."""
 
-OUTSIDE = {"__init__", "_lazy", "_version", "dlt", "testing", "pytest_plugin"}
+OUTSIDE = {"__init__", "_lazy", "_version", "dlt", "metrics", "otel", "testing", "pytest_plugin"}
 """Modules for users of the package, above which only ``app`` is not to be."""
 
 AIOHTTP_FOR_TYPES = {"engine/exporter.py"}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from asyncexport.adapters.logs import EventLog
 from asyncexport.app.patience import SHORT, Waiting
-from asyncexport.app.pull import MakeExporter, fan_out
+from asyncexport.app.pull import MakeExporter
 from asyncexport.app.settings import Settings
+from asyncexport.events import fan_out
 from asyncexport.models import Discovery
 
 

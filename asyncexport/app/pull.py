@@ -30,7 +30,7 @@ from asyncexport.app.sinking import open_while, sink_of
 from asyncexport.app.standing import collectable
 from asyncexport.engine.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ConfigError, StateError
-from asyncexport.events import Event
+from asyncexport.events import fan_out
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
 from asyncexport.ports import Clock, KeepsManifests, Listener, Sink
 from asyncexport.sansio.planning import plan
@@ -245,13 +245,3 @@ def select(discovery: Discovery, wanted: Sequence[str]) -> Sequence[Profile]:
         if not discovery.refused and all(each.profile_id != profile_id for each in discovery.profiles):
             raise ConfigError(f"--profile {profile_id}: no account manages it; asyncexport profiles lists them all")
     return [each for each in discovery.profiles if each.profile_id in wanted]
-
-
-def fan_out(*listeners: Listener) -> Listener:
-    """Return a listener that tells all of ``listeners``, in their order."""
-
-    def tell(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
-
-    return tell

@@ -11,6 +11,7 @@ from asyncexport.accounts import Account, Secret, SecretSource
 from asyncexport.adapters.host import Host
 from asyncexport.adapters.limiter import ClientLimiter, Limiter
 from asyncexport.adapters.retrying import Retrying
+from asyncexport.adapters.telling import Telling
 from asyncexport.adapters.tokens import TokenSource
 from asyncexport.engine.api import AdsApi
 from asyncexport.engine.export import ExportMaker, Located
@@ -93,10 +94,11 @@ class Desks:
         """Fetch the account's credentials and set its desk up. Raises :class:`ConfigError` if they cannot be had."""
         around = self._around
         grant = await grant_of(account)
+        transport = Telling(around.transport, account, clock=around.clock, listener=around.listener)
         tokens = TokenSource(
             account,
             grant,
-            transport=around.transport,
+            transport=transport,
             clock=around.clock,
             retrying=self._retrying_tokens(account.token_url),
             listener=around.listener,
@@ -105,7 +107,7 @@ class Desks:
         api = AdsApi(
             account,
             tokens,
-            transport=around.transport,
+            transport=transport,
             clock=around.clock,
             retrying=self._retrying_calls(account),
             limiter_of=self._limiter_of(account, grant.client_id),

@@ -33,7 +33,7 @@ from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
 from asyncexport.engine.windows import Ticket, Windows
 from asyncexport.errors import AsyncexportError, DiskFull, ExportExpired, ExportFailed
-from asyncexport.events import ExportOrphaned, JobSplit, RunFinished, RunStarted
+from asyncexport.events import ExportOrphaned, JobQueued, JobSplit, RunFinished, RunStarted
 from asyncexport.models import Exported, Failed, Filters, Job, Outcome, Receipt, SignedUrl, Summary, TransferOrder
 from asyncexport.notes import NOTHING_LEARNED, Committed, Habit, Known, Split
 from asyncexport.ports import Journal, Listener, Runner, Sink
@@ -241,6 +241,8 @@ class Run:
         if pursuit.known is not None and pursuit.known.state == "intended":
             self._score.count_orphan()
             self._listener(ExportOrphaned(pursuit.job))
+
+        self._listener(JobQueued(pursuit.job))
 
         def start(ticket: Ticket[Pursuit]) -> None:
             tasks.start_soon(self._pursue, tasks, ticket)

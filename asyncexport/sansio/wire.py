@@ -79,7 +79,7 @@ def token_request(token_url: str, grant: Grant) -> Request:
         "Accept": "application/json",
         "User-Agent": USER_AGENT,
     }
-    return Request("POST", token_url, headers, urlencode(form).encode("ascii"))
+    return Request("POST", token_url, headers, urlencode(form).encode("ascii"), endpoint="token")
 
 
 def read_token(response: Response, grant: Grant, account: str) -> Token:
@@ -107,7 +107,7 @@ def _taken(document: dict[str, Any], name: str) -> Secret | None:
 def profiles_request(account: Account, client_id: str, access: Secret) -> Request:
     """Ask for every profile of the account's region: up to 5,000 (official), which are more than a MiB."""
     headers = {**_identity(client_id, access), "Accept": "application/json"}
-    return Request("GET", f"{account.api_url}/v2/profiles", headers, largest=_LARGEST_LIST)
+    return Request("GET", f"{account.api_url}/v2/profiles", headers, largest=_LARGEST_LIST, endpoint="profiles")
 
 
 def read_profiles(response: Response, account: Account) -> tuple[Profile, ...]:
@@ -130,15 +130,15 @@ def read_profiles(response: Response, account: Account) -> tuple[Profile, ...]:
 def export_request(account: Account, client_id: str, access: Secret, job: Job) -> Request:
     """Ask for an export: ``POST /campaigns/export`` and its three sisters."""
     body = orjson.dumps(_filter_body(job.filters.of(job.entity)))
-    return Request(
-        "POST", f"{account.api_url}/{job.entity.value}/export", _export_headers(client_id, access, job), body
-    )
+    word = job.entity.value
+    headers = _export_headers(client_id, access, job)
+    return Request("POST", f"{account.api_url}/{word}/export", headers, body, endpoint=word)
 
 
 def status_request(account: Account, client_id: str, access: Secret, job: Job, export_id: str) -> Request:
     """Look at an export; each look that finds it complete mints a fresh URL."""
     url = f"{account.api_url}/exports/{quote(export_id, safe='')}"
-    return Request("GET", url, _export_headers(client_id, access, job))
+    return Request("GET", url, _export_headers(client_id, access, job), endpoint="exports")
 
 
 def read_export(response: Response, what: str) -> Export:

@@ -17,11 +17,11 @@ from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.cores import cores
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.app.manifest import history
-from asyncexport.app.pull import Wish, fan_out, pull, select
+from asyncexport.app.pull import Wish, pull, select
 from asyncexport.app.report import JsonReport, Report, TextReport
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings, harmless_environment
 from asyncexport.errors import AuthError, ConfigError, DiskFull, RequestRejected, ServerError, SinkError
-from asyncexport.events import CallRetried, Event, OddityNoticed, RunStarted
+from asyncexport.events import CallRetried, Event
 from asyncexport.models import Discovery, Entity, Failed, Job, Limits, Outcome, Refused
 from asyncexport.notes import Requested
 from asyncexport.ports import Clock
@@ -339,15 +339,6 @@ def test_an_agency_profile_that_was_named() -> None:
     """Asking for an agency profile by its id is a mistake that is explained."""
     with pytest.raises(ConfigError, match="--profile 9: an agency profile"):
         select(Discovery((), skipped=(profile("9"),)), ("9",))
-
-
-def test_several_listeners() -> None:
-    """Every listener hears every event, in order."""
-    heard: list[tuple[int, Event]] = []
-    tell = fan_out(lambda event: heard.append((1, event)), lambda event: heard.append((2, event)))
-    tell(RunStarted(1))
-    tell(OddityNoticed("x"))
-    assert heard == [(1, RunStarted(1)), (2, RunStarted(1)), (1, OddityNoticed("x")), (2, OddityNoticed("x"))]
 
 
 async def test_an_outcome_that_failed_for_good(tmp_path: Path) -> None:
