@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asyncexport.sinks.memory import Memory, Null
     from asyncexport.sinks.objects import ObjectStore
     from asyncexport.sinks.parquet import Parquet
+    from asyncexport.sinks.postgres import Postgres
     from asyncexport.sinks.tee import Tee
 else:
     __getattr__, __dir__ = lazily(
@@ -27,6 +28,7 @@ else:
             "memory": "Memory Null",
             "objects": "ObjectStore",
             "parquet": "Parquet",
+            "postgres": "Postgres",
             "tee": "Tee",
         },
     )
@@ -39,6 +41,7 @@ __all__ = [
     "Null",
     "ObjectStore",
     "Parquet",
+    "Postgres",
     "Tee",
     "check_label",
 ]

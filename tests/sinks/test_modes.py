@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 
-from asyncexport.batch import Batch
 from asyncexport.errors import SinkRejected
-from asyncexport.models import AD_PRODUCTS, Evidence, Filters, TransferOrder
-from asyncexport.sinks import DuckDB
+from asyncexport.models import Evidence, Filters
 from asyncexport.sinks.duckdb import Mode
+from tests.sinks.nights import DuckDBNights, Nights, PostgresNights
 from tests.sinks.support import PARTS, order, part_of, store
-
-Version = tuple[str | None, str, str, str | None]
-"""Id, name, and of the nights 1 to 9 the first that had it and the first that did not."""
 
 ACTIVE = Filters(states=("ENABLED", "PAUSED"))
 
 
-class Nights:
-    """A file, and snapshots that come in one after the other."""
-
-    def __init__(self, path: Path, mode: Mode = "history") -> None:
-        self.path = path
-        self.sink = DuckDB(path, mode=mode)
-
-    def order(
-        self, number: int, filters: Filters | None = None, profile: str = "1", generated: int | None = None
-    ) -> TransferOrder:
-        """Return the order of one snapshot, ``generated`` in the night of its label or in another."""
-        wanted = order(profile_id=profile, snapshot=f"night-{number}", filters=filters)
-        moment = f"2026-11-0{number if generated is None else generated}T02:00:00Z"
-        return replace(wanted, generated_at=moment, export_id=f"export-{number}")
-
-    async def night(
-        self,
-        number: int,
-        filters: Filters | None = None,
-        profile: str = "1",
-        generated: int | None = None,
-        **names: Any,
-    ) -> None:
-        """Store one snapshot: campaigns by id and name, or by id and fields."""
-        rows = [
-            {"campaignId": key, "adProduct": AD_PRODUCTS[0], "state": "ENABLED"}
-            | ({"name": value} if isinstance(value, str) else value)
-            for key, value in names.items()
-        ]
-        wanted = self.order(number, filters, profile, generated)
-        text = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-        await store(self.sink, wanted, (Batch(text, len(rows)),) if rows else ())
-
-    def versions(self, profile: str = "1") -> list[Version]:
-        """Return every version of every row."""
-        with duckdb.connect(self.path) as connection:
-            return connection.execute(
-                "select campaignId, name, strftime(valid_from, '%-d'), strftime(valid_to, '%-d') "
-                "from snapshots.campaigns where profile_id = ? order by all",
-                [profile],
-            ).fetchall()
-
-    def newest(self) -> list[tuple[str, str]]:
-        """Return what the view shows."""
-        with duckdb.connect(self.path) as connection:
-            return connection.execute("select campaignId, name from campaigns order by all").fetchall()
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def in_mode(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Mode], Nights]:
+    """Return what makes a database of a mode, in each of the two."""
+    if request.param == "duckdb":
+        return lambda mode: DuckDBNights(tmp_path / "ads.duckdb", mode)
+    schema = request.getfixturevalue("schema")
+    return lambda mode: PostgresNights(schema, mode)
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    return Nights(tmp_path / "ads.duckdb")
+def nights(in_mode: Callable[[Mode], Nights]) -> Nights:
+    return in_mode("history")
 
 
 async def test_three_nights(nights: Nights) -> None:
@@ -172,9 +127,9 @@ async def test_a_time_that_is_not_told_or_lies_back(nights: Nights) -> None:
 
 
 @pytest.mark.parametrize("mode", ["latest", "history"])
-async def test_an_older_snapshot_that_comes_later(tmp_path: Path, mode: Mode) -> None:
+async def test_an_older_snapshot_that_comes_later(in_mode: Callable[[Mode], Nights], mode: Mode) -> None:
     """It is refused before anything is transferred, and what stands is left as it is; other profiles do not matter."""
-    nights = Nights(tmp_path / "ads.duckdb", mode)
+    nights = in_mode(mode)
     async with nights.sink:
         await nights.night(3, a="new")
         with pytest.raises(SinkRejected, match="a newer snapshot, 'night-3', stands already"):
@@ -185,9 +140,9 @@ async def test_an_older_snapshot_that_comes_later(tmp_path: Path, mode: Mode) ->
 
 
 @pytest.mark.parametrize("mode", ["latest", "history"])
-async def test_a_newer_snapshot_that_comes_in_between(tmp_path: Path, mode: Mode) -> None:
+async def test_a_newer_snapshot_that_comes_in_between(in_mode: Callable[[Mode], Nights], mode: Mode) -> None:
     """What was opened before it is refused at its commit, and so are parts that waited, each time they are found."""
-    nights = Nights(tmp_path / "ads.duckdb", mode)
+    nights = in_mode(mode)
     async with nights.sink:
         for number in range(len(PARTS)):
             await store(nights.sink, replace(part_of(number), generated_at="2026-11-02T02:00:00Z"))
@@ -202,9 +157,9 @@ async def test_a_newer_snapshot_that_comes_in_between(tmp_path: Path, mode: Mode
     assert nights.newest() == [("a", "new")]
 
 
-async def test_append_files_an_older_snapshot_below(tmp_path: Path) -> None:
+async def test_append_files_an_older_snapshot_below(in_mode: Callable[[Mode], Nights]) -> None:
     """The view goes by when a snapshot was generated; of two from one moment it shows the one committed last."""
-    nights = Nights(tmp_path / "ads.duckdb", "append")
+    nights = in_mode("append")
     async with nights.sink:
         await nights.night(3, a="new")
         await nights.night(2, a="old")

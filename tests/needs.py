@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from functools import cache
 
 import pytest
 
 from tests.reporting import DESELECTED
+from tests.sinks.postgres_server import programs
 
 _NEEDS = {
     "strace": "strace, allowed to trace (apt-get install strace)",
     "mounting": "root, allowed to mount a tmpfs",
+    "postgres": "a PostgreSQL server (apt-get install postgresql)",
 }
 
 
@@ -41,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _missing(item: pytest.Item) -> str:
     """Return what a test needs and this machine has not."""
-    has = {"strace": _can_trace, "mounting": _can_mount}
+    has: dict[str, Callable[[], bool]] = {"strace": _can_trace, "mounting": _can_mount, "postgres": _can_serve}
     return next((need for mark, need in _NEEDS.items() if item.get_closest_marker(mark) and not has[mark]()), "")
 
 
@@ -53,6 +56,10 @@ def _can_trace() -> bool:
 @cache
 def _can_mount() -> bool:
     return _works("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")
+
+
+def _can_serve() -> bool:
+    return programs() is not None
 
 
 def _works(*command: str) -> bool:

@@ -1,0 +1,154 @@
+"""Connections to one PostgreSQL server, shared by everybody in a loop. Needs asyncpg.
+
+Contract: :func:`acquire` gives the loop's :class:`Connections` of a server, to be left once. Each export has one
+connection for itself and gives it back only when nothing of it is left there; whatever fails has its connection cut,
+which undoes its transaction and drops its temporary tables. A server that is not there, that starts or that has no
+connection left is tried again, after each of :data:`DELAYS`.
+
+Plan: connections that are free are kept as long as anybody uses the server, and closed after the last. A session has
+instants in UTC, no limits of time but one for locks (what takes too long is cancelled by whoever waits for it), and
+no just-in-time compilation. It needs to be a session: behind a pool that hands out transactions nothing would work.
+
+Worst case: as many connections as exports are open at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
+
+import asyncpg
+
+from asyncexport.sinks.pg.failures import FAILURES, is_busy, is_passing
+
+T = TypeVar("T")
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+DELAYS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Seconds between attempts to connect."""
+
+_PATIENCE: Final = 30.0
+_SESSION: Final = {
+    "timezone": "UTC",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "120s",
+    "jit": "off",
+    "application_name": "asyncexport",
+}
+_SET_SESSION: Final = "select " + ", ".join(
+    f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items()
+)
+
+_all: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Connections]] = WeakKeyDictionary()
+
+
+class Connections:
+    """The connections of one loop to one server, and how many use them."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._users = 0
+        self._free: list[Connection] = []
+        self.made: set[tuple[str, str]] = set()
+        """The schemas, with their modes, whose tables are known to be there."""
+
+    async def take(self, *, patient: bool = True) -> Connection:
+        """Return a connection for the caller alone. Raises what asyncpg raises.
+
+        Nobody who is not ``patient`` waits for a server that is not there.
+        """
+        while self._free:
+            connection = self._free.pop()
+            if not connection.is_closed():
+                return connection
+        return await self.connect(patient=patient)
+
+    async def connect(self, *, patient: bool = True) -> Connection:
+        """Return a new connection, as :meth:`take` does."""
+        for delay in DELAYS if patient else ():
+            try:
+                return await connected(self._dsn)
+            except FAILURES as error:
+                if not is_busy(error):
+                    raise
+            await asyncio.sleep(delay)
+        return await connected(self._dsn)
+
+    async def tried(self, work: Callable[[Connection], Awaitable[T]], *, patient: bool = True) -> T:
+        """Return what work returns, given a connection, which is then its own; one that fails is cut.
+
+        A connection that is lost, and a transaction that another was in the way of, are tried anew. Raises what
+        asyncpg raises.
+        """
+        for is_last in (False, False, True):
+            connection = await self.take(patient=patient)
+            try:
+                return await work(connection)
+            except BaseException as error:
+                self.cut(connection)
+                if is_last or not is_passing(error):
+                    raise
+        raise AssertionError
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection on which nothing is under way for whoever comes next."""
+        self._free.append(connection)
+
+    @staticmethod
+    def cut(connection: Connection) -> None:
+        """End a connection without a word, whatever it is doing. Never waits, raises nothing."""
+        if not connection.is_closed():
+            connection.terminate()
+
+    async def leave(self) -> None:
+        """Use them no longer; back when the free ones are closed, if nobody else does."""
+        for connection in self._left():
+            try:
+                await connection.close(timeout=_PATIENCE)
+            except FAILURES:
+                self.cut(connection)
+
+    def release(self) -> None:
+        """Use them no longer; never waits."""
+        for connection in self._left():
+            self.cut(connection)
+
+    def joined(self) -> Connections:
+        """Count one user more; for :func:`acquire` alone."""
+        self._users += 1
+        return self
+
+    def _left(self) -> list[Connection]:
+        self._users -= 1
+        if self._users:
+            return []
+        of_loop = _all[asyncio.get_running_loop()]
+        del of_loop[self._dsn]
+        free, self._free = self._free, []
+        return free
+
+    def __repr__(self) -> str:
+        return f"<Connections of {self._users}, {len(self._free)} free>"
+
+
+def acquire(dsn: str) -> Connections:
+    """Return the running loop's connections to a server, to be left once; the first is made when it is needed."""
+    of_loop = _all.setdefault(asyncio.get_running_loop(), {})
+    if dsn not in of_loop:
+        of_loop[dsn] = Connections(dsn)
+    return of_loop[dsn].joined()
+
+
+async def connected(dsn: str) -> Connection:
+    """Return a new connection, of which nobody else knows. Raises what asyncpg raises."""
+    connection = await asyncpg.connect(dsn, timeout=_PATIENCE)
+    try:
+        await connection.execute(_SET_SESSION)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
