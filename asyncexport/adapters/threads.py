@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
+
+from asyncexport.adapters.pump import pumps
 
 T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Return what ``work()`` returns, raise what it raises; if cancelled meanwhile, raise that instead."""
-    return await ended(asyncio.ensure_future(asyncio.to_thread(work)))
+    piece = pumps().put(work)
+    try:
+        await piece.told()
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            while not piece.is_over:
+                with suppress(asyncio.CancelledError):
+                    await piece.told()
+        raise
+    return piece.result()
 
 
 async def ended(running: asyncio.Future[T]) -> T:

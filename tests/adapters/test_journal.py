@@ -23,6 +23,7 @@ from asyncexport.adapters.journal import FILE, KEPT_SECONDS, LabelCount, NoJourn
 from asyncexport.adapters.journal import file as journal_file
 from asyncexport.adapters.journal.noting import Entry
 from asyncexport.adapters.journal.rows import as_text
+from asyncexport.adapters.pump import pumps
 from asyncexport.errors import ConnectionLost, DiskFull, ExportFailed, StateCorrupt, StateError
 from asyncexport.models import Entity, Filters, Job, Profile, Receipt
 from asyncexport.notes import Committed, Dropped, Intended, Known, Note, Requested
@@ -267,6 +268,8 @@ class Exhausted(ThreadPoolExecutor):
 async def test_a_writer_without_a_thread_tells_all_who_wait(tmp_path: Path) -> None:
     """A thread that cannot be started is an error of the note, not a wait without end."""
     async with SqliteJournal(tmp_path) as journal:
+        while pumps().are_running:
+            await asyncio.sleep(0)
         asyncio.get_running_loop().set_default_executor(Exhausted())
         async with asyncio.timeout(30):
             with pytest.raises(StateError, match="can't start new thread"):

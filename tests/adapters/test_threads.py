@@ -8,6 +8,7 @@ import threading
 import anyio
 import pytest
 
+from asyncexport.adapters.pump import Piece
 from asyncexport.adapters.threads import ended, in_thread
 
 
@@ -74,11 +75,11 @@ async def test_a_cancelled_task_waits_for_the_end(times: int) -> None:
 async def test_a_cancelled_scope_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """An anyio scope is obeyed in the same way, and its repeated cancelling does not make the loop spin."""
     work, waits = Work(), []
-    real = asyncio.wait
+    real = Piece.told
 
-    async def counted(tasks: list[asyncio.Future[object]]) -> object:
-        waits.append(tasks)
-        return await real(tasks)
+    async def counted(piece: Piece[object]) -> None:
+        waits.append(piece)
+        await real(piece)
 
     async def cancel() -> None:
         await begun(work)
@@ -87,7 +88,7 @@ async def test_a_cancelled_scope_waits_for_the_end(monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(0)
         work.may_end.set()
 
-    monkeypatch.setattr(asyncio, "wait", counted)
+    monkeypatch.setattr(Piece, "told", counted)
     canceller = asyncio.create_task(cancel())
     with anyio.CancelScope() as scope:
         await in_thread(work)
@@ -95,7 +96,7 @@ async def test_a_cancelled_scope_waits_for_the_end(monkeypatch: pytest.MonkeyPat
     await canceller
     assert scope.cancelled_caught
     assert work.ended
-    assert len(waits) == 1
+    assert len(waits) == 2
 
 
 async def test_cancellation_wins_over_an_error() -> None:
