@@ -53,6 +53,16 @@ class Files(Storage):
         """Open a folder by path; the user's own path may lead over links."""
         return os.open(path, _FOLDER)
 
+    def is_absent(self, path: str) -> bool:
+        """Whether nothing can stand below ``path``, wherever links lead."""
+        try:
+            os.stat(path)  # noqa: PTH116
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
     def open_folder(self, parent: int, name: str) -> int:
         """Open a folder inside a folder, unless it is a link or no folder."""
         return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)

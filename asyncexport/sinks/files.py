@@ -43,13 +43,7 @@ def make_path(files: Files, root: str, parts: tuple[str, ...]) -> int:
     """Open the folder ``root/parts...``, creating what is missing so that it survives a power loss."""
     folder = _make_root(files, root)
     for name in parts:
-        try:
-            if files.make_folder(folder, name):
-                files.sync(folder)
-        except BaseException:
-            files.close(folder)
-            raise
-        folder = _enter(files, folder, name, parts)
+        folder = _enter(files, folder, name, parts, make=True)
     return folder
 
 
@@ -69,9 +63,9 @@ def _make_root(files: Files, path: str) -> int:
     return files.open_root(path)
 
 
-def _enter(files: Files, folder: int, name: str, parts: tuple[str, ...]) -> int:
+def _enter(files: Files, folder: int, name: str, parts: tuple[str, ...], *, make: bool = False) -> int:
     try:
-        return files.open_folder(folder, name)
+        return _made(files, folder, name) if make else files.open_folder(folder, name)
     except OSError as error:
         if error.errno not in _NO_FOLDER:
             raise
@@ -80,6 +74,14 @@ def _enter(files: Files, folder: int, name: str, parts: tuple[str, ...]) -> int:
         ) from None
     finally:
         files.close(folder)
+
+
+def _made(files: Files, parent: int, name: str) -> int:
+    with suppress(FileNotFoundError):
+        return files.open_folder(parent, name)
+    if files.make_folder(parent, name):
+        files.sync(parent)
+    return files.open_folder(parent, name)
 
 
 class NewFile:

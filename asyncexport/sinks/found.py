@@ -18,7 +18,7 @@ from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.disk import Files, is_regular
 from asyncexport.sinks.files import open_path, remove_dead
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
-from asyncexport.sinks.places import Place, record_of
+from asyncexport.sinks.places import Place, joined, record_of
 from asyncexport.sinks.records import Record, read_record
 from asyncexport.sinks.staging import finish
 
@@ -32,6 +32,8 @@ def find(files: Files, place_of: PlaceOf, order: TransferOrder) -> Receipt | Non
     """
     place = place_of(order)
     try:
+        if files.is_absent(joined(place.home, *place.parts)):
+            return None
         folder = open_path(files, place.home, place.parts)
     except SinkRejected:
         return None

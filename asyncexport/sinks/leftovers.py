@@ -12,6 +12,7 @@ and so does what is staged (:mod:`asyncexport.sinks.staging`); the mark of an un
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from asyncexport.models import TransferOrder
@@ -26,14 +27,20 @@ _NAME = re.compile(r"_?part-(0|[1-9][0-9]{0,5})\.")
 
 
 def remove_beyond(
-    files: Files, folder: int, order: TransferOrder, parts: int, *, whatever_the_filters: bool = True
+    files: Files,
+    folder: int,
+    order: TransferOrder,
+    parts: int,
+    *,
+    whatever_the_filters: bool = True,
+    names: Collection[str] | None = None,
 ) -> None:
-    """Remove it from an open folder. Raises ``OSError``.
+    """Remove it from an open folder, in which ``names`` stand (None: let them be looked up). Raises ``OSError``.
 
     Unless ``whatever_the_filters`` only what may share rows with the order goes: who finds that part 0 of a larger job
     is all they ask for leaves the others be.
     """
-    names = files.names(folder)
+    names = files.names(folder) if names is None else names
     for name in names:
         if name in _DEAD or name.endswith(f"{STAGED}.part"):
             remove_dead(files, folder, name.removesuffix(".part"))

@@ -180,6 +180,10 @@ class ObjectStore(Files):
             return self._hold(_Reading(at, found))
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), at.url(name))
 
+    def is_absent(self, path: str) -> bool:  # noqa: ARG002
+        """Whether nothing stands below ``path``: not asked, since what stands is listed once anyway."""
+        return False
+
     def names(self, folder: int) -> list[str]:
         """Return what stands in an open folder, but for what is kept of digests."""
         names = self._names(self._folder(folder))

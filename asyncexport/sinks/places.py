@@ -6,6 +6,7 @@ Contract: labels and ids are held to what may be part of a path; the same order 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,13 @@ def record_of(part: int) -> str:
 
 def joined(root: str, *names: str) -> str:
     """Return the path of something below ``root``, which may be a URL."""
-    return "/".join((root.rstrip("/"), *names)) if "://" in root else str(Path(root, *names))
+    return "/".join((root.rstrip("/"), *names)) if "://" in root else _below(root) + "/".join(names)
+
+
+@lru_cache(maxsize=64)
+def _below(root: str) -> str:
+    """Return how paths below a folder begin: that is worked out twice for every export."""
+    return str(Path(root, "_"))[:-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -99,8 +100,13 @@ class Record:
 
 
 def record_text(record: Record) -> bytes:
-    """Return the record as JSON."""
-    content = {"version": _VERSION, **asdict(record)}
+    """Return the record as JSON, in ASCII."""
+    content = {"version": _VERSION, **{name: getattr(record, name) for name in _CHECKS}}
+    with suppress(orjson.JSONEncodeError):  # for half a surrogate pair, in an account's name perhaps
+        text = orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        if text.isascii():
+            return text + b"\n"
+    content["filters"] = asdict(record.filters)
     return json.dumps(content, indent=2).encode() + b"\n"
 
 

@@ -36,6 +36,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -181,17 +182,18 @@ class TreeWriter(Writer):
             self._data = NewFile(self._files, self._folder, self._goal.file)
             self._data.create()
             if not self._sink.overwrite:
+                names = set(self._files.names(self._folder))
                 for place in {self._place, self._goal}:
-                    self._refuse_what_is_not_ours(self._folder, place)
+                    self._refuse_what_is_not_ours(self._folder, place, names & {place.file, *place.rivals})
 
     def _choose_goal(self, folder: int) -> None:
         finish(self._files, folder, self._order)
         if must_wait(self._files, folder, self._place, self._order):
             self._goal = self._place.staged
 
-    def _refuse_what_is_not_ours(self, folder: int, place: Place) -> None:
-        record = read_record(self._files, folder, place.record)
-        for name in (place.file, *place.rivals):
+    def _refuse_what_is_not_ours(self, folder: int, place: Place, names: Collection[str]) -> None:
+        record = read_record(self._files, folder, place.record) if names else None
+        for name in names:
             found = self._files.look(folder, name)
             if found is not None and (reason := _why_not_ours(found, record, self._order)):
                 raise SinkRejected(
@@ -223,19 +225,16 @@ class TreeWriter(Writer):
             write_whole(self._files, self._folder, self._goal.record, record_text(record))
             self._files.sync(self._folder)
             self._data.publish()
-            self._remove_rivals(self._folder)
+            names = self._files.names(self._folder)
+            for name in set(names) & set(self._goal.rivals):
+                self._files.unlink(self._folder, name)
             self._files.sync(self._folder)
             if not self._order.is_part:
-                remove_beyond(self._files, self._folder, self._order, 1)
+                remove_beyond(self._files, self._folder, self._order, 1, names=names)
             elif self._goal is self._place:
                 remove_staged(self._files, self._folder, self._order)
         self._discard()
         return receipt if self._goal is self._place else replace(receipt, waits_at=self._goal.location)
-
-    def _remove_rivals(self, folder: int) -> None:
-        for name in self._goal.rivals:
-            if self._files.look(folder, name) is not None:
-                self._files.unlink(folder, name)
 
     def _failing(self, doing: str) -> AbstractContextManager[None]:
         return failing_as_sink_error(self._place.location, doing)

@@ -187,7 +187,7 @@ async def test_what_a_killed_replacement_left_is_removed_where_the_older_file_is
     assert tree(tmp_path) == expected
 
 
-@pytest.mark.parametrize("at", [14, 15])
+@pytest.mark.parametrize("at", [15, 16])
 async def test_an_error_while_tidying_changes_no_answer(at: int, tmp_path: Path) -> None:
     """What a killed run left is in nobody's way."""
     receipt = await store(JsonLines(tmp_path))
@@ -209,7 +209,7 @@ async def test_probes_and_manifests_of_killed_runs_are_removed(tmp_path: Path) -
     assert set(tree(tmp_path)) == {"mine.part", "_runs/new.json", "_runs/used.json.part"}
 
 
-@pytest.mark.parametrize("at", range(1, 14))
+@pytest.mark.parametrize("at", range(1, 15))
 async def test_an_error_while_looking_finds_nothing(at: int, tmp_path: Path) -> None:
     """What cannot be read is pulled anew; no descriptor is lost."""
     receipt = await store(JsonLines(tmp_path))

@@ -41,8 +41,8 @@ COMMITS = (
     Mutant(
         "no fsync of the folder",
         "sinks/tree.py",
-        "            self._remove_rivals(self._folder)\n            self._files.sync(self._folder)\n",
-        "            self._remove_rivals(self._folder)\n",
+        "                self._files.unlink(self._folder, name)\n            self._files.sync(self._folder)\n",
+        "                self._files.unlink(self._folder, name)\n",
         _FILES,
     ),
     Mutant(
