@@ -137,7 +137,8 @@ class Filters:
 
     def of(self, entity: Entity) -> Filters:
         """Return the filters without what does not apply to ``entity``."""
-        return self if entity is Entity.TARGETS else Filters(self.ad_products, self.states)
+        for_targets = self.target_types or self.target_levels or self.negative
+        return Filters(self.ad_products, self.states) if for_targets and entity is not Entity.TARGETS else self
 
     @property
     def fingerprint(self) -> str:
