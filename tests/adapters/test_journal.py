@@ -268,7 +268,7 @@ class Exhausted(ThreadPoolExecutor):
 async def test_a_writer_without_a_thread_tells_all_who_wait(tmp_path: Path) -> None:
     """A thread that cannot be started is an error of the note, not a wait without end."""
     async with SqliteJournal(tmp_path) as journal:
-        while pumps().are_running:
+        while pumps().are_running:  # noqa: ASYNC110  it ends by itself, and tells nobody
             await asyncio.sleep(0)
         asyncio.get_running_loop().set_default_executor(Exhausted())
         async with asyncio.timeout(30):
