@@ -88,8 +88,8 @@ class Mover:
         self._left = iter(range(exports))
         self._downloads = downloads
 
-    async def move_all(self, workers: int) -> None:
-        """Move all exports."""
+    async def move_all(self, workers: int) -> float:
+        """Move all exports; return the peak memory of the largest worker in MiB, 0 without one."""
         async with AiohttpTransport() as transport:
             here, pool = self._here(transport), Pool(workers, starting(**_POLICY))
             runner: Runner = here
@@ -99,6 +99,7 @@ class Mover:
                 )
             try:
                 await asyncio.gather(*(self._move_some(runner) for _ in range(self._downloads)))
+                return max(map(_peak, pool.pids), default=0.0)
             finally:
                 await pool.aclose()
 
@@ -135,7 +136,7 @@ async def _case(order: dict[str, Any]) -> dict[str, float]:
     ticker = Ticker()
     ticking = asyncio.create_task(ticker.tick())
     gc.freeze()
-    began, worked = time.perf_counter(), time.process_time()
+    largest, began, worked = 0.0, time.perf_counter(), time.process_time()
     if order["place"] == "idle":
         await asyncio.sleep(_IDLE_SECONDS)
     elif order["place"] == "decode":
@@ -143,7 +144,7 @@ async def _case(order: dict[str, Any]) -> dict[str, float]:
     else:
         sink: Sink = JsonLines(order["out"]) if order["out"] else Counting()
         mover = Mover(order["url"], order["size"], sink, order["exports"], order["downloads"])
-        await mover.move_all(PLACES[order["place"]])
+        largest = await mover.move_all(PLACES[order["place"]])
     wall, own = time.perf_counter() - began, time.process_time() - worked
     ticking.cancel()
     theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -152,14 +153,14 @@ async def _case(order: dict[str, Any]) -> dict[str, float]:
         "own": own,
         "theirs": theirs.ru_utime + theirs.ru_stime,
         "rss": _peak(),
-        "worker rss": theirs.ru_maxrss / 1024,
+        "worker rss": largest,
         **ticker.figures(),
     }
 
 
-def _peak() -> float:
-    """Return this process's peak memory in MiB; the kernel's other figure counts that of whoever started it too."""
-    status = Path("/proc/self/status").read_text("ascii")
+def _peak(pid: int | str = "self") -> float:
+    """Return a process's peak memory in MiB; the kernel's other figure counts that of whoever started it too."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
