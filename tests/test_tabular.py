@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +18,9 @@ from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.models import Entity
 from asyncexport.sansio.columns import PROVENANCE
-from tests.sinks.tabular import in_columns
+from asyncexport.sinks.duckdb import TABLES
+from tests.sinks.postgres_server import PASSWORD, Schema
+from tests.sinks.tabular import from_postgres, in_columns, in_order, in_postgres
 from tests.test_end_to_end import ROUGH, Desk
 
 Stored = dict[tuple[str, str], list[dict[str, Any]]]
@@ -77,11 +80,49 @@ class DuckDBDesk(TableDesk):
                 yield from pa.table(connection.table(view)).to_pylist()
 
 
-@pytest.mark.parametrize("kind", [ParquetDesk, DuckDBDesk])
+class PostgresDesk(TableDesk):
+    """One whose rows go to a server."""
+
+    def __init__(self, schema: Schema, server: EmulatorServer, folder: Path) -> None:
+        super().__init__(
+            server, folder, f'type = "postgres"\ndsn = {{ file = "dsn" }}\nschema = "{schema.name}"\nmode = "append"'
+        )
+        self.schema = schema
+        (folder / "dsn").write_text(schema.server.dsn)
+        (folder / "dsn").chmod(0o600)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Read the views by psql."""
+        for entity, view in TABLES.items():
+            if self.schema.has(view):
+                for row in self.schema.ask(f"select * from {view}"):  # noqa: S608
+                    yield {name: row[name] for name in PROVENANCE} | from_postgres(row, entity)
+
+    def expected(self) -> Stored:
+        """What the server has, in columns, in order."""
+        return {
+            (profile_id, entity): in_order(in_postgres(text.splitlines(), Entity(entity)))
+            for (profile_id, entity), text in self.truth().items()
+        }
+
+    def found(self) -> Stored:
+        """What was stored, in order."""
+        return {key: in_order(rows) for key, rows in super().found().items()}
+
+
+MakeDesk: TypeAlias = Callable[[EmulatorServer, Path], TableDesk]
+
+
+@pytest.fixture(params=["parquet", "duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> MakeDesk:
+    """Return what makes a desk, of each kind."""
+    if request.param == "postgres":
+        return partial(PostgresDesk, request.getfixturevalue("schema"))
+    return {"parquet": ParquetDesk, "duckdb": DuckDBDesk}[request.param]
+
+
 @pytest.mark.emulator(profiles=4, rows=2000, weather=ROUGH)
-async def test_rough_weather_changes_no_row(
-    kind: Callable[[EmulatorServer, Path], TableDesk], emulator: EmulatorServer, tmp_path: Path
-) -> None:
+async def test_rough_weather_changes_no_row(kind: MakeDesk, emulator: EmulatorServer, tmp_path: Path) -> None:
     """Rows in are rows out, value for value."""
     desk = kind(emulator, tmp_path)
     ended = await desk.run("run", "--json")
@@ -89,11 +130,8 @@ async def test_rough_weather_changes_no_row(
     assert desk.found() == desk.expected()
 
 
-@pytest.mark.parametrize("kind", [ParquetDesk, DuckDBDesk])
 @pytest.mark.emulator(profiles=6, generation=Constant(0.3))
-async def test_a_killed_run_is_completed_by_the_next(
-    kind: Callable[[EmulatorServer, Path], TableDesk], emulator: EmulatorServer, tmp_path: Path
-) -> None:
+async def test_a_killed_run_is_completed_by_the_next(kind: MakeDesk, emulator: EmulatorServer, tmp_path: Path) -> None:
     """No row is lost and none stands twice."""
     desk = kind(emulator, tmp_path)
     process = await desk.start("run", "--json", "--snapshot", "night")
@@ -114,12 +152,20 @@ async def test_a_killed_run_is_completed_by_the_next(
     assert plan.events[-1]["there"] == 24
 
 
-@pytest.mark.parametrize(("kind", "library"), [(ParquetDesk, "pyarrow"), (DuckDBDesk, "duckdb")])
+@pytest.mark.parametrize(
+    ("sink", "library"),
+    [
+        ('type = "parquet"', "pyarrow"),
+        ('type = "duckdb"', "duckdb"),
+        ('type = "postgres"\ndsn = "postgresql://host/ads"', "asyncpg"),
+    ],
+)
 async def test_a_missing_library_ends_the_run_before_it_begins(
-    kind: Callable[[EmulatorServer, Path], TableDesk], library: str, emulator: EmulatorServer, tmp_path: Path
+    sink: str, library: str, emulator: EmulatorServer, tmp_path: Path
 ) -> None:
     """Exit status 2, and what to install; nothing was asked for."""
-    desk = kind(emulator, tmp_path)
+    desk = Desk(emulator, tmp_path)
+    desk.config.write_text(f"{desk.config.read_text()}\n[sink]\n{sink}\n")
     (tmp_path / f"{library}.py").write_text("raise ImportError")
     for command in ("run", "check"):
         ended = await desk.run(command)
@@ -138,3 +184,19 @@ async def test_a_locked_database_ends_the_run_before_it_begins(emulator: Emulato
     assert (await desk.run("run", "--snapshot", "night")).status == 0
     assert (await desk.run("status")).status == 0
     assert len(list((tmp_path / "_runs").iterdir())) == 1
+
+
+@pytest.mark.postgres
+async def test_a_server_that_refuses_or_is_not_there(schema: Schema, emulator: EmulatorServer, tmp_path: Path) -> None:
+    """The run ends before it begins, with what to do: 74 for a wrong password, 75 where it may be there again."""
+    desk = PostgresDesk(schema, emulator, tmp_path)
+    (tmp_path / "dsn").write_text(schema.server.dsn.replace(PASSWORD, "canary-other-password"))
+    ended = await desk.run("run")
+    assert (ended.status, emulator.state.counters.requests["request"]) == (74, 0)
+    assert "refuses this role or its password; check the dsn (28P01" in ended.err
+    assert "canary" not in ended.err
+    (tmp_path / "dsn").write_text(schema.server.dsn.replace(f":{schema.server.port}", ":1"))
+    ended = await desk.run("check")
+    assert ended.status == 75
+    assert "is the server there?" in ended.out
+    assert "canary" not in ended.out + ended.err

@@ -18,7 +18,7 @@ from asyncexport.app.standing import collectable
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Job, SignedUrl, TransferOrder
 from asyncexport.sansio.splitting import leading_whole
-from asyncexport.sinks import DuckDB
+from asyncexport.sinks import DuckDB, Postgres
 from asyncexport.sinks.files import open_path
 from asyncexport.sinks.records import Record, read_record
 from asyncexport.sinks.tree import Tree
@@ -37,7 +37,11 @@ def present(jobs: Sequence[Job], sink: RunSink, state_dir: Path | None, *, now: 
 
     Raises :class:`StateError` for a journal that cannot be read, :class:`SinkError` for a database.
     """
-    there = sink.there(jobs) if isinstance(sink, DuckDB) else frozenset(job for job in jobs if _is_there(job, sink))
+    there = (
+        sink.there(jobs)
+        if isinstance(sink, DuckDB | Postgres)
+        else frozenset(job for job in jobs if _is_there(job, sink))
+    )
     rest = [job for job in jobs if job not in there]
     return Present(there, collectable(state_dir, rest, now=now) if state_dir is not None else 0)
 

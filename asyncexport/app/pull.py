@@ -135,7 +135,7 @@ class Pull:
                 settings.accounts,
                 state_dir=settings.run.state_dir,
                 workers=settings.run.workers,
-                worker_environment=harmless_environment(settings.accounts),
+                worker_environment=harmless_environment(settings.accounts, dsn=settings.sink.dsn),
                 limits=settings.limits,
                 deadline=settings.run.deadline,
                 listener=fan_out(self.board, self.record, log, *([] if self._wish.quiet else [Waiting()])),

@@ -24,7 +24,7 @@ from typing import Any, Literal, get_args
 from asyncexport.accounts import Account, Secret
 from asyncexport.adapters.cores import cores
 from asyncexport.app.account_settings import FILE_NAME, account_of, accounts_of, hold_secrets
-from asyncexport.app.credentials import refuse_readable
+from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.store_settings import KEYS, store_options
 from asyncexport.app.table import Table, suggestion, toml_type
 from asyncexport.errors import ConfigError
@@ -33,13 +33,16 @@ from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.dsn import place_of
 from asyncexport.sinks.duckdb import Mode
 
 DEFAULT_FILE = Path(FILE_NAME)
-SINKS = ("jsonl", "parquet", "duckdb")
+SINKS = ("jsonl", "parquet", "duckdb", "postgres")
 MODES: tuple[Mode, ...] = get_args(Mode)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 MOST_WORKERS = 256
+_DATABASES = ("duckdb", "postgres")
+_OF_POSTGRES = ("dsn", "schema")
 _NO_DATABASE = "must be that of a file; DuckDB writes no file in an object store"
 
 
@@ -62,10 +65,10 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """The ``[sink]`` table: where rows go, how files are compressed, and what becomes of older snapshots in DuckDB.
+    """The ``[sink]`` table: where rows go, how files are compressed, and what becomes of older snapshots in a database.
 
-    ``path`` is a folder, or the file of a database; ``url`` takes its place where rows go to an object store, whose
-    ``store`` are the options that it needs.
+    ``path`` is a folder, or the file of DuckDB; ``url`` takes its place where rows go to an object store, whose
+    ``store`` are the options that it needs. ``dsn`` and ``schema`` are PostgreSQL's.
     """
 
     type: str = "jsonl"
@@ -74,23 +77,35 @@ class SinkSettings:
     mode: Mode = "append"
     url: str = ""
     store: Mapping[str, Secret] = field(default_factory=dict)
+    dsn: Secret | None = None
+    schema: str = "asyncexport"
 
     def at(self, out: str | os.PathLike[str]) -> SinkSettings:
         """Return the same with another place, as a path or a URL. Raises :class:`ConfigError` where it cannot be."""
         place = os.fspath(out)
         if self.type == "duckdb" and is_url(place):
             raise ConfigError(f"--out {_NO_DATABASE}")
+        if self.type == "postgres":
+            if place != self.place:
+                raise ConfigError(
+                    "--out is for files; where PostgreSQL is stands in the configuration, as dsn and schema"
+                )
+            return self
         return replace(self, url=place) if is_url(place) else replace(self, url="", path=Path(place))
 
     @property
     def place(self) -> str:
-        """The path or the URL."""
+        """The path or the URL; of PostgreSQL the database and the schema, without credentials."""
+        if self.dsn is not None:
+            return f"{place_of(self.dsn.reveal())}:{self.schema}"
         return self.url or str(self.path)
 
     @property
     def elsewhere(self) -> str:
         """What rows are put into if not into files of this machine."""
-        return "a DuckDB file" if self.type == "duckdb" else "an object store" if self.url else ""
+        if self.type in _DATABASES:
+            return "a DuckDB file" if self.type == "duckdb" else "a PostgreSQL database"
+        return "an object store" if self.url else ""
 
     @property
     def folder(self) -> Path:
@@ -181,11 +196,13 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
         raise _located(error, source) from None
 
 
-def harmless_environment(accounts: Sequence[Account], environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment without the variables that hold a secret of the accounts, for processes started by us."""
+def harmless_environment(
+    accounts: Sequence[Account], environ: Mapping[str, str] | None = None, *, dsn: Secret | None = None
+) -> dict[str, str]:
+    """Return the environment without the variables that hold a secret of ours, for processes started by us."""
     environ = os.environ if environ is None else environ
     sources = [source for account in accounts for source in (account.client_secret, account.refresh_token)]
-    secrets = [source.reveal() for source in sources if isinstance(source, Secret)]
+    secrets = [source.reveal() for source in (*sources, dsn) if isinstance(source, Secret)]
     return {name: text for name, text in environ.items() if not any(secret in text for secret in secrets)}
 
 
@@ -212,7 +229,8 @@ def parse(document: Mapping[str, object], *, source: Path | None, environ: Mappi
     tables = top.tables("accounts")
     top.close()
     folder = source.parent if source is not None else Path()
-    if source is not None and (hold_secrets(tables) or isinstance(sink.get("secret_access_key"), str)):
+    texts = (isinstance(sink.get(key), str) for key in ("secret_access_key", "dsn"))
+    if source is not None and (hold_secrets(tables) or any(texts)):
         refuse_readable(source, source.stat().st_mode, "the configuration holds secrets as text")
     return Settings(
         run=_run(run, folder),
@@ -306,13 +324,18 @@ def _sink(table: Table, folder: Path, environ: Mapping[str, str] | None) -> Sink
     path = table.text("path")
     compression = table.word("compression", COMPRESSIONS)
     mode = table.word("mode", MODES)
-    for key in KEYS:
+    for key in (*KEYS, *_OF_POSTGRES):
         table.get(key)
     table.close()
+    if kind == "postgres":
+        return _postgres(table, mode or defaults.mode, folder, environ)
+    for key in _OF_POSTGRES:
+        if table.get(key) is not None:
+            table.refuse(f"{key} is for PostgreSQL; write type = 'postgres'")
     if kind == "duckdb" and compression:
         table.refuse("compression is for files; DuckDB compresses by itself")
     if kind != "duckdb" and mode:
-        table.refuse("mode is for duckdb; in files every snapshot stands beside the others")
+        table.refuse("mode is for databases; in files every snapshot stands beside the others")
     url = path if path is not None and is_url(path) else ""
     if kind == "duckdb" and url:
         table.refuse(f"path {_NO_DATABASE}")
@@ -325,3 +348,16 @@ def _sink(table: Table, folder: Path, environ: Mapping[str, str] | None) -> Sink
         url=url,
         store={} if environ is None else store_options(table, url, environ=environ, folder=folder),
     )
+
+
+def _postgres(table: Table, mode: Mode, folder: Path, environ: Mapping[str, str] | None) -> SinkSettings:
+    for key in ("path", "compression", *KEYS):
+        if table.get(key) is not None:
+            table.refuse(f"{key} is for files; PostgreSQL takes dsn, schema and mode")
+    dsn = None if environ is None else secret(table, "dsn", environ=environ, folder=folder)
+    if dsn is not None:
+        try:
+            place_of(dsn.reveal())
+        except ConfigError as error:
+            table.refuse(str(error))
+    return SinkSettings(type="postgres", mode=mode, dsn=dsn, schema=table.text("schema") or SinkSettings().schema)

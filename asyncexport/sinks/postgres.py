@@ -27,7 +27,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, get_args
-from urllib.parse import urlsplit
 
 from asyncexport.accounts import Secret
 from asyncexport.adapters.threads import in_thread
@@ -38,6 +37,7 @@ from asyncexport.sansio.copying import Copying
 from asyncexport.sansio.spelling import pieces
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.blocks import Block
+from asyncexport.sinks.dsn import place_of
 from asyncexport.sinks.duckdb import TABLES, Mode
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.labels import check_label
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SCHEMES: Final = ("postgresql", "postgres")
 _PIECE: Final = 128 * 1024
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -78,7 +77,7 @@ class Postgres:
         if not isinstance(self.dsn, str | Secret):
             raise ConfigError("a PostgreSQL sink needs a dsn, as text or as a Secret")
         object.__setattr__(self, "dsn", Secret(self.dsn) if isinstance(self.dsn, str) else self.dsn)
-        _place_of(self._dsn)
+        place_of(self._dsn)
         if not _NAME.fullmatch(self.schema):
             raise ConfigError(f"schema {self.schema!r} is no name in small letters, digits and underscores")
         if self.mode not in get_args(Mode):
@@ -152,7 +151,7 @@ class Postgres:
     @property
     def place(self) -> str:
         """Where the server is, and the database: the dsn without user, password and parameters."""
-        return _place_of(self._dsn)
+        return place_of(self._dsn)
 
     def location(self, order: TransferOrder) -> str:
         """Return where an order's rows are: the database and, behind a colon, the view."""
@@ -303,17 +302,3 @@ class PostgresWriter(Writer):
 
 def _unpickled(dsn: str, schema: str, mode: Mode) -> Postgres:
     return Postgres(dsn, schema=schema, mode=mode)
-
-
-def _place_of(dsn: str) -> str:
-    """Return the part of a dsn that may be shown. Raises :class:`ConfigError`, which shows nothing of it."""
-    try:
-        parts = urlsplit(dsn)
-    except ValueError:
-        raise ConfigError("the dsn is no URL such as postgresql://user:password@host/database") from None
-    if parts.scheme not in _SCHEMES or "@" in parts.path + parts.query + parts.fragment:
-        raise ConfigError(
-            "the dsn is no URL such as postgresql://user:password@host/database; "
-            "letters like @ / ? # in a password are written as %40 %2F %3F %23"
-        )
-    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -21,6 +21,7 @@ from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Limits
 
 ENVIRON = {"ID": "amzn1.id", "SECRET": "hush", "TOKEN": "Atzr|canary"}
+LETTERS = "letters like @ / ? # in a password are written as %40 %2F %3F %23"
 ACCOUNT = """
 [[accounts]]
 name = "acme"
@@ -138,11 +139,18 @@ REFUSALS = [
      "[run]: states: 'ENABLD' is none of ENABLED, PAUSED, ARCHIVED (did you mean 'ENABLED'?)"),
     ("[limits]\nexports = 5" + ACCOUNT, "[limits]: unknown key 'exports'"),
     ("[sink]\ntype = 'parket'" + ACCOUNT,
-     "[sink]: type: 'parket' is none of jsonl, parquet, duckdb (did you mean 'parquet'?)"),
+     "[sink]: type: 'parket' is none of jsonl, parquet, duckdb, postgres (did you mean 'parquet'?)"),
     ("[sink]\ntype = 'duckdb'\ncompression = 'zstd'" + ACCOUNT,
      "[sink]: compression is for files; DuckDB compresses by itself"),
     ("[sink]\nmode = 'latest'" + ACCOUNT,
-     "[sink]: mode is for duckdb; in files every snapshot stands beside the others"),
+     "[sink]: mode is for databases; in files every snapshot stands beside the others"),
+    ("[sink]\ndsn = { env = 'ID' }" + ACCOUNT, "[sink]: dsn is for PostgreSQL; write type = 'postgres'"),
+    ("[sink]\ntype = 'postgres'" + ACCOUNT,
+     '[sink]: dsn is missing; give a string, { env = "NAME" } or { file = "PATH" }'),
+    ("[sink]\ntype = 'postgres'\npath = 'x'" + ACCOUNT,
+     "[sink]: path is for files; PostgreSQL takes dsn, schema and mode"),
+    ("[sink]\ntype = 'postgres'\ndsn = { env = 'ID' }" + ACCOUNT,
+     "[sink]: the dsn is no URL such as postgresql://user:password@host/database; " + LETTERS),
     ("[sink]\ncompression = 'zip'" + ACCOUNT,
      "[sink]: compression: 'zip' is none of zstd, gzip, none (did you mean 'gzip'?)"),
     ("[sink]\ncompresion = 'zstd'" + ACCOUNT, "[sink]: unknown key 'compresion' (did you mean 'compression'?)"),
@@ -332,6 +340,35 @@ def test_the_environment_of_processes_that_are_started_holds_no_secret(tmp_path:
     settings = load(written(tmp_path, WHOLE), ENVIRON)
     environ = {"PATH": "/bin", "HUSH": "hush", "ALL": "token=Atzr|canary;", "AWS_PROFILE": "night"}
     assert harmless_environment(settings.accounts, environ) == {"PATH": "/bin", "AWS_PROFILE": "night"}
+
+
+def test_a_server(tmp_path: Path) -> None:
+    """Where it is stands in the settings and may be shown; how to get in stays in the environment of this process."""
+    text = "[sink]\ntype = 'postgres'\ndsn = { env = 'ADS_DSN' }\nschema = 'ads'\nmode = 'latest'" + ACCOUNT
+    environ = {**ENVIRON, "ADS_DSN": "postgresql://ads:canary@db.example/ads"}
+    settings = load(written(tmp_path, text), environ)
+    sink = settings.sink
+    assert (sink.type, sink.schema, sink.mode, sink.place) == (
+        "postgres",
+        "ads",
+        "latest",
+        "postgresql://db.example/ads:ads",
+    )
+    assert sink.elsewhere == load_places(tmp_path / "asyncexport.toml").elsewhere == "a PostgreSQL database"
+    assert settings.choose(out=settings.as_defaults()["out"]).sink == sink
+    with pytest.raises(ConfigError, match="--out is for files"):
+        settings.choose(out="elsewhere")
+    assert "canary" not in repr(settings)
+    assert harmless_environment((), {"PATH": "/bin", **environ}, dsn=sink.dsn).keys() == {"PATH", *ENVIRON}
+
+
+def test_a_dsn_in_a_file_that_others_may_read(tmp_path: Path) -> None:
+    """The configuration holds a secret then."""
+    path = written(tmp_path, "[sink]\ntype = 'postgres'\ndsn = 'postgresql://ads:canary@host/ads'" + ACCOUNT)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="other users may read") as failure:
+        load(path, ENVIRON)
+    assert "canary" not in str(failure.value)
 
 
 def test_no_secret_in_a_repr(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from asyncexport.accounts import Secret
 from asyncexport.app.settings import SinkSettings
 from asyncexport.app.sinking import open_while, sink_of
-from asyncexport.sinks import DuckDB, JsonLines, Parquet
+from asyncexport.sinks import DuckDB, JsonLines, Parquet, Postgres
 
 
 def test_the_sink_of_the_settings(tmp_path: Path) -> None:
     """The sink is what the settings say."""
     assert sink_of(SinkSettings(path=tmp_path, compression="none")) == JsonLines(str(tmp_path), compression="none")
     assert sink_of(SinkSettings("parquet", tmp_path, "gzip")) == Parquet(str(tmp_path), compression="gzip")
+    assert sink_of(SinkSettings("postgres", dsn=Secret("postgresql://host/ads"), schema="ads")) == Postgres(
+        "postgresql://host/ads", schema="ads"
+    )
     assert sink_of(SinkSettings("duckdb", tmp_path, mode="latest")) == DuckDB(str(tmp_path), mode="latest")
 
 

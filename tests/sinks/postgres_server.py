@@ -154,6 +154,10 @@ class Schema:
         """Let ``psql`` execute a statement in the schema; return its lines."""
         return self.server.say(f"set search_path = {self.name}; set timezone = 'UTC'; {statement}")
 
+    def has(self, table: str) -> bool:
+        """Return whether there is a table or a view of that name."""
+        return self.server.say(f"select to_regclass('{self.name}.{table}')") != [""]
+
     def ids(self, table: str = "campaigns") -> list[str]:
         """Return the ids of the rows of a table or a view of campaigns, in order."""
         return [row["campaignid"] for row in self.ask(f"select campaignId from {table} order by campaignId")]  # noqa: S608

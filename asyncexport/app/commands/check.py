@@ -83,7 +83,7 @@ async def _workers(settings: Settings) -> str:
         ca_file=settings.run.ca_file,
         backoff=Backoff(),
         sink_timeout=limits.sink_timeout,
-        environment=harmless_environment(settings.accounts),
+        environment=harmless_environment(settings.accounts, dsn=settings.sink.dsn),
     )
     if await begins(start):
         return f"{count(most, 'process', 'processes')} can be started for the transfers of large exports"
