@@ -45,6 +45,7 @@
     ├── NotStarted                  a drain came before all of an export was asked for
     ├── IncompleteRun               exports failed that were to be used together with others
     ├── WorkerDied                  the processes that a transfer ran in were killed, one after the other
+    ├── ClusterLost                 a Dask cluster that cannot be reached, or has no worker
     └── TooManyOpenFiles            no descriptor is left for a file or a connection
 
 Errors are built from fields, never from a client library's exception: those carry tokens and signed URLs. They
@@ -61,6 +62,7 @@ __all__ = [
     "AsyncexportError",
     "AuthError",
     "BombLimit",
+    "ClusterLost",
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
@@ -382,6 +384,12 @@ class IncompleteRun(AsyncexportError):
 
 class WorkerDied(AsyncexportError):
     """The worker processes that a transfer ran in were killed, one after the other: for want of memory, perhaps."""
+
+    temporary = True
+
+
+class ClusterLost(AsyncexportError):
+    """The Dask cluster that transfers are to run on cannot be reached, any more or at all, or has no worker."""
 
     temporary = True
 

@@ -155,6 +155,19 @@ class WantsRows(Protocol):
 
 
 @runtime_checkable
+class HasPlace(Protocol):
+    """A sink in a place of the machine it is used on: on another one the same name may mean another place, or none."""
+
+    def marked(self, mark: str) -> AbstractAsyncContextManager[None]:
+        """Have a mark of that name there for the length of the block. Raises :class:`SinkError`."""
+        ...
+
+    async def sees(self, mark: str) -> None:
+        """Raise :class:`SinkError` if the mark is not there, or nothing can be stored beside it."""
+        ...
+
+
+@runtime_checkable
 class KeepsManifests(Protocol):
     """A sink that also keeps a record of whole runs."""
 

@@ -10,6 +10,7 @@ from asyncexport.errors import AsyncexportError, AuthError, DecodeError, Downloa
 KINDS = [getattr(errors, name) for name in errors.__all__]
 
 TEMPORARY = {
+    "ClusterLost",
     "ConnectError",
     "ConnectionLost",
     "Stalled",

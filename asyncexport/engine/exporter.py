@@ -30,6 +30,7 @@ from asyncexport.engine.desk import Desk, Desks, Surroundings
 from asyncexport.engine.discovery import discover
 from asyncexport.engine.making import Making, Pursuit
 from asyncexport.engine.run import Run
+from asyncexport.engine.runners.choosing import check_choice, places_for
 from asyncexport.engine.runners.in_process import InProcess
 from asyncexport.engine.scarcity import Scarcity
 from asyncexport.engine.score import Score
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     import aiohttp
     from anyio.streams.memory import MemoryObjectSendStream
 
-    from asyncexport.engine.runners.workers import Pool
+    from asyncexport.engine.runners.carrying import Places
 
 Outcomes = AbstractAsyncContextManager[AsyncIterator[Outcome]]
 Batches = AbstractAsyncContextManager[AsyncIterator[Batch]]
@@ -64,15 +65,18 @@ class Exporter:
     ``workers``: at most so many processes are started for the transfers of large exports; 0: all run in this one, as do
     always those into sinks that do not travel (:class:`asyncexport.ports.Travels`) and all where ``session``,
     ``transport``, ``clock`` or ``random`` are given. Processes have this one's environment unless
-    ``worker_environment`` replaces it. ``deadline``: seconds from the granted request of an export until it must be
-    ready, and as many for the tries and rests before, without the waits for a slot. ``listener`` is told of every
-    event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API calls, left open afterwards. ``ca_file``:
-    certificate authorities to trust besides the system's, where there is no ``session``. ``backoff`` is the policy of
-    trying again, ``schedule`` replaces what is learned about when to look; ``transport``, ``clock`` and ``random``
-    (evenly from 0 to 1) replace the world.
+    ``worker_environment`` replaces it. With ``runner="dask"`` large exports run on the workers of the Dask cluster
+    whose scheduler is at ``dask``, or of one of this machine's own, with ``workers`` processes (0: one per core), which
+    ends with the exporter; needs the extra ``asyncexport[dask]``. ``deadline``: seconds from the granted request of an
+    export until it must be ready, and as many for the tries and rests before, without the waits for a slot.
+    ``listener`` is told of every event. ``session``: a caller's own ``aiohttp.ClientSession`` for the API calls, left
+    open afterwards. ``ca_file``: certificate authorities to trust besides the system's, where there is no ``session``.
+    ``backoff`` is the policy of trying again, ``schedule`` replaces what is learned about when to look; ``transport``,
+    ``clock`` and ``random`` (evenly from 0 to 1) replace the world.
 
-    Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld` and
-    :class:`StateError`.
+    Raises :class:`ConfigError` for accounts that contradict each other, on entering :class:`LockHeld`,
+    :class:`StateError` and :class:`ClusterLost`; :meth:`run` raises :class:`ConfigError` for a sink whose folder is
+    another one on a Dask worker.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Exporter:
         *,
         state_dir: str | os.PathLike[str] | None = None,
         workers: int = 0,
+        runner: str = "processes",
+        dask: str | None = None,
         worker_environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         deadline: float = 1800.0,
@@ -100,6 +106,7 @@ class Exporter:
             raise ConfigError("an Exporter keeps its journal in state_dir or has one of its own: give one of the two")
         if type(workers) is not int or workers < 0:
             raise ConfigError(f"workers = {workers!r}: how many processes transfers run in; 0 for none but this one")
+        check_choice(runner, dask)
         self._lock = StateLock(state_dir) if state_dir is not None else None
         self._kept = SqliteJournal(state_dir, rebuild=rebuild) if state_dir is not None else None
         self._journal: Journal = self._kept or journal or NoJournal()
@@ -114,18 +121,18 @@ class Exporter:
         self._clock: Clock = clock or SystemClock()
         self._spread: Spread = random or _random.random
         self._turns = Turns(self._clock)
-        self._pool: Pool | None = None
-        if workers and session is None and transport is None and clock is None and random is None:
-            from asyncexport.engine.runners.workers import Pool, starting  # noqa: PLC0415  most start no process
-
-            start = starting(
+        self._places: Places | None = None
+        if session is None and transport is None and clock is None and random is None:
+            self._places = places_for(
+                runner,
+                workers=workers,
+                dask=dask,
+                environment=worker_environment,
                 ca_file=ca_file,
                 backoff=self._backoff,
-                sink_timeout=self._limits.sink_timeout,
-                environment=worker_environment,
+                limits=self._limits,
                 listener=self._listener,
             )
-            self._pool = Pool(workers, start)
         self._tally = Tally()
         self._desks: dict[tuple[str, str], Desk] = {}
         self._resources = AsyncExitStack()
@@ -148,8 +155,9 @@ class Exporter:
                 await stack.enter_async_context(self._kept)
             if self._transport is None:
                 self._transport = await stack.enter_async_context(self._aiohttp())
-            if self._pool is not None:
-                stack.push_async_callback(self._pool.aclose)
+            if self._places is not None:
+                stack.push_async_callback(self._places.aclose)
+                await self._places.open()
             desks = Desks(self._surroundings(self._transport))
             for account in self._accounts:
                 self._desks[account.name, account.region.value] = await desks.open(account)
@@ -192,7 +200,7 @@ class Exporter:
 
         def work(send: MemoryObjectSendStream[Outcome]) -> Coroutine[Any, Any, None]:
             self._running.add(run)  # a drain may come before its first step
-            return self._supervised(run, send.send_nowait)
+            return self._reached(run, sink, send.send_nowait)
 
         return Supervised(work, buffer=math.inf)
 
@@ -230,6 +238,11 @@ class Exporter:
     def summary(self) -> Summary:
         """The last run in numbers, so far. Requests are those since the run before it ended, discovery included."""
         return self._run.summary if self._run is not None else Summary(requests=self._tally.requests)
+
+    async def _reached(self, run: Run, sink: Sink, deliver: Callable[[Outcome], None]) -> None:
+        if self._places is not None:
+            await self._places.check(sink)
+        await self._supervised(run, deliver)
 
     async def _supervised(self, run: Run, deliver: Callable[[Outcome], None]) -> None:
         self._running.add(run)
@@ -311,12 +324,12 @@ class Exporter:
             backoff=self._backoff,
             guard=guard,
         )
-        if self._pool is None:
+        if self._places is None:
             return here
         from asyncexport.engine.runners.workers import Workers  # noqa: PLC0415
 
         busy = self._windows.store_is_busy
-        return Workers(self._pool, here, guard=guard, listener=self._listener, renew=renew, store_is_busy=busy)
+        return Workers(self._places, here, guard=guard, listener=self._listener, renew=renew, store_is_busy=busy)
 
     def _open_desks(self) -> list[Desk]:
         if not self._desks and self._accounts:

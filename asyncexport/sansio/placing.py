@@ -17,6 +17,9 @@ from typing import Final
 WORTH_A_JOURNEY: Final = 64 * 1024
 """Below it an export is cheaper in the loop than its order and receipt are to send."""
 
+WORTH_A_SEAT: Final = 512 * 1024
+"""Below it an export is cheaper in the loop than a task on a Dask cluster is to have run."""
+
 WORTH_A_START: Final = 4 * 1024 * 1024
 """So many bytes cost the loop what starting a process costs."""
 

@@ -1,4 +1,4 @@
-"""What a sink of files does in its folder besides the files of exports: manifests of runs, and trying the folder.
+"""What a sink of files does in its folder besides the files of exports: manifests, trying it, knowing it again.
 
 Contract: a manifest stands whole or not at all. Functions block and raise :class:`SinkError`, :class:`DiskFull` or
 :class:`TooManyOpenFiles`.
@@ -7,8 +7,9 @@ Contract: a manifest stands whole or not at all. Functions block and raise :clas
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from asyncexport.errors import DiskFull
+from asyncexport.errors import DiskFull, SinkError
 from asyncexport.sinks.disk import Files, failing_as_sink_error
 from asyncexport.sinks.files import NewFile, make_path, sweep, write_whole
 from asyncexport.sinks.labels import check_label
@@ -16,6 +17,7 @@ from asyncexport.sinks.places import joined
 
 MANIFESTS = "_runs"
 _PROBE = "_probe-"
+_MARK = "_mark-"
 
 
 def keep_manifest(files: Files, root: str, name: str, manifest: bytes) -> str:
@@ -49,12 +51,50 @@ def _prove_writable(files: Files, root: str) -> int:
         folder = make_path(files, root, ())
         try:
             sweep(files, folder, _PROBE)
-            probe = NewFile(files, folder, f"{_PROBE}{os.getpid()}")
-            try:
-                probe.create()
-                probe.write(b"?")
-            finally:
-                probe.discard()
+            _write_probe(files, folder, f"{_PROBE}{os.getpid()}")
             return files.free(folder)
         finally:
             files.close(folder)
+
+
+def leave_mark(files: Files, root: str, mark: str) -> Callable[[], None]:
+    """Leave a mark in the folder, creating what is missing of it; return what takes it away."""
+    with failing_as_sink_error(root, "marking"):
+        folder = make_path(files, root, ())
+        sweep(files, folder, _MARK)
+        file = NewFile(files, folder, _MARK + mark)
+        try:
+            file.create()
+        except BaseException:
+            files.close(folder)
+            raise
+
+    def take_away() -> None:
+        file.discard()
+        files.close(folder)
+
+    return take_away
+
+
+def see_mark(files: Files, root: str, mark: str) -> None:
+    """Raise :class:`SinkError` if this is not the folder where the mark is, or it cannot be written."""
+    with failing_as_sink_error(root, "looking for a mark in"):
+        try:
+            folder = files.open_root(root)
+        except FileNotFoundError:
+            raise SinkError(f"{root} is not there") from None
+        try:
+            if files.look(folder, f"{_MARK}{mark}.part") is None:
+                raise SinkError(f"{root} is there, but is another folder")
+            _write_probe(files, folder, f"{_PROBE}{mark}-{os.getpid()}")
+        finally:
+            files.close(folder)
+
+
+def _write_probe(files: Files, folder: int, name: str) -> None:
+    probe = NewFile(files, folder, name)
+    try:
+        probe.create()
+        probe.write(b"?")
+    finally:
+        probe.discard()

@@ -24,7 +24,7 @@ from types import TracebackType
 from asyncexport.batch import Batch
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
-from asyncexport.ports import KeepsManifests, KeepsParts, Sink, SinkWriter, Travels, WantsRows
+from asyncexport.ports import HasPlace, KeepsManifests, KeepsParts, Sink, SinkWriter, Travels, WantsRows
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 from asyncexport.sinks.tree import Tree
 
@@ -55,6 +55,21 @@ class Tee:
     def wants_rows(self) -> bool:
         """Whether rows are built at once: where every sink asks for them and none for their text."""
         return all(isinstance(sink, WantsRows) and sink.wants_rows for sink in self.sinks)
+
+    @asynccontextmanager
+    async def marked(self, mark: str) -> AsyncIterator[None]:
+        """Have a mark in the place of each sink that has one, for the length of the block."""
+        async with AsyncExitStack() as stack:
+            for sink in self.sinks:
+                if isinstance(sink, HasPlace):
+                    await stack.enter_async_context(sink.marked(mark))
+            yield
+
+    async def sees(self, mark: str) -> None:
+        """Raise :class:`SinkError` unless every mark is there."""
+        for sink in self.sinks:
+            if isinstance(sink, HasPlace):
+                await sink.sees(mark)
 
     @asynccontextmanager
     async def open(self, order: TransferOrder) -> AsyncIterator[TeeWriter]:

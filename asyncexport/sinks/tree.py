@@ -36,8 +36,8 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.disk import Files, failing_as_sink_error, is_regular
 from asyncexport.sinks.files import NewFile, make_path, open_path, write_whole
-from asyncexport.sinks.folders import MANIFESTS, keep_manifest, prepare_folder
+from asyncexport.sinks.folders import MANIFESTS, keep_manifest, leave_mark, prepare_folder, see_mark
 from asyncexport.sinks.found import find
 from asyncexport.sinks.leftovers import remove_beyond, remove_staged
 from asyncexport.sinks.places import Place, joined
@@ -87,6 +87,23 @@ class Tree(ABC):
     def travels(self) -> bool:
         """Whether transfers may run in worker processes."""
         return self.files.travels
+
+    @asynccontextmanager
+    async def marked(self, mark: str) -> AsyncIterator[None]:
+        """Have a mark in the folder for the length of the block; an object store needs none. Raises as others do."""
+        if is_url(self.home):
+            yield
+            return
+        take_away = await in_thread(lambda: leave_mark(self.files, self.home, mark))
+        try:
+            yield
+        finally:
+            await in_thread(take_away)
+
+    async def sees(self, mark: str) -> None:
+        """Raise :class:`SinkError` unless the folder is the one where the mark is, and can be written."""
+        if not is_url(self.home):
+            await in_thread(lambda: see_mark(self.files, self.home, mark))
 
     @property
     @abstractmethod

@@ -142,6 +142,6 @@ def test_the_policies_have_good_defaults() -> None:
 def test_a_world_of_the_callers_own_keeps_transfers_in_the_loop(given: str) -> None:
     """A session, a transport, a clock or a randomness of theirs cannot be taken to another process."""
     world: dict[str, Any] = {given: object()}
-    assert Exporter([ACCOUNT], workers=2)._pool is not None
-    assert Exporter([ACCOUNT], workers=2, **world)._pool is None
-    assert Exporter([ACCOUNT])._pool is None
+    assert Exporter([ACCOUNT], workers=2)._places is not None
+    assert Exporter([ACCOUNT], workers=2, **world)._places is None
+    assert Exporter([ACCOUNT])._places is None

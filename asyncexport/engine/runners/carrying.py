@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
 from asyncexport.adapters.threads import settled
 from asyncexport.engine.runners.messages import (
@@ -35,7 +37,7 @@ from asyncexport.engine.runners.messages import (
 from asyncexport.engine.runners.portable import portable_error
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Receipt, SignedUrl
-from asyncexport.ports import Listener
+from asyncexport.ports import Listener, Sink
 
 CANCEL_SECONDS = 45.0
 """A little more than a sink that does not end is given before it is left behind."""
@@ -143,6 +145,25 @@ class Carrier(ABC):
     @abstractmethod
     def kill(self) -> None:
         """End it now, or let go of it."""
+
+
+class Places(Protocol):
+    """Where the transfers of one exporter find somebody who takes their errands."""
+
+    async def open(self) -> None:
+        """Find out that there are any. Raises what is in the way."""
+
+    async def check(self, sink: Sink) -> None:
+        """Find out whether a sink can be reached from there. Raises :class:`ConfigError`."""
+
+    def place(self, size: int) -> AbstractAsyncContextManager[Carrier | None]:
+        """Choose somebody for a transfer of so many bytes, None for the loop, for as long as the block lasts."""
+
+    def alone(self) -> AbstractAsyncContextManager[Carrier | None]:
+        """Choose somebody for a transfer that others died of, None if there is nobody."""
+
+    async def aclose(self) -> None:
+        """Come back when no transfer runs there any more, nor anything of ours."""
 
 
 async def _asked(partner: Partner) -> SignedUrl | AsyncexportError:

@@ -28,7 +28,7 @@ import anyio
 
 from asyncexport.adapters.threads import ended
 from asyncexport.engine.border import Guard
-from asyncexport.engine.runners.carrying import NotThere, Partner, WorkerEnded
+from asyncexport.engine.runners.carrying import Carrier, NotThere, Partner, Places, WorkerEnded
 from asyncexport.engine.runners.messages import Errand, Setup
 from asyncexport.engine.runners.process import Worker, nobody
 from asyncexport.engine.transfer import Renew
@@ -106,6 +106,12 @@ class Pool:
     def pids(self) -> list[int]:
         """The ids of the processes that take transfers."""
         return [worker.pid for worker in self._workers if worker.is_open]
+
+    async def open(self) -> None:
+        """Start nothing: nothing is worth a process yet."""
+
+    async def check(self, sink: Sink) -> None:
+        """Ask nothing: what this process can reach its workers can."""
 
     @asynccontextmanager
     async def place(self, size: int) -> AsyncIterator[Worker | None]:
@@ -199,7 +205,7 @@ class Workers:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Places,
         here: Runner,
         *,
         guard: Guard,
@@ -262,7 +268,7 @@ class Workers:
             OddityNoticed(f"{name} cannot be used in a worker process, so its transfers run in this one: {reason}")
         )
 
-    def _tell_of_end(self, job: Job, worker: Worker, end: WorkerEnded) -> None:
+    def _tell_of_end(self, job: Job, worker: Carrier, end: WorkerEnded) -> None:
         if worker.is_ready:
             self._listener(TransferRestarted(job, WorkerDied.__name__))
         else:

@@ -46,12 +46,27 @@ class Standing:
         return await self.shelf.find(order)
 
 
+class Signal(asyncio.Event):
+    """An event for the loop in which it was made, which any thread may set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._home = asyncio.get_running_loop()
+
+    def set(self) -> None:
+        """Set it, at once if in its own loop."""
+        if asyncio.get_running_loop() is self._home:
+            super().set()
+        else:
+            self._home.call_soon_threadsafe(super().set)
+
+
 class Stopping(FakeDownload):
     """A download that begins, does ``then`` what it is told, and never goes on. ``begun`` is set before that."""
 
     def __init__(self, *then: Callable[[], Awaitable[object]]) -> None:
         super().__init__(200, HEAD)
-        self.begun = asyncio.Event()
+        self.begun = Signal()
         self._then = then
 
     async def chunks(self) -> AsyncGenerator[bytes]:

@@ -1,4 +1,4 @@
-"""What a transfer does is the same in the loop and in a worker: rows, receipts, errors, questions and events."""
+"""What a transfer does is the same in the loop, in a worker and on a Dask cluster: rows, errors, questions, events."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from asyncexport.events import TransferProgressed, TransferResumed, TransferStar
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.testing import FakeTransport, Opening
+from tests.engine.runners.dask.support import seats
 from tests.engine.runners.support import Standing, Stopping, near
 from tests.engine.support import FILE, JOB, ROWS, URL, Events, Shelf, cut, order, rest, s3_error, whole
 
@@ -90,10 +91,18 @@ async def in_a_worker(bench: Bench, *downloads: Opening) -> Receipt:
         return await worker.carry(Errand.of(order(), bench.sink), Partner(bench.events, bench.renew, bench.complain))
 
 
+async def in_a_seat(bench: Bench, *downloads: Opening) -> Receipt:
+    """Run it in an office, whose loop is another thread's."""
+    async with seats(*downloads) as (there, _, transport), there.place(0) as seat:
+        bench.opened = transport.opened
+        assert seat is not None
+        return await seat.carry(Errand.of(order(), bench.sink), Partner(bench.events, bench.renew, bench.complain))
+
+
 Move = Callable[..., Awaitable[Receipt]]
 
 
-@pytest.fixture(params=[in_the_loop, in_a_worker])
+@pytest.fixture(params=[in_the_loop, in_a_worker, in_a_seat])
 def move(request: pytest.FixtureRequest) -> Move:
     """Return each way to run a transfer."""
     moving: Move = request.param
@@ -277,12 +286,13 @@ async def test_a_receipt_that_cannot_be_sent_says_what_every_receipt_does(bench:
     assert receipt == Receipt("export-1", 50, 7, "sha", "there")
 
 
-async def test_an_end_that_cannot_be_sent_is_told_as_a_mistake() -> None:
+@pytest.mark.parametrize("elsewhere", [in_a_worker, in_a_seat])
+async def test_an_end_that_cannot_be_sent_is_told_as_a_mistake(elsewhere: Move) -> None:
     """Whoever waits for the end gets one."""
     bench = Bench("odd")
     Standing.shelves["odd"] = Giving(Odd())
     with pytest.raises(RuntimeError, match="'Odd' object has no attribute 'sha256'"):
-        await in_a_worker(bench, whole())
+        await elsewhere(bench, whole())
 
 
 async def test_a_transfer_that_is_cancelled_leaves_nothing(bench: Bench, move: Move) -> None:

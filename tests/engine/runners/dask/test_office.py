@@ -1,0 +1,134 @@
+"""An office in a Dask worker: who sits there, and what becomes of them when Dask gives them up."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from asyncexport.engine.runners.dask import office as offices
+from asyncexport.engine.runners.dask.office import Office, hear, sit
+from asyncexport.engine.runners.dask.words import Packed, Terms
+from asyncexport.engine.runners.messages import Begin, Cancel, Errand
+from asyncexport.errors import ConfigError
+from tests.engine.runners.dask.support import TERMS, NearCluster, seats
+from tests.engine.runners.support import Standing, Stopping
+from tests.engine.support import order
+
+SEATED = Begin(0, Errand(b""))
+
+
+async def sitting(near: NearCluster, number: int = 0) -> asyncio.Future[None]:
+    """Let a task sit in the office, and come back when it does."""
+    task = asyncio.ensure_future(asyncio.to_thread(near.office.sit, number, f"key-{number}"))
+    while number not in near.office._seats:  # noqa: ASYNC110  another thread's progress has no event to wait for
+        await asyncio.sleep(0.001)
+    return task
+
+
+@pytest.mark.parametrize("given_up", ["cancelled", "released", "forgotten"])
+async def test_a_task_that_dask_gives_up_has_its_transfer_rolled_back(given_up: str) -> None:
+    """Its exporter is gone, or wants it no more: nobody would hear of a commit."""
+    Standing.shelves.clear()
+    hanging = Stopping()
+    async with seats(hanging) as (_, near, _):
+        task = await sitting(near)
+        assert near.office.hear(Begin(0, Errand.of(order(), Standing("a"))))
+        await hanging.begun.wait()
+        near.office.transition("another", "executing", given_up)
+        near.office.transition("key-0", "ready", given_up)
+        assert not task.done()
+        near.office.transition("key-0", "executing", given_up)
+        await task
+    assert Standing("a").shelf.committed is None
+
+
+async def test_a_task_without_an_errand_ends_when_dask_gives_it_up() -> None:
+    """An errand that comes later is nobody's."""
+    async with seats() as (_, near, _):
+        task = await sitting(near)
+        near.office.transition("key-0", "executing", "released")
+        await task
+        assert not near.office.hear(SEATED)
+
+
+async def test_an_errand_is_begun_once() -> None:
+    """A second one for the same seat, or a word about one that was not begun, is nobody's."""
+    hanging = Stopping()
+    async with seats(hanging) as (_, near, _):
+        await sitting(near)
+        assert not near.office.hear(Cancel(0))
+        assert near.office.hear(Begin(0, Errand.of(order(), Standing("a"))))
+        assert not near.office.hear(Begin(0, Errand.of(order(), Standing("a"))))
+        assert not near.office.hear(Begin(1, Errand.of(order(), Standing("a"))))
+
+
+async def test_a_worker_that_closes_rolls_back_and_lets_its_tasks_go() -> None:
+    """Those with an errand and those without one."""
+    Standing.shelves.clear()
+    hanging = Stopping()
+    async with seats(hanging) as (_, near, _):
+        tasks = [await sitting(near, number) for number in range(2)]
+        assert near.office.hear(Begin(0, Errand.of(order(), Standing("a"))))
+        await hanging.begun.wait()
+        await near.office.teardown(cast("Any", None))
+        await asyncio.gather(*tasks)
+        await near.office.teardown(cast("Any", None))
+    assert Standing("a").shelf.committed is None
+
+
+async def test_an_office_nobody_ever_sat_in_closes() -> None:
+    """It has no loop then, and nothing to hear."""
+    async with seats() as (_, near, _):
+        assert not near.office.hear(SEATED)
+
+
+async def test_what_is_in_the_way_of_a_loop_ends_the_task() -> None:
+    """Certificate authorities that are not on that machine, for one; the next task meets it again."""
+
+    def missing(_: Terms) -> Any:
+        raise ConfigError("no such file")
+
+    async with seats() as (_, near, _):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(offices, "opened", missing)
+            for _ in range(2):
+                with pytest.raises(ConfigError, match="no such file"):
+                    await asyncio.to_thread(near.office.sit, 0, "key")
+
+
+async def test_a_transport_is_opened_for_the_office() -> None:
+    """With the authorities to trust that the exporter has."""
+    async with offices.opened(TERMS) as transport:
+        assert type(transport).__name__ == "AiohttpTransport"
+
+
+def test_a_task_finds_its_office_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it could not be opened the worker's own log says why."""
+    sat: list[tuple[int, object]] = []
+    office = Office("mine", TERMS)
+    monkeypatch.setattr(office, "sit", lambda number, key: sat.append((number, key)))
+    worker = SimpleNamespace(plugins={"mine": office}, address="tcp://x:1", get_current_task=lambda: "key")
+    monkeypatch.setattr(offices, "get_worker", lambda: worker)
+    sit("mine", 7)
+    assert sat == [(7, "key")]
+    with pytest.raises(ConfigError, match="worker tcp://x:1 could not be prepared"):
+        sit("another", 7)
+
+
+def test_a_message_finds_its_office_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none it is nobody's."""
+    heard: list[object] = []
+
+    def take(message: object) -> bool:
+        heard.append(message)
+        return True
+
+    office = Office("mine", TERMS)
+    monkeypatch.setattr(office, "hear", take)
+    worker = cast("Any", SimpleNamespace(plugins={"mine": office}))
+    assert hear("mine", Packed.of(Cancel(3)), dask_worker=worker)
+    assert not hear("another", Packed.of(Cancel(3)), dask_worker=worker)
+    assert heard == [Cancel(3)]
