@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,6 +34,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import AuthError, ExportFailed
 from asyncexport.models import Discovery, Entity, Summary
 from asyncexport.sinks import JsonLines
+from asyncexport.sinks.stored import snapshots
 from tests.app.support import STARTED, failed, in_parts, job, profile, refused
 from tests.sinks.support import order, store
 from tests.test_layers import LAYERS
@@ -145,7 +147,10 @@ def change_lines(folder: Path) -> list[str]:
         rows = [{"campaignId": each, "adProduct": "SPONSORED_PRODUCTS", "name": each + label} for each in ids]
         text = "".join(json.dumps(row) + "\n" for row in rows).encode()
         asyncio.run(store(JsonLines(folder), order(snapshot=label), (Batch(text, 2),)))
-    return [json.dumps(facts) for facts in Difference(folder, "a", "b").events([Entity.CAMPAIGNS])]
+    return [
+        json.dumps(facts)
+        for facts in Difference(partial(snapshots, folder), "here", "a", "b").events([Entity.CAMPAIGNS])
+    ]
 
 
 def printed_keys(folder: Path) -> dict[tuple[str, str], set[str]]:

@@ -18,7 +18,7 @@ import click
 
 from asyncexport.adapters.logs import configure
 from asyncexport.app.exits import say
-from asyncexport.app.settings import MOST_WORKERS, Places, Settings, load, load_places
+from asyncexport.app.settings import MOST_WORKERS, Places, Settings, SinkSettings, load, load_places, load_sink
 from asyncexport.models import Entity
 from asyncexport.sinks import check_label
 
@@ -66,6 +66,14 @@ def _load_places(ctx: click.Context, parameter: click.Parameter, value: str | No
     return places
 
 
+def _load_sink(ctx: click.Context, parameter: click.Parameter, value: str | None) -> SinkSettings | None:
+    if ctx.resilient_parsing:
+        return None
+    sink = load_sink(None if value is None else filled(ctx, parameter, value))
+    ctx.default_map = {**(ctx.default_map or {}), "out": sink.place}
+    return sink
+
+
 def _check_snapshot(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     return check_label(value, what="--snapshot")
 
@@ -97,6 +105,7 @@ def _config(callback: Callable[..., object]) -> Callable[[Command], Command]:
 
 config = _config(_load)
 offline_config = _config(_load_places)
+sink_config = _config(_load_sink)
 out = click.option(
     "--out",
     metavar="DIR",

@@ -101,13 +101,6 @@ class SinkSettings:
         return self.url or str(self.path)
 
     @property
-    def elsewhere(self) -> str:
-        """What rows are put into if not into files of this machine."""
-        if self.type in _DATABASES:
-            return "a DuckDB file" if self.type == "duckdb" else "a PostgreSQL database"
-        return "an object store" if self.url else ""
-
-    @property
     def folder(self) -> Path:
         """Where manifests are kept."""
         return self.path.parent if self.type == "duckdb" else self.path
@@ -115,14 +108,10 @@ class SinkSettings:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where runs leave their results and what they remember, for commands that only look at both.
-
-    ``elsewhere`` is what rows are put into if not into files of this machine.
-    """
+    """Where runs leave their results and what they remember, for commands that only look at both."""
 
     out: Path = Path("exports")
     state_dir: Path = Path("state")
-    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +206,23 @@ def load_places(path: str | os.PathLike[str] | None = None) -> Places:
     try:
         top = Table(_read(source), "top level")
         sink = _sink(top.table("sink"), source.parent, None)
-        return Places(sink.folder, _state_dir(top.table("run"), source.parent), sink.elsewhere)
+        return Places(sink.folder, _state_dir(top.table("run"), source.parent))
+    except ConfigError as error:
+        raise _located(error, source) from None
+
+
+def load_sink(path: str | os.PathLike[str] | None = None) -> SinkSettings:
+    """Return what the file says of the sink, for commands that read from it and need no credentials of an account.
+
+    Raises :class:`ConfigError` as :func:`load` does.
+    """
+    source = _source(path)
+    if source is None:
+        return SinkSettings()
+    try:
+        table = Table(_read(source), "top level").table("sink")
+        _refuse_readable_secrets(source, has_some=_holds_secret(table))
+        return _sink(table, source.parent, os.environ)
     except ConfigError as error:
         raise _located(error, source) from None
 
@@ -229,9 +234,8 @@ def parse(document: Mapping[str, object], *, source: Path | None, environ: Mappi
     tables = top.tables("accounts")
     top.close()
     folder = source.parent if source is not None else Path()
-    texts = (isinstance(sink.get(key), str) for key in ("secret_access_key", "dsn"))
-    if source is not None and (hold_secrets(tables) or any(texts)):
-        refuse_readable(source, source.stat().st_mode, "the configuration holds secrets as text")
+    if source is not None:
+        _refuse_readable_secrets(source, has_some=hold_secrets(tables) or _holds_secret(sink))
     return Settings(
         run=_run(run, folder),
         limits=_limits(limits),
@@ -315,6 +319,15 @@ def _in_progress(table: Table) -> int | Literal["auto"]:
         shown = json_text.dumps(value) if isinstance(value, str | float) else toml_type(value)
         table.refuse(f'in_progress must be a whole number or "auto", not {shown}')
     return table.integer("in_progress", OFFICIAL, within=(1, 1000))
+
+
+def _holds_secret(sink: Table) -> bool:
+    return any(isinstance(sink.get(key), str) for key in ("secret_access_key", "dsn"))
+
+
+def _refuse_readable_secrets(source: Path, *, has_some: bool) -> None:
+    if has_some:
+        refuse_readable(source, source.stat().st_mode, "the configuration holds secrets as text")
 
 
 def _sink(table: Table, folder: Path, environ: Mapping[str, str] | None) -> SinkSettings:

@@ -2,8 +2,9 @@
 
 Contract: rows are given as mappings of their fields, as often as they are asked for, in any order. A row is told by its
 id; one without is what it holds. Fields within objects are told by dotted paths, lists whole; null and left out are the
-same. What is only in one snapshot was added or removed if the filters of the other one let that be said
-(:mod:`asyncexport.sansio.scope`); otherwise it is counted as unsaid.
+same, and so is one number in two spellings; the fields of an object have no order. What is only in one snapshot was
+added or removed if the filters of the other one let that be said (:mod:`asyncexport.sansio.scope`); otherwise it is
+counted as unsaid.
 
 Plan: a first pass over the old rows keeps a digest of each; a pass over the new rows strikes out what is the same and
 keeps what is not; a second pass over the old rows finds out what they were.
@@ -94,7 +95,7 @@ class Comparison:
 def _differences(old: Row, new: Row) -> Iterator[tuple[str, Any, Any]]:
     before, after = dict(leaves(old)), dict(leaves(new))
     for path in {**before, **after}:
-        if before.get(path) != after.get(path):
+        if _spelt(before.get(path)) != _spelt(after.get(path)):
             yield path, before.get(path), after.get(path)
 
 
@@ -113,5 +114,18 @@ def _path(leaf: tuple[str, Any]) -> str:
 
 
 def _digest(row: Row) -> bytes:
-    text = json.dumps(sorted(leaves(row), key=_path), default=str, separators=(",", ":"))
+    text = _spelt(sorted(leaves(row), key=_path))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _spelt(value: object) -> str:
+    """Return one text for all spellings of a value."""
+    return json.dumps(_plain(value), default=str, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

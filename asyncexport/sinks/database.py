@@ -165,6 +165,13 @@ def failing(path: str) -> Iterator[None]:
         raise _sink_error(error, path) from None
 
 
+@contextmanager
+def reading(path: str) -> Iterator[Cursor]:
+    """Open the file to be read, by nobody else in this process. Raises as :func:`failing` does."""
+    with failing(path), duckdb.connect(path, read_only=True) as connection:
+        yield connection
+
+
 def read(path: str, work: Callable[[Cursor], T]) -> T:
     """Return what ``work`` returns, given a connection that it only reads by. Blocks. Raises as :func:`failing` does.
 
@@ -175,7 +182,7 @@ def read(path: str, work: Callable[[Cursor], T]) -> T:
         if database is not None:
             database.joined()
     if database is None:
-        with failing(path), duckdb.connect(path, read_only=True) as connection:
+        with reading(path) as connection:
             return work(connection)
     try:
         return database.do_now(work)

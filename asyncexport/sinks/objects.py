@@ -189,6 +189,21 @@ class ObjectStore(Files):
         names = self._names(self._folder(folder))
         return [name for name in names if not _is_memo(name)]
 
+    def folders(self, folder: int) -> list[str]:
+        """Return the names of the folders in an open folder."""
+        at = self._folder(folder)
+        with asking(at.url(), "listing"):
+            found = _obstore().list_with_delimiter(at.store, prefix=at.prefix or None)["common_prefixes"]
+        return [_name_of(each.rstrip("/")) for each in found]
+
+    def content(self, folder: int, name: str) -> Iterator[bytes]:
+        """Yield an object's bytes as they come in. Raises :class:`SinkError` and its children."""
+        file = self.open_file(folder, name)
+        try:
+            yield from self._content(self._reading(file), None)
+        finally:
+            self.close(file)
+
     def look(self, folder: int, name: str) -> os.stat_result | None:
         """Return what stands under ``name``, None for nothing."""
         at = self._folder(folder)

@@ -1,9 +1,9 @@
 """What stands in a tree of files, to be read again: whole snapshots of one profile and entity, row by row.
 
 Contract: :func:`snapshots` finds the jobs under one label whose records hold, by name and size; the files are not
-proved bit by bit. :func:`rows` gives their rows from any format by the columns and the extra fields that all formats
-have in common, so that a row that was stored as JSON Lines equals the same one from Parquet; :func:`batches` gives
-those of one file as the API spelt them. Functions block.
+proved bit by bit. :func:`rows_of` gives the rows of a file of any format by the columns and the extra fields that all
+formats have in common, so that a row that was stored as JSON Lines equals the same one from Parquet; :func:`batches`
+gives those of one file as the API spelt them. Functions block.
 
 Worst case: a batch of rows of one file in memory.
 """
@@ -11,76 +11,55 @@ Worst case: a batch of rows of one file in memory.
 from __future__ import annotations
 
 import gzip
-import json
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from asyncexport.batch import Batch
 from asyncexport.errors import SinkError
-from asyncexport.models import Entity, Filters
-from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE
+from asyncexport.models import Entity
+from asyncexport.sansio.columns import MODELS
 from asyncexport.sansio.fitting import fit_row
-from asyncexport.sansio.splitting import joint, share_rows
+from asyncexport.sansio.splitting import share_rows
 from asyncexport.sinks.codecs import zstd
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.places import record_of
 from asyncexport.sinks.records import LARGEST, Record, parse_record
+from asyncexport.sinks.snapshot import ROWS, Snapshot, extra_fields, plain_row
 
-_ROWS = 2_000
 _LINES = 500
-_MOST_DIGITS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The rows of one profile and entity under one label: records of its parts, part 0 first, in one folder."""
+class InFolder(Snapshot):
+    """The files of one job in a folder of this machine."""
 
     folder: Path
-    records: tuple[Record, ...]
 
-    @property
-    def subject(self) -> tuple[str, str, str, str]:
-        """Entity, account, region and profile id."""
-        first = self.records[0]
-        return first.entity, first.account, first.region, first.profile_id
-
-    @property
-    def entity(self) -> Entity:
-        """What its rows are."""
-        return Entity(self.records[0].entity)
-
-    @property
-    def filters(self) -> Filters | None:
-        """What it was asked for; None if its parts leave a hole between them."""
-        return joint([record.filters for record in self.records], self.entity)
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """What two snapshots have in common whose files are the same byte for byte."""
-        return tuple(record.sha256 for record in self.records)
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield its rows. Raises :class:`SinkError` for a file that cannot be read."""
+        for record in self.records:
+            yield from rows_of(self.folder / record.file, self.entity)
 
 
-def snapshots(root: Path, label: str, entity: Entity) -> Iterator[Snapshot]:
+def snapshots(root: Path, label: str, entity: Entity) -> Iterator[InFolder]:
     """Yield what stands under ``root`` of one label and entity, by profile id."""
     for folder in sorted(root.glob(f"entity={entity.value}/snapshot={label}/profile_id=*")):
-        records = tuple(_records(folder, entity))
+        records = tuple(following(partial(_record_in, folder), entity))
         if records:
-            yield Snapshot(folder, records)
+            yield InFolder(records, folder)
 
 
-def rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    """Yield its rows. Raises :class:`SinkError` for a file that cannot be read."""
-    for record in snapshot.records:
-        path = snapshot.folder / record.file
-        try:
-            yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path, snapshot.entity)
-        except (OSError, ValueError, EOFError, RecursionError, zstd.ZstdError) as error:
-            raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
+def rows_of(path: Path, entity: Entity) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one file. Raises :class:`SinkError` if it cannot be read."""
+    try:
+        yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path, entity)
+    except (OSError, ValueError, EOFError, RecursionError, zstd.ZstdError) as error:
+        raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
 
 
 def batches(path: Path) -> Iterator[Batch]:
@@ -96,18 +75,15 @@ def batches(path: Path) -> Iterator[Batch]:
         raise SinkError(f"{path} cannot be read ({type(error).__name__}); pull it again") from None
 
 
-def _records(folder: Path, entity: Entity) -> Iterator[Record]:
-    """Yield the records of parts that follow each other; one that asked for rows of those before it is left over."""
+def following(record_of_part: Callable[[int], Record | None], entity: Entity) -> Iterator[Record]:
+    """Yield the records of parts that follow each other; one that asked for rows of those before it is left over.
+
+    ``record_of_part`` gives the record of a part whose file stands beside it, None if it does not.
+    """
     earlier: list[Record] = []
     for part in count():
-        try:
-            with (folder / record_of(part)).open("rb") as file:
-                record = parse_record(file.read(LARGEST))
-            if record is None or (record.part, record.entity) != (part, entity.value):
-                return
-            if (folder / record.file).stat().st_size != record.bytes:
-                return
-        except OSError:
+        record = record_of_part(part)
+        if record is None or (record.part, record.entity) != (part, entity.value):
             return
         if any(share_rows(record.filters, each.filters, entity) for each in earlier):
             return
@@ -115,11 +91,21 @@ def _records(folder: Path, entity: Entity) -> Iterator[Record]:
         yield record
 
 
+def _record_in(folder: Path, part: int) -> Record | None:
+    try:
+        with (folder / record_of(part)).open("rb") as file:
+            record = parse_record(file.read(LARGEST))
+        is_there = record is not None and (folder / record.file).stat().st_size == record.bytes
+    except OSError:
+        return None
+    return record if is_there else None
+
+
 def _json_lines(path: Path, entity: Entity) -> Iterator[dict[str, Any]]:
     with _text(path) as lines:
         for line in lines:
             values, extra = fit_row(line.removesuffix(b"\n"), MODELS[entity])
-            yield {**values, **_extra(extra)}
+            yield {**values, **extra_fields(extra)}
 
 
 def _text(path: Path) -> AbstractContextManager[Iterable[bytes]]:
@@ -137,20 +123,5 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - needs the extra
 
     with ParquetFile(path) as file:
-        for batch in file.iter_batches(_ROWS):
-            for row in batch.to_pylist():
-                extra = row.pop(EXTRA)
-                yield {name: value for name, value in row.items() if name not in PROVENANCE} | _extra(extra)
-
-
-def _extra(text: bytes | str | None) -> dict[str, Any]:
-    return {} if text is None else json.loads(text, parse_float=_number, parse_int=_integer)
-
-
-def _number(spelling: str) -> float | str:
-    """Return the number, or how it is spelt if no double can hold it."""
-    return value if math.isfinite(value := float(spelling)) else spelling
-
-
-def _integer(spelling: str) -> int | str:
-    return int(spelling) if len(spelling) <= _MOST_DIGITS else spelling
+        for batch in file.iter_batches(ROWS):
+            yield from map(plain_row, batch.to_pylist())

@@ -13,9 +13,11 @@ from asyncexport.app.settings import (
     Places,
     RunSettings,
     Settings,
+    SinkSettings,
     harmless_environment,
     load,
     load_places,
+    load_sink,
 )
 from asyncexport.errors import ConfigError
 from asyncexport.models import Entity, Filters, Limits
@@ -282,6 +284,22 @@ def test_the_places_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         load_places(written(tmp_path, "[sink]\npath = 5"))
     with pytest.raises(ConfigError, match=r"asyncexport\.toml: \[run\]: state_dir must be a string"):
         load_places(written(tmp_path, "[run]\nstate_dir = 5"))
+
+
+def test_the_sink_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads from the sink needs its keys, and no credentials of an account."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEY", "canary")
+    assert load_sink() == SinkSettings()
+    path = written(tmp_path, "[sink]\npath = 's3://bucket/x'\nsecret_access_key = { env = 'KEY' }")
+    found = load_sink(path)
+    assert (found.place, found.store["secret_access_key"].reveal()) == ("s3://bucket/x", "canary")
+    with pytest.raises(ConfigError, match="path"):
+        load_sink(written(tmp_path, "[sink]\npath = 5"))
+    open_to_all = written(tmp_path, "[sink]\npath = 's3://bucket/x'\nsecret_access_key = 'canary'")
+    open_to_all.chmod(0o644)
+    with pytest.raises(ConfigError, match="secrets as text"):
+        load_sink(open_to_all)
 
 
 def test_a_database_is_a_file(tmp_path: Path) -> None:

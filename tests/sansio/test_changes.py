@@ -37,6 +37,13 @@ def test_fields_within_fields() -> None:
     assert compared([{"id": "1", "end": None}], [{"id": "1"}]) == ([], 1, 0)
 
 
+def test_another_spelling_is_no_change() -> None:
+    """Neither of a number nor of an object within a list; what is true is not one."""
+    old: Row = {"id": "1", "bid": 1, "new": [{"a": 100.0, "b": {"c": [2]}}], "flag": 1}
+    assert compared([old], [{"id": "1", "flag": 1, "new": [{"b": {"c": [2.0]}, "a": 1e2}], "bid": 1.0}]) == ([], 1, 0)
+    assert compared([old], [{**old, "flag": True}])[0] == [("changed", "1", ("flag", 1, True))]
+
+
 def test_values_of_two_kinds_under_one_path() -> None:
     """A dot in a name makes two leaves of one path, whose values need not have an order."""
     row: Row = {"id": "1", "a.b": 1, "a": {"b": "x"}}

@@ -12,7 +12,7 @@ from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters
 from asyncexport.sinks import JsonLines, Parquet
 from asyncexport.sinks.codecs import Compression
-from asyncexport.sinks.stored import Snapshot, batches, rows, snapshots
+from asyncexport.sinks.stored import InFolder, batches, snapshots
 from asyncexport.sinks.tree import Tree
 from tests.sinks.support import FOLDER, order, part_of, store
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
@@ -25,7 +25,7 @@ SINKS: list[Callable[[Path], Tree]] = [
 ]
 
 
-def found(root: Path, label: str = "night", entity: Entity = Entity.CAMPAIGNS) -> list[Snapshot]:
+def found(root: Path, label: str = "night", entity: Entity = Entity.CAMPAIGNS) -> list[InFolder]:
     return list(snapshots(root, label, entity))
 
 
@@ -37,10 +37,10 @@ async def test_rows_of_every_format(sink: Callable[[Path], Tree], tmp_path: Path
         await store(sink(tmp_path), order_of(entity), batches_of(lines))
         (snapshot,) = found(tmp_path, entity=entity)
         known = [{name: value for name, value in row.items() if name != "extra"} for row in in_columns(lines, entity)]
-        read = [{name: row.get(name) for name in known[0]} for row in rows(snapshot)]
+        read = [{name: row.get(name) for name in known[0]} for row in snapshot.rows()]
         assert snapshot.subject == (entity.value, "acme", "EU", "123")
         assert [row["state"] for row in read] == [row["state"] for row in known]
-        extra = [row for row, kept in zip(rows(snapshot), in_columns(lines, entity), strict=True) if kept["extra"]]
+        extra = [row for row, kept in zip(snapshot.rows(), in_columns(lines, entity), strict=True) if kept["extra"]]
         assert all("isMultiAdGroupsEnabled" in row for row in extra)
 
 
@@ -50,7 +50,7 @@ async def test_formats_agree(tmp_path: Path) -> None:
     for name, sink in (("a", JsonLines), ("b", Parquet)):
         await store(sink(tmp_path / name), order(), batches_of(lines))
     one, other = (
-        [{name: value for name, value in row.items() if value is not None} for row in rows(found(tmp_path / each)[0])]
+        [{name: value for name, value in row.items() if value is not None} for row in found(tmp_path / each)[0].rows()]
         for each in "ab"
     )
     assert one == other
@@ -63,7 +63,7 @@ async def test_numbers_that_no_reader_holds(sink: Callable[[Path], Tree], tmp_pa
     long = "9" * 5_000
     line = f'{{"new":[1e400,-1e400,0.5,12345678901234567890123,{long}],"budgetCaps":{{"more":1e400}}}}'
     await store(sink(tmp_path), order(), batches_of([line.encode()]))
-    (row,) = rows(found(tmp_path)[0])
+    (row,) = found(tmp_path)[0].rows()
     assert row["new"] == ["1e400", "-1e400", 0.5, 12345678901234567890123, long]
     assert row["budgetCaps"] == {"more": "1e400"}
 
@@ -73,7 +73,7 @@ async def test_parts(tmp_path: Path) -> None:
     for number in range(3):
         await store(JsonLines(tmp_path), part_of(number))
     (snapshot,) = found(tmp_path)
-    assert (len(snapshot.records), len(snapshot.digests), len(list(rows(snapshot)))) == (3, 3, 9)
+    assert (len(snapshot.records), len(snapshot.digests), len(list(snapshot.rows()))) == (3, 3, 9)
     assert snapshot.filters is not None
     assert snapshot.filters.fingerprint == Filters().fingerprint
     (tmp_path / FOLDER / "part-1.jsonl.zst").write_bytes(b"another size")
@@ -110,7 +110,7 @@ async def test_a_damaged_file(sink: Callable[[Path], Tree], name: str, tmp_path:
     (tmp_path / FOLDER / name).write_bytes(b"?" * receipt.bytes)
     (snapshot,) = found(tmp_path)
     with pytest.raises(SinkError, match=f"{name} cannot be read"):
-        list(rows(snapshot))
+        list(snapshot.rows())
 
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from asyncexport.app import options
 from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import Exit, say
 from asyncexport.app.report import line
-from asyncexport.app.settings import Places
+from asyncexport.app.settings import SinkSettings
 from asyncexport.errors import ConfigError
 from asyncexport.models import Entity
 from asyncexport.sansio.changes import Change, Comparison
 from asyncexport.sansio.columns import MODELS
 from asyncexport.sansio.redact import safe_line
 from asyncexport.sansio.scope import scope
-from asyncexport.sinks import check_label
+from asyncexport.sinks import ObjectStore, check_label
 from asyncexport.sinks.buckets import is_url
-from asyncexport.sinks.stored import Snapshot, rows, snapshots
+from asyncexport.sinks.snapshot import Look, Snapshot
+from asyncexport.sinks.standing import standing
 
 
 def _label(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -32,7 +30,7 @@ def _label(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 
 
 @click.command("changes", context_settings=CONTEXT)
-@options.offline_config
+@options.sink_config
 @options.out
 @options.entity
 @options.profile
@@ -51,37 +49,31 @@ def command(
     before: str,
     after: str,
     json: bool,
-    settings: Places,
+    settings: SinkSettings,
     **_logs: object,
 ) -> None:
     """Tell what was added, changed and removed between snapshots.
 
-    JSON Lines and Parquet files of this machine are read, also one of each. A row that is in one snapshot only was
-    added or removed where the filters of the other let that be said: all three states asked for, and the row's ad
-    product. Profiles that are in one snapshot only are named on stderr and not compared.
+    They stand in a folder or an object store, as JSON Lines or Parquet, also one of each, or in a DuckDB file. A row
+    that is in one snapshot only was added or removed where the filters of the other let that be said: all three states
+    asked for, and the row's ad product. Profiles that are in one snapshot only are named on stderr and not compared.
     """
-    _refuse_elsewhere(ctx, out, settings)
-    found = Difference(Path(out), before, after, profile)
-    for facts in found.events([Entity(each) for each in entity] or list(Entity)):
-        click.echo(line(facts) if json else safe_line(_as_text(facts)))
+    if settings.type == "postgres" and out == settings.place:
+        raise ConfigError("changes reads files, objects and DuckDB files; this configuration puts rows into PostgreSQL")
+    files = ObjectStore(**settings.store) if is_url(out) else None
+    with standing(out, files) as look:
+        found = Difference(look, out, before, after, profile)
+        for facts in found.events([Entity(each) for each in entity] or list(Entity)):
+            click.echo(line(facts) if json else safe_line(_as_text(facts)))
     ctx.exit(Exit.OK)
 
 
-def _refuse_elsewhere(ctx: click.Context, out: str, settings: Places) -> None:
-    if is_url(out):
-        raise ConfigError(f"changes reads files on this machine; --out {out} is an object store")
-    is_chosen = ctx.get_parameter_source("out") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
-    if settings.elsewhere and not is_chosen:
-        raise ConfigError(
-            f"changes reads files on this machine; this configuration puts rows into {settings.elsewhere}"
-        )
-
-
 class Difference:
-    """Two labels in one output folder. ``profiles`` are ids, empty for all."""
+    """Two labels in one place. ``profiles`` are ids, empty for all."""
 
-    def __init__(self, root: Path, before: str, after: str, profiles: tuple[str, ...] = ()) -> None:
-        self._root = root
+    def __init__(self, look: Look, place: str, before: str, after: str, profiles: tuple[str, ...] = ()) -> None:
+        self._look = look
+        self._place = place
         self._labels = (before, after)
         self._profiles = profiles
         self._counts: Counter[str] = Counter()
@@ -92,12 +84,11 @@ class Difference:
         Raises :class:`ConfigError` if nothing stands under one of the labels, :class:`SinkError` for a damaged file.
         """
         standing = [
-            {each.subject: each for entity in entities for each in snapshots(self._root, label, entity)}
-            for label in self._labels
+            {each.subject: each for entity in entities for each in self._look(label, entity)} for label in self._labels
         ]
         for label, there in zip(self._labels, standing, strict=True):
             if not there:
-                raise ConfigError(f"there is no snapshot {label!r} in {self._root}")
+                raise ConfigError(f"there is no snapshot {label!r} in {self._place}")
         old, new = standing
         for subject in sorted({**old, **new}):
             if self._profiles and subject[3] not in self._profiles:
@@ -115,7 +106,7 @@ class Difference:
         compared = Comparison(next(iter(MODELS[new.entity])), _scope(old), _scope(new))
         entity, account, region, profile_id = new.subject
         where = {"account": account, "region": region, "profile_id": profile_id, "entity": entity}
-        for change in compared.changes(partial(rows, old), partial(rows, new)):
+        for change in compared.changes(old.rows, new.rows):
             self._counts[change.kind] += 1
             yield from _facts(change, where)
         self._counts["same"] += compared.same

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import obstore
 import pytest
 from click.testing import CliRunner, Result
 
 from asyncexport.app.cli import main
 from asyncexport.batch import Batch
 from asyncexport.models import Filters
-from asyncexport.sinks import JsonLines, Parquet
+from asyncexport.sinks import DuckDB, JsonLines, Parquet
+from asyncexport.sinks.duckdb import Mode
 from asyncexport.sinks.tree import Tree
+from tests.sinks.moto_server import Bucket
 from tests.sinks.support import order, store
 
 PRODUCT = "SPONSORED_PRODUCTS"
 
 
-def night(sink: Tree, label: str, names: dict[str, str], filters: Filters | None = None, profile: str = "1") -> None:
+def night(
+    sink: Tree | DuckDB,
+    label: str,
+    names: dict[str, str],
+    filters: Filters | None = None,
+    profile: str = "1",
+    at: str = "2026-11-23T02:00:00Z",
+) -> None:
     """Store one snapshot of campaigns."""
     rows = [{"campaignId": key, "adProduct": PRODUCT, "name": name} for key, name in names.items()]
     text = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-    wanted = order(snapshot=label, filters=filters, profile_id=profile)
+    wanted = replace(order(snapshot=label, filters=filters, profile_id=profile), generated_at=at)
     asyncio.run(store(sink, wanted, (Batch(text, len(rows)),) if rows else ()))
 
 
@@ -99,26 +111,81 @@ def test_a_label_that_is_none(folder: Path) -> None:
     assert "--from '../x'" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("sink", "where"),
-    [("type = 'duckdb'\npath = 'exports'", "a DuckDB file"), ("path = 's3://bucket/x'", "an object store")],
-)
-def test_rows_that_are_in_no_files_of_this_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: str, where: str
-) -> None:
-    """That is said, and no folder is read in their place but one that is named."""
+@pytest.mark.parametrize("mode", ["append", "history"])
+def test_nights_in_a_duckdb_file(mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told apart as those in files are, whether every snapshot is kept or every version of a row."""
     monkeypatch.chdir(tmp_path)
-    Path("asyncexport.toml").write_text(f"[sink]\n{sink}")
+    Path("asyncexport.toml").write_text("[sink]\ntype = 'duckdb'\npath = 'ads.duckdb'")
+    sink = DuckDB("ads.duckdb", mode=mode)
+    night(sink, "mon", {"1": "one", "2": "two", "3": "three"}, at="2026-11-23T02:00:00Z")
+    night(sink, "tue", {"2": "zwei", "3": "three", "4": "four"}, at="2026-11-24T02:00:00Z")
+    night(sink, "wed", {"2": "two"}, at="2026-11-25T02:00:00Z")
+    night(sink, "wed", {"2": "two"}, at="2026-11-25T02:00:00Z", profile="9")
+
+    for place in ([], ["--out", str(tmp_path / "ads.duckdb")]):
+        result = CliRunner().invoke(main, ["changes", "--from", "mon", "--to", "tue", *place])
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert sorted(result.stdout.splitlines()) == [
+            "1 added, 1 changed, 1 removed, 1 same, 0 unsaid, 0 alone",
+            "added campaigns of acme/EU/1: 4 'four'",
+            "changed campaigns of acme/EU/1: 2 'zwei', name: 'two' -> 'zwei'",
+            "removed campaigns of acme/EU/1: 1 'one'",
+        ]
+    result = CliRunner().invoke(main, ["changes", "--from", "mon", "--to", "wed", "--json"])
+    assert json.loads(result.stdout.splitlines()[-1]) == {
+        "event": "changes",
+        "added": 0,
+        "changed": 0,
+        "removed": 2,
+        "same": 1,
+        "unsaid": 0,
+        "alone": 1,
+    }
+
+
+def test_a_duckdb_file_without_older_snapshots(tmp_path: Path) -> None:
+    """Status 2 says why there is nothing to compare with, or that nothing was exported into the file."""
+    night(DuckDB(tmp_path / "ads.duckdb", mode="latest"), "mon", {"1": "one"})
+    result = changes(tmp_path / "ads.duckdb")
+    assert (result.exit_code, "has the mode 'latest'" in result.stderr) == (2, True)
+    duckdb.connect(str(tmp_path / "other.duckdb")).close()
+    result = changes(tmp_path / "other.duckdb")
+    assert (result.exit_code, "holds no exports" in result.stderr) == (74, True)
+
+
+def test_nights_in_postgresql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not read, which is said; a folder that is named is."""
+    monkeypatch.chdir(folder)
+    Path("asyncexport.toml").write_text("[sink]\ntype = 'postgres'\ndsn = { env = 'PATH' }")
+    result = CliRunner().invoke(main, ["changes", "--from", "mon", "--to", "tue"])
+    assert (result.exit_code, "puts rows into PostgreSQL" in result.stderr) == (2, True)
+    assert changes(folder).exit_code == 0
+
+
+def test_nights_in_a_bucket(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects are compared as files are; of what is the same byte for byte nothing is read but the records."""
+    monkeypatch.chdir(tmp_path)
+    keys = "".join(f"{name} = '{value}'\n" for name, value in bucket.options.items())
+    Path("asyncexport.toml").write_text(f"[sink]\npath = '{bucket.url}'\n{keys}")
+    Path("asyncexport.toml").chmod(0o600)
+    night(JsonLines(bucket.url, files=bucket.files()), "mon", {"1": "one", "2": "two"})
+    night(Parquet(bucket.url, files=bucket.files()), "tue", {"2": "zwei"})
     for label in ("mon", "tue"):
-        night(JsonLines("exports"), label, {"1": label})
-    labels = ["--from", "mon", "--to", "tue"]
-    result = CliRunner().invoke(main, ["changes", *labels])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert f"changes reads files on this machine; this configuration puts rows into {where}\n" in result.stderr
-    assert CliRunner().invoke(main, ["changes", *labels, "--out", "exports"]).exit_code == 0
-    result = CliRunner().invoke(main, ["changes", *labels, "--out", "s3://bucket/x"])
-    assert result.exit_code == 2
-    assert "changes reads files on this machine; --out s3://bucket/x is an object store" in result.stderr
+        night(JsonLines(bucket.url, files=bucket.files()), label, {"1": "one"}, profile="2")
+        night(JsonLines(bucket.url, files=bucket.files()), label, {}, profile=f"only-{label}")
+    obstore.put(bucket.store(), "ads/nightly/entity=campaigns/snapshot=mon/profile_id=3/_part-0.receipt.json", b"{}")
+
+    result = CliRunner().invoke(main, ["changes", "--from", "mon", "--to", "tue"])
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            "removed campaigns of acme/EU/1: 1 'one'",
+            "changed campaigns of acme/EU/1: 2 'zwei', name: 'two' -> 'zwei'",
+            "0 added, 1 changed, 1 removed, 1 same, 0 unsaid, 2 alone",
+        ],
+    )
+    assert "only in mon, not compared: campaigns of acme/EU/only-mon" in result.stderr
+    assert "canary" not in result.stdout + result.stderr
 
 
 def test_a_date_is_told_as_it_is_spelt(tmp_path: Path) -> None:
