@@ -156,7 +156,8 @@ def test_a_duckdb_file_without_older_snapshots(tmp_path: Path) -> None:
 def test_nights_in_postgresql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not read, which is said; a folder that is named is."""
     monkeypatch.chdir(folder)
-    Path("asyncexport.toml").write_text("[sink]\ntype = 'postgres'\ndsn = { env = 'PATH' }")
+    Path("asyncexport.toml").write_text("[sink]\ntype = 'postgres'\ndsn = { env = 'ADS_DSN' }")
+    monkeypatch.setenv("ADS_DSN", "postgresql://ads:canary@db.example/ads")
     result = CliRunner().invoke(main, ["changes", "--from", "mon", "--to", "tue"])
     assert (result.exit_code, "puts rows into PostgreSQL" in result.stderr) == (2, True)
     assert changes(folder).exit_code == 0
