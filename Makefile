@@ -11,7 +11,7 @@ NIGHT  ?= benchmarks/results
 RESULTS ?= benchmarks/results/bench
 NIGHTS := steady later-night unknown-cap moving-cap shut-out throttled outage lost-answers
 
-.PHONY: demo test faults crash check lint types format constraints night night-full bench bench-quick bench-peers clean help
+.PHONY: demo test postgres faults crash check lint types format constraints night night-full bench bench-quick bench-peers clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -25,8 +25,11 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY)   ## set up, then run the main job against the embedded emulator
 	$(BIN)/asyncexport demo
 
-test: $(READY)   ## set up, then run every test with branch coverage, in JOBS processes
+test: $(READY)   ## set up, then run every test with branch coverage, in JOBS processes (what a machine lacks is named)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term
+
+postgres:        ## install the server that the tests of PostgreSQL start for themselves (Debian, as root)
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql
 
 faults: $(READY) ## run N fault schedules beginning at SEED; a failing one says how to replay it
 	$(BIN)/python -m tests.faults.schedules --count $(N) --seed $(SEED)

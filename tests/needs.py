@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -15,7 +16,7 @@ from tests.sinks.postgres_server import programs
 _NEEDS = {
     "strace": "strace, allowed to trace (apt-get install strace)",
     "mounting": "root, allowed to mount a tmpfs",
-    "postgres": "a PostgreSQL server (apt-get install postgresql)",
+    "postgres": "a PostgreSQL server (make postgres)",
 }
 
 
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if cannot:
         items[:] = [item for item in items if item not in cannot]
         config.hook.pytest_deselected(items=cannot)
-        config.stash[DESELECTED] = [f"{item.nodeid} needs {_missing(item)}" for item in cannot]
+        missing = Counter(map(_missing, cannot))
+        config.stash[DESELECTED] = [f"{number} of the tests, which need {need}" for need, number in missing.items()]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

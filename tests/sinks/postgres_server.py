@@ -113,7 +113,7 @@ class PostgresServer:
     @property
     def _folder_of_programs(self) -> Path:
         folder = programs()
-        assert folder is not None, "there is no PostgreSQL server (apt-get install postgresql)"
+        assert folder is not None, "there is no PostgreSQL server (make postgres)"
         return folder
 
 

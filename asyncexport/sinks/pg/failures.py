@@ -67,7 +67,7 @@ def is_lost(error: BaseException) -> bool:
     """Return whether the connection is gone or was never there, so that nobody knows what became of a commit."""
     if isinstance(error, asyncpg.PostgresError):
         return _state(error).startswith(("08", "57P"))
-    return isinstance(error, FAILURES) and not isinstance(error, ssl.SSLError)
+    return isinstance(error, FAILURES) and not _is_insecure(error)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -85,8 +85,8 @@ def _state(error: asyncpg.PostgresError) -> str:
 
 
 def _sink_error(error: Failure, place: str) -> SinkError:
-    if isinstance(error, ssl.SSLError):
-        return SinkError(f"{place}: no secure connection ({error.reason or type(error).__name__}); check sslmode")
+    if _is_insecure(error):
+        return SinkError(f"{place}: no secure connection ({_name(error)}); check sslmode and the certificates")
     if not isinstance(error, asyncpg.PostgresError):
         return SinkUnreachable(f"{place}: no answer ({_name(error)}); is the server there?")
     state = _state(error)
@@ -96,6 +96,12 @@ def _sink_error(error: Failure, place: str) -> SinkError:
     )
     said = printable(scrub(error.args[0] if error.args else "", EXCERPT))
     return kind(f"{place}: {fix} ({state}: {said})")
+
+
+def _is_insecure(error: BaseException) -> bool:
+    """Whether the two sides could not agree on a secure connection: to try again would ask the same server."""
+    said_no = isinstance(error, ConnectionError) and not error.errno and "SSL" in str(error)
+    return isinstance(error, ssl.SSLError) or said_no
 
 
 def _name(error: Failure) -> str:
