@@ -219,9 +219,9 @@ async def test_a_worker_that_no_kill_ends_is_left_behind(how: str, monkeypatch: 
     ends = {"cancelled": carrying.cancel, "closed": worker.close, "killed": worker.kill}
     ends[how]()
     closing = asyncio.create_task(worker.ended())
+    assert await asyncio.wait([carrying, closing], timeout=30) == ({carrying, closing}, set())
     with pytest.raises(asyncio.CancelledError if how == "cancelled" else WorkerEnded):
         await carrying
-    await closing
     worker.theirs.close()
     [told] = events
     assert isinstance(told, OddityNoticed)
