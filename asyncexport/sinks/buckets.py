@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from asyncexport.accounts import Secret
 from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable
+from asyncexport.sansio.scarcity import no_descriptor
 
 Store: TypeAlias = Any
 """A store of obstore's; there are several kinds without a common class."""
@@ -25,6 +26,7 @@ Store: TypeAlias = Any
 _PATIENCE: Final = timedelta(seconds=60)
 _CODE = re.compile(r"<Code>(\w+)</Code>|\"(?:code|reason)\":\s*\"?(\w+)")
 _STATUS = re.compile(r"status code: (\d{3})")
+_SYSTEM = re.compile(r"\bOs \{\s*code: (\d{1,4}),")
 _TEMPORARY = frozenset({"408", "429", "500", "502", "503", "504"})
 _MISSING = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _FIXES: Final = {
@@ -89,7 +91,10 @@ def _reason(error: Exception, names: Iterable[str]) -> str:
 
 @contextmanager
 def asking(url: str, doing: str) -> Iterator[None]:
-    """Raise the library's errors for what goes wrong inside, ``FileNotFoundError`` where there is no such object."""
+    """Raise the library's errors for what goes wrong inside, ``FileNotFoundError`` where there is no such object.
+
+    They are :class:`SinkError` and its children, and :class:`TooManyOpenFiles`.
+    """
     from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError  # noqa: PLC0415 - needs the extra
 
     try:
@@ -105,7 +110,8 @@ def asking(url: str, doing: str) -> Iterator[None]:
     except PermissionDeniedError as error:
         raise _failure(url, doing, _code_of(error) or "AccessDenied", _status_of(error)) from None
     except BaseError as error:
-        raise _failure(url, doing, _code_of(error), _status_of(error)) from None
+        scarcity = no_descriptor(OSError(_system_code_of(error), ""), f"{doing} {url} failed")
+        raise scarcity or _failure(url, doing, _code_of(error), _status_of(error)) from None
 
 
 def _failure(url: str, doing: str, code: str, status: str) -> SinkError:
@@ -118,6 +124,11 @@ def _failure(url: str, doing: str, code: str, status: str) -> SinkError:
 def _code_of(error: Exception) -> str:
     found = _CODE.search(str(error))
     return "" if found is None else found[1] or found[2]
+
+
+def _system_code_of(error: Exception) -> int:
+    found = _SYSTEM.search(str(error))
+    return 0 if found is None else int(found[1])
 
 
 def _status_of(error: Exception) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from asyncexport.models import Entity
 from asyncexport.sinks.buckets import is_url
+from asyncexport.sinks.disk import failing_as_sink_error
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.files import open_path
 from asyncexport.sinks.objects import ObjectStore
@@ -60,8 +61,10 @@ class _Copied(Snapshot):
         copy = self.copies / name
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            with copy.open("wb") as file:
+            coming = copy.with_suffix(".part")
+            with failing_as_sink_error(str(copy), "copying an object to"), coming.open("wb") as file:
                 file.writelines(self.files.content(self.folder, name))
+            coming.rename(copy)
         return copy
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+import obstore
 import pytest
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError
+from obstore.store import S3Store
 
 from asyncexport.accounts import Secret
-from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable
+from asyncexport.errors import ConfigError, SinkError, SinkRejected, SinkUnreachable, TooManyOpenFiles
 from asyncexport.sinks.buckets import asking, connect, is_url, split_url
 
 
@@ -41,6 +47,43 @@ def test_what_a_store_says(raised: BaseError, kind: type[SinkError], text: str) 
     assert "storing s3://bucket/key failed: " in str(caught.value)
     assert "canary" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_no_descriptor_is_left() -> None:
+    """The store is not to blame: what the system says of its own stands in the error, and there alone."""
+    store = S3Store(
+        "bucket",
+        config={"endpoint": "http://127.0.0.1:1", "access_key_id": "canary", "secret_access_key": "canary"},
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
+    with pytest.raises(SinkUnreachable), asking("s3://bucket/key", "reading"):
+        obstore.head(store, "key")
+    with (
+        no_more_descriptors(),
+        pytest.raises(TooManyOpenFiles, match="reading s3://bucket/key failed: too many") as caught,
+        asking("s3://bucket/key", "reading"),
+    ):
+        obstore.head(store, "key")
+    assert "canary" not in str(caught.value)
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let this process open no file more than it has."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = os.open(os.devnull, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held + 1, usual[1]))
+    filling = []
+    try:
+        with suppress(OSError):
+            while True:
+                filling.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+        for each in (held, *filling):
+            os.close(each)
 
 
 def test_an_object_that_is_not_there() -> None:

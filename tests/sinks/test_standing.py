@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 
+from asyncexport.errors import SinkError
 from asyncexport.models import Entity
 from asyncexport.sinks import DuckDB, JsonLines, ObjectStore, Parquet
 from asyncexport.sinks.standing import standing
@@ -67,3 +69,14 @@ async def test_an_object_of_another_size_than_its_record(bucket: Bucket) -> None
     obstore.put(bucket.store(), receipt.location.removeprefix(f"s3://{bucket.name}/"), b"another size")
     with standing(bucket.url, bucket.files()) as look:
         assert list(look("night", Entity.CAMPAIGNS)) == []
+
+
+async def test_an_object_that_goes_before_it_is_read(bucket: Bucket) -> None:
+    """It is told; no part of a copy is taken for the whole."""
+    receipt = await store(JsonLines(bucket.url, files=bucket.files()), order())
+    with standing(bucket.url, bucket.files()) as look:
+        (snapshot,) = look("night", Entity.CAMPAIGNS)
+        obstore.delete(bucket.store(), receipt.location.removeprefix(f"s3://{bucket.name}/"))
+        for _ in range(2):
+            with pytest.raises(SinkError, match="copying an object"):
+                list(snapshot.rows())
