@@ -56,14 +56,14 @@ class Comparison:
 
     def changes(self, old: Rows, new: Rows) -> Iterator[Change]:
         """Yield what was added, then what was changed or removed."""
-        digests = {self._key(row): _digest(row) for row in old()}
+        digests = {self._key(row): digest(row) for row in old()}
         differing: dict[str, Row] = {}
         for row in new():
             key = self._key(row)
             before = digests.get(key)
             if before is None:
                 yield from self._one_sided("added", row, self.old_scope)
-            elif before == _digest(row):
+            elif before == digest(row):
                 digests[key] = _STRUCK
                 self.same += 1
             elif before != _STRUCK:
@@ -89,7 +89,7 @@ class Comparison:
         return None if value is None else str(value)
 
     def _key(self, row: Row) -> str:
-        return f"id {self._id(row)}" if self._id(row) is not None else f"row {_digest(row).hex()}"
+        return f"id {self._id(row)}" if self._id(row) is not None else f"row {digest(row).hex()}"
 
 
 def _differences(old: Row, new: Row) -> Iterator[tuple[str, Any, Any]]:
@@ -113,7 +113,8 @@ def _path(leaf: tuple[str, Any]) -> str:
     return leaf[0]
 
 
-def _digest(row: Row) -> bytes:
+def digest(row: Row) -> bytes:
+    """Return what rows have in common that are the same: nulls, spellings and the order of fields aside."""
     text = _spelt(sorted(leaves(row), key=_path))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -11,13 +11,11 @@ Integers beyond 64 bits, which tables do not hold, are text: how they were spelt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 from asyncexport.models import Entity, Filters, Job, Receipt
-from asyncexport.sansio.changes import leaves
+from asyncexport.sansio.changes import digest
 from asyncexport.sansio.columns import MODELS, PROVENANCE
 from asyncexport.sansio.scope import scope
 
@@ -61,12 +59,12 @@ def keyed(
     for row in rows:
         keys = {ROW_ID: _row_id(row.get(identity), row)}
         if versions:
-            keys[ROW_VERSION] = _digest([*whose, row])
+            keys[ROW_VERSION] = digest({"of": whose, "row": row}).hex()
         yield {**origin, **keys, **{_apart(name): _storable(value) for name, value in row.items()}}
 
 
 def _row_id(identity: object, row: Mapping[str, Any]) -> str:
-    return _digest(row) if identity is None or identity == "" else str(identity)
+    return digest(row).hex() if identity is None or identity == "" else str(identity)
 
 
 def _apart(name: str) -> str:
@@ -80,20 +78,4 @@ def _storable(value: object) -> object:
         return [_storable(each) for each in value]
     if type(value) is int and not _SMALLEST <= value <= _LARGEST:
         return str(value)
-    return value
-
-
-def _digest(value: object) -> str:
-    """Return a digest that is the same for values that differ in their order, their spelling or in nulls only."""
-    text = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _canonical(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {name: _canonical(each) for name, each in leaves(value)}
-    if isinstance(value, list):
-        return [_canonical(each) for each in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     return value
