@@ -19,6 +19,7 @@ import click
 from asyncexport.adapters.logs import configure
 from asyncexport.app.exits import say
 from asyncexport.app.settings import MOST_WORKERS, Places, Settings, SinkSettings, load, load_places, load_sink
+from asyncexport.engine.runners.choosing import RUNNERS
 from asyncexport.models import Entity
 from asyncexport.sinks import check_label
 
@@ -141,6 +142,19 @@ workers = click.option(
     type=click.IntRange(0, MOST_WORKERS),
     show_default="one per core",
     help="Processes for the transfers of large exports, started when there are any; 0: all run in this one.",
+)
+runner = click.option(
+    "--runner",
+    type=click.Choice(RUNNERS),
+    show_default="processes",
+    help="Where those processes are: on this machine, or the workers of a Dask cluster.",
+)
+dask = click.option(
+    "--dask",
+    metavar="ADDRESS",
+    default="",
+    show_default="a cluster of this machine's own",
+    help="Of --runner dask the cluster: its scheduler, tcp://HOST:PORT.",
 )
 json_lines = click.option("--json", "json", is_flag=True, help="Results as JSON Lines on stdout.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and only failures and totals as results.")

@@ -135,6 +135,8 @@ class Pull:
                 settings.accounts,
                 state_dir=settings.run.state_dir,
                 workers=settings.run.workers,
+                runner=settings.run.runner,
+                dask=settings.run.scheduler,
                 worker_environment=harmless_environment(settings.accounts, dsn=settings.sink.dsn),
                 limits=settings.limits,
                 deadline=settings.run.deadline,

@@ -27,6 +27,7 @@ from asyncexport.app.account_settings import FILE_NAME, account_of, accounts_of,
 from asyncexport.app.credentials import refuse_readable, secret
 from asyncexport.app.store_settings import KEYS, store_options
 from asyncexport.app.table import Table, suggestion, toml_type
+from asyncexport.engine.runners.choosing import RUNNERS
 from asyncexport.errors import ConfigError
 from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
 from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
@@ -51,16 +52,25 @@ class RunSettings:
     """The ``[run]`` table.
 
     ``state_dir`` is where the journal and the lock are, None for a run that neither remembers nor locks; ``workers``
-    is how many processes the transfers of large exports may run in; ``deadline`` is in seconds, from an export's
-    granted request until it is ready; ``ca_file`` holds certificate authorities to trust besides the system's.
+    is how many processes the transfers of large exports may run in; with the ``runner`` "dask" they are a Dask
+    cluster's, whose scheduler is at ``dask``, empty for a cluster of this machine's own. ``deadline`` is in seconds,
+    from an export's granted request until it is ready; ``ca_file`` holds certificate authorities to trust besides the
+    system's.
     """
 
     entities: tuple[Entity, ...] = tuple(Entity)
     filters: Filters = field(default_factory=Filters)
     state_dir: Path | None = Path("state")
     workers: int = field(default_factory=cores)
+    runner: str = "processes"
+    dask: str = ""
     deadline: float = 1800.0
     ca_file: Path | None = None
+
+    @property
+    def scheduler(self) -> str | None:
+        """Where the Dask cluster is that is to be used, None for no other than this machine's own."""
+        return self.dask or None if self.runner == "dask" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,7 @@ class Settings:
             "entity": [each.value for each in self.run.entities],
             "out": self.sink.place,
             "workers": self.run.workers,
+            "runner": self.run.runner,
         }
 
     def choose(
@@ -148,16 +159,23 @@ class Settings:
         entities: Sequence[str] = (),
         accounts: Sequence[str] = (),
         workers: int | None = None,
+        runner: str | None = None,
+        dask: str = "",
     ) -> Settings:
         """Return the settings with what the command line chose; empty and None choose nothing.
 
-        Raises :class:`ConfigError` for an account that is not configured.
+        Raises :class:`ConfigError` for an account that is not configured, and for the address of a Dask cluster that is
+        not to be used.
         """
         run = replace(
             self.run,
             entities=tuple(dict.fromkeys(Entity(each) for each in entities)) or self.run.entities,
             workers=self.run.workers if workers is None else workers,
+            runner=runner or self.run.runner,
+            dask=dask or self.run.dask,
         )
+        if dask and run.runner != "dask":
+            raise ConfigError(f"--dask {dask}: it is for --runner dask, and this run uses {run.runner}")
         sink = self.sink if out is None else self.sink.at(out)
         return replace(self, run=run, sink=sink, accounts=self._only(accounts))
 
@@ -286,6 +304,8 @@ def _run(table: Table, folder: Path) -> RunSettings:
         filters=Filters(table.words("ad_products") or defaults.filters.ad_products, states),
         state_dir=_state_dir(table, folder),
         workers=table.integer("workers", defaults.workers, within=(0, MOST_WORKERS)),
+        runner=table.word("runner", RUNNERS) or defaults.runner,
+        dask=table.text("dask") or defaults.dask,
         deadline=table.seconds("deadline", defaults.deadline, hours=EXPORT_KEPT_SECONDS / 3600.0),
         ca_file=None if ca_file is None else folder / Path(ca_file).expanduser(),
     )

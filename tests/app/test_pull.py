@@ -101,6 +101,8 @@ async def test_what_the_exporter_is_given(tmp_path: Path) -> None:
     assert given == {
         "state_dir": tmp_path / "state",
         "workers": cores(),
+        "runner": "processes",
+        "dask": None,
         "worker_environment": harmless_environment(exporter.accounts),
         "limits": Limits(in_progress=2),
         "deadline": 60.0,

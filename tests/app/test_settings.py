@@ -40,6 +40,8 @@ states = ["ENABLED"]
 state_dir = "state"
 ca_file = "company.pem"
 workers = 3
+runner = "dask"
+dask = "tcp://scheduler:8786"
 deadline = "90s"
 
 [limits]
@@ -96,6 +98,7 @@ def test_every_key_there_is(tmp_path: Path) -> None:
     assert settings.run.entities == (Entity.ADS, Entity.CAMPAIGNS)
     assert settings.run.filters == Filters(("SPONSORED_PRODUCTS",), ("ENABLED",))
     assert (settings.run.state_dir, settings.run.workers, settings.run.deadline) == (tmp_path / "state", 3, 90.0)
+    assert settings.run.scheduler == "tcp://scheduler:8786"
     assert settings.run.ca_file == tmp_path / "company.pem"
     assert settings.limits == Limits(in_progress=2, rate=1.0, burst=3, downloads=4, looks=5.0, sink_timeout=120.0)
     assert (settings.sink.path, settings.sink.compression) == (tmp_path / "exports", "none")
@@ -120,6 +123,8 @@ def test_only_an_account(tmp_path: Path) -> None:
 REFUSALS = [
     ("[rum]" + ACCOUNT, "top level: unknown key 'rum' (did you mean 'run'?)"),
     ("[run]\nworkrs = 2" + ACCOUNT, "[run]: unknown key 'workrs' (did you mean 'workers'?)"),
+    ("[run]\nrunner = 'dusk'" + ACCOUNT, "[run]: runner: 'dusk' is none of processes, dask (did you mean 'dask'?)"),
+    ("[run]\ndask = 1" + ACCOUNT, "[run]: dask must be a string, not an integer"),
     ("[run]\nworkers = -1" + ACCOUNT, "[run]: workers must be from 0 to 256, not -1"),
     ("[run]\nworkers = 'all'" + ACCOUNT, "[run]: workers must be a whole number, not a string"),
     ("[run]\nentities = ['adgroups']" + ACCOUNT,
@@ -319,6 +324,9 @@ def test_what_the_command_line_chooses(tmp_path: Path) -> None:
     assert settings.choose() == settings
     chosen = settings.choose(out="elsewhere", entities=("ads", "ads"), accounts=("beta",), workers=0)
     assert chosen.run.workers == 0
+    assert (chosen.run.runner, chosen.run.scheduler) == ("processes", None)
+    assert settings.choose(runner="dask").run.scheduler is None
+    assert settings.choose(runner="dask", dask="tcp://x:1").run.scheduler == "tcp://x:1"
     assert chosen.sink.path == Path("elsewhere")
     assert chosen.run.entities == (Entity.ADS,)
     assert [account.name for account in chosen.accounts] == ["beta"]
@@ -328,6 +336,7 @@ def test_what_the_command_line_chooses(tmp_path: Path) -> None:
     ("choice", "message"),
     [
         ({"accounts": ["acmee"]}, "--account 'acmee': configured are 'acme' (did you mean 'acme'?)"),
+        ({"dask": "tcp://x:1"}, "--dask tcp://x:1: it is for --runner dask, and this run uses processes"),
     ],
 )
 def test_a_choice_that_cannot_be(tmp_path: Path, choice: dict[str, object], message: str) -> None:
@@ -345,6 +354,7 @@ def test_what_the_file_says_about_options(tmp_path: Path) -> None:
         "entity": ["ads", "campaigns"],
         "out": str(tmp_path / "exports"),
         "workers": 3,
+        "runner": "dask",
     }
 
 

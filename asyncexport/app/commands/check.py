@@ -20,7 +20,9 @@ from asyncexport.app.settings import Settings, harmless_environment
 from asyncexport.app.sinking import sink_of
 from asyncexport.engine.exporter import Exporter
 from asyncexport.engine.runners import begins, starting
+from asyncexport.engine.runners.choosing import seats_for
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateError, TooManyOpenFiles
+from asyncexport.events import Event, OddityNoticed
 from asyncexport.models import Discovery
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.redact import safe_line
@@ -71,7 +73,10 @@ async def findings(
     else:
         yield "output", f"{settings.sink.place} can be written to{_room(free)}", None
     yield _journal(settings.run.state_dir)
-    yield "workers", await _workers(settings), None
+    if settings.run.runner == "dask":
+        yield await _dask(settings)
+    else:
+        yield "workers", await _workers(settings), None
 
 
 async def _workers(settings: Settings) -> str:
@@ -88,6 +93,31 @@ async def _workers(settings: Settings) -> str:
     if await begins(start):
         return f"{count(most, 'process', 'processes')} can be started for the transfers of large exports"
     return "processes cannot be started, so all transfers run in the one"
+
+
+async def _dask(settings: Settings) -> tuple[str, str, AsyncexportError | None]:
+    """Say whether the cluster can be used, and whether its workers can store where this machine would."""
+    oddities: list[Event] = []
+    try:
+        seats = seats_for(
+            settings.run.scheduler,
+            None if settings.run.ca_file is None else str(settings.run.ca_file),
+            Backoff(),
+            settings.limits,
+            workers=settings.run.workers,
+            environment=harmless_environment(settings.accounts, dsn=settings.sink.dsn),
+            listener=oddities.append,
+        )
+        try:
+            await seats.open()
+            await seats.check(sink_of(settings.sink))
+        finally:
+            await seats.aclose()
+    except AsyncexportError as error:
+        return "dask", "", error
+    where = f"at {settings.run.scheduler}" if settings.run.scheduler else "of this machine"
+    but = "".join(f"; {event.what}" for event in oddities if isinstance(event, OddityNoticed))
+    return "dask", f"{count(seats.cluster.workers, 'worker')} of the cluster {where} can be used{but}", None
 
 
 def _room(free: int) -> str:

@@ -23,6 +23,8 @@ from asyncexport.engine.exporter import Exporter
 @options.account
 @options.snapshot
 @options.workers
+@options.runner
+@options.dask
 @click.option("--again", is_flag=True, help="Pull anew what is already there and replace it file by file.")
 @click.option("--rebuild", is_flag=True, help="Begin a new journal where the old one cannot be used.")
 @click.option(
@@ -47,6 +49,8 @@ def command(
     account: tuple[str, ...],
     snapshot: str,
     workers: int | None,
+    runner: str | None,
+    dask: str,
     again: bool,
     rebuild: bool,
     grace: float,
@@ -60,7 +64,7 @@ def command(
     second stops at once; either way, and after a kill too, the same command with the same --snapshot goes on where
     this one stopped: exports that were asked for are collected, not asked for again.
     """
-    chosen = settings.choose(out=out, entities=entity, accounts=account, workers=workers)
+    chosen = settings.choose(out=out, entities=entity, accounts=account, workers=workers, runner=runner, dask=dask)
     wish = Wish(
         settings=chosen,
         snapshot=snapshot,

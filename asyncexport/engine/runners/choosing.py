@@ -43,7 +43,7 @@ def places_for(
     """Return the places, not opened yet; None where there is but the loop. Raises :class:`ConfigError`."""
     if runner == "dask":
         trusted = None if ca_file is None else os.fspath(ca_file)
-        return seats_for(dask, trusted, backoff, limits, workers=workers, environment=environment)
+        return seats_for(dask, trusted, backoff, limits, workers=workers, environment=environment, listener=listener)
     if not workers:
         return None
     from asyncexport.engine.runners.workers import Pool, starting  # noqa: PLC0415  most start no process
@@ -64,8 +64,9 @@ def seats_for(
     backoff: Backoff,
     limits: Limits,
     *,
-    workers: int = 0,
-    environment: Mapping[str, str] | None = None,
+    workers: int,
+    environment: Mapping[str, str] | None,
+    listener: Listener,
 ) -> Seats:
     """Return seats on the cluster at ``address``, None for one of this machine, with so many workers (0: one per core).
 
@@ -79,6 +80,6 @@ def seats_for(
 
     terms = Terms(ca_file, backoff, limits.sink_timeout)
     if address is not None:
-        return Seats(address, terms)
+        return Seats(address, terms, listener)
     own = workers or cores()
-    return Seats(LocalCluster(own, math.ceil(limits.downloads / own), environment), terms)
+    return Seats(LocalCluster(own, math.ceil(limits.downloads / own), environment), terms, listener)

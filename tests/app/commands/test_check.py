@@ -14,9 +14,11 @@ from asyncexport.app.cli import main
 from asyncexport.app.commands.check import findings
 from asyncexport.app.console import count
 from asyncexport.app.settings import RunSettings, Settings, SinkSettings
+from asyncexport.errors import ConfigError
 from asyncexport.models import Discovery
 from tests.app.conftest import Emulate, Emulated
 from tests.app.support import FakeExporter, account
+from tests.engine.runners.nights import a_cluster
 
 
 def called(emulated: Emulated, *arguments: str) -> Result:
@@ -101,3 +103,30 @@ def test_processes_that_cannot_be_started(emulate: Emulate, monkeypatch: pytest.
     assert result.exit_code == 0
     last = result.stdout.splitlines()[-1]
     assert last == "ok      workers: processes cannot be started, so all transfers run in the one"
+
+
+def dask_settings(sink: SinkSettings, dask: str) -> Settings:
+    """Return the settings of a run on that cluster."""
+    run = RunSettings(state_dir=None, workers=0, runner="dask", dask=dask)
+    return Settings(accounts=(account(),), run=run, sink=sink)
+
+
+async def test_a_dask_cluster_that_can_be_used(tmp_path: Path) -> None:
+    """It is connected to, and its workers see the output folder; what is not stored from there is told."""
+    files, database = SinkSettings(path=tmp_path / "exports"), SinkSettings(type="duckdb", path=tmp_path / "ads.duckdb")
+    with a_cluster(1) as address:
+        found = [
+            [each async for each in findings(dask_settings(sink, address), FakeExporter(Discovery(())))][-1]
+            for sink in (files, database)
+        ]
+    good = f"1 worker of the cluster at {address} can be used"
+    stays = "DuckDB is for this process alone: nothing into it runs on the Dask cluster"
+    assert found == [("dask", good, None), ("dask", f"{good}; {stays}", None)]
+
+
+async def test_a_dask_cluster_that_cannot_be_used(tmp_path: Path) -> None:
+    """A run would not begin."""
+    settings = dask_settings(SinkSettings(path=tmp_path / "exports"), "nonsense")
+    *_, (subject, _, error) = [each async for each in findings(settings, FakeExporter(Discovery(())))]
+    assert subject == "dask"
+    assert isinstance(error, ConfigError)

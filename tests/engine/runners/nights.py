@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from asyncexport import Exporter, Job
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.engine.runners import Pool
 from asyncexport.engine.runners.dask import local, seats
+from asyncexport.events import Event, OddityNoticed
 from asyncexport.sansio import placing
 from asyncexport.sinks import JsonLines
 from tests.engine.pulling import BRISK, QUICK
@@ -38,6 +39,8 @@ class Night(ABC):
     def sink(self) -> JsonLines:
         """Where rows go."""
         return JsonLines(self.folder, compression="none")
+
+    told_of_staying: ClassVar[list[Event]] = []
 
     @abstractmethod
     async def victim(self) -> int:
@@ -91,6 +94,10 @@ class InProcesses(Night):
 
 class OnDask(Night):
     """On a cluster."""
+
+    told_of_staying: ClassVar[list[Event]] = [
+        OddityNoticed("Memory is for this process alone: nothing into it runs on the Dask cluster")
+    ]
 
     @property
     def seats(self) -> seats.Seats:

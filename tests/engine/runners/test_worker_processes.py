@@ -158,11 +158,11 @@ async def test_a_small_night_starts_no_process(night: Enter, emulator: EmulatorS
 async def test_a_sink_that_does_not_travel_stays_in_the_loop(
     night: Enter, emulator: EmulatorServer, tmp_path: Path
 ) -> None:
-    """What it keeps would be kept in another process; that is no oddity."""
+    """What it keeps would be kept in another process; only who asked for a cluster is told."""
     async with night(emulator, tmp_path) as it:
         [job, *_] = await planned(it.exporter)
         sink = Memory()
         await pulled(it.exporter, [job], sink)
         assert sink.text(job) == true_text(emulator, job)
         assert it.has_stayed
-        assert it.events.of("oddity.noticed") == []
+        assert it.events.of("oddity.noticed") == it.told_of_staying

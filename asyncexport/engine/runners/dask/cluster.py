@@ -61,6 +61,7 @@ class Cluster:
         self._stream: Any = None
         self._resources = AsyncExitStack()
         self.lost: ClusterLost | None = None
+        self.workers = 0
 
     def __repr__(self) -> str:
         state = "lost" if self.lost else "closed" if self._client is None else "open"
@@ -76,7 +77,7 @@ class Cluster:
             client = self._client = await _connected(address)
             stack.push_async_callback(_surely, self._leave)
             self._stream = client.scheduler_comm
-            await _check_versions(client, address)
+            self.workers = await _check_versions(client, address)
             await client.register_plugin(Office(self.name, self._terms))
             client.subscribe_topic(TOPIC, self._take)
             watching = asyncio.create_task(self._watch(client))
@@ -180,8 +181,8 @@ def _version() -> str:
     return __version__
 
 
-async def _check_versions(client: Client, address: str) -> None:
-    """Refuse a cluster without a worker, or with another version of ours anywhere."""
+async def _check_versions(client: Client, address: str) -> int:
+    """Refuse a cluster without a worker, or with another version of ours anywhere; return how many workers it has."""
     try:
         found = {f"scheduler at {address}": await client.run_on_scheduler(_version)}
     except Exception as error:  # noqa: BLE001  whatever unpickling our function raises there
@@ -197,6 +198,7 @@ async def _check_versions(client: Client, address: str) -> None:
         if version != __version__:
             known = _said(version) if isinstance(version, Exception) else f"has asyncexport {version}"
             raise ConfigError(f"the Dask {who} {known}; {__version__}, as here, has to be installed there")
+    return len(answers)
 
 
 async def _have_worker(client: Client, address: str) -> None:

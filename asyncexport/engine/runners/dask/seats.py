@@ -20,17 +20,19 @@ from asyncexport.engine.runners.dask.reach import Reach
 from asyncexport.engine.runners.dask.seat import Seat
 from asyncexport.engine.runners.dask.words import FromOffice, Terms
 from asyncexport.errors import ClusterLost
-from asyncexport.ports import Sink
+from asyncexport.events import OddityNoticed
+from asyncexport.ports import Listener, Sink, Travels
 from asyncexport.sansio.placing import WORTH_A_SEAT
 
 LONELY_SECONDS = 60.0
 
 
 class Seats:
-    """Seats on the cluster at ``where``, for transfers on these ``terms``."""
+    """Seats on the cluster at ``where``, for transfers on these ``terms``; ``listener`` hears what stays here."""
 
-    def __init__(self, where: str | LocalCluster, terms: Terms) -> None:
+    def __init__(self, where: str | LocalCluster, terms: Terms, listener: Listener) -> None:
         self.cluster = Cluster(where, terms, self)
+        self._listener = listener
         self._reach = Reach(self.cluster)
         self._seats: dict[int, Seat] = {}
         self._numbers = count()
@@ -50,6 +52,9 @@ class Seats:
 
     async def check(self, sink: Sink) -> None:
         """Refuse a sink that means another place on a worker. Raises :class:`ConfigError` with worker and path."""
+        if not isinstance(sink, Travels) or not sink.travels:
+            name = type(sink).__name__
+            self._listener(OddityNoticed(f"{name} is for this process alone: nothing into it runs on the Dask cluster"))
         await self._reach.check(sink)
 
     @asynccontextmanager

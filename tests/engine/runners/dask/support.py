@@ -16,6 +16,7 @@ from asyncexport.engine.runners.dask.seats import Seats
 from asyncexport.engine.runners.dask.words import TOPIC, Packed, Terms
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.testing import FakeTransport, Opening
+from tests.engine.support import Events
 
 TERMS = Terms(None, Backoff(first=0.0), 600.0)
 
@@ -79,13 +80,16 @@ class NearTask:
 
 
 class NearCluster:
-    """One worker with one office, and another one each time the one before has died."""
+    """One worker with one office, and another one each time the one before has died.
+
+    So many messages to come are ``unheard``; when it ``is_full``, tasks wait.
+    """
 
     def __init__(self, desk: Seats) -> None:
         self.told: list[ToSeat] = []
         self.tasks: list[NearTask] = []
         self.asked_for: list[list[str] | None] = []
-        self.is_deaf = False
+        self.unheard = 0
         self.is_full = False
         self._desk = desk
         self._workers: list[NearWorker] = []
@@ -117,7 +121,10 @@ class NearCluster:
     async def tell(self, address: str, message: ToSeat) -> bool:
         """Tell the office there."""
         self.told.append(message)
-        return not self.is_deaf and self._offices[int(address)].hear(message)
+        if self.unheard:
+            self.unheard -= 1
+            return False
+        return self._offices[int(address)].hear(message)
 
     async def asked(self, ask: Any, *args: Any, workers: list[str] | None = None) -> dict[str, Any]:
         """Ask the worker."""
@@ -148,7 +155,7 @@ async def seats(*downloads: Opening) -> AsyncIterator[tuple[Seats, NearCluster, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offices, "opened", opened)
         patch.setattr(places, "WORTH_A_SEAT", 0)
-        there = Seats("near", TERMS)
+        there = Seats("near", TERMS, Events())
         near = NearCluster(there)
         there.cluster = there._reach._cluster = cast("Any", near)
         try:

@@ -22,11 +22,12 @@ from asyncexport.errors import ClusterLost, ConfigError
 from tests.engine.pulling import planned, pulled
 from tests.engine.runners.dask.support import TERMS
 from tests.engine.runners.nights import a_cluster, all_are_large, on_dask
+from tests.engine.support import Events
 
 
 async def refusal(where: str | LocalCluster) -> str:
     """Return what is said when a cluster is opened that cannot be used."""
-    seats = Seats(where, TERMS)
+    seats = Seats(where, TERMS, Events())
     with pytest.raises((ClusterLost, ConfigError)) as caught:
         await seats.open()
     assert repr(seats) == f"<Seats [] in {seats.cluster!r}>"

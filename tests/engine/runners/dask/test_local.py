@@ -68,14 +68,14 @@ async def test_a_cluster_that_does_not_come_is_told(
     monkeypatch.setattr(local, "_BOOT", boot)
     monkeypatch.setattr(local, "START_SECONDS", seconds)
     with pytest.raises(ClusterLost, match=f"cannot be started on this machine: {reason}"):
-        await Seats(LocalCluster(1, 1), TERMS).open()
+        await Seats(LocalCluster(1, 1), TERMS, Events()).open()
 
 
 async def test_an_interpreter_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the system's reason; there is nothing to end then."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ClusterLost, match="cannot be started on this machine: No such file"):
-        await Seats(LocalCluster(1, 1), TERMS).open()
+        await Seats(LocalCluster(1, 1), TERMS, Events()).open()
 
 
 async def test_a_cluster_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
