@@ -87,6 +87,15 @@ MORNING = (
     Program("async-amazon-ads-api-v1", "benchmarks.peers.morning_with_async_amazon_ads_api", "async-amazon-ads-api-v1"),
     Program("airbyte-cdk", "benchmarks.peers.morning_with_airbyte", "airbyte-cdk"),
 )
+PLACES = tuple(
+    Program(name, "benchmarks.cases.places", proof="count", work={"sink": "null", "place": place})
+    for name, place in (
+        ("in the loop", {}),
+        ("1 worker", {"workers": 1}),
+        ("2 workers", {"workers": 2}),
+        ("Dask, 2 workers", {"runner": "dask", "workers": 2}),
+    )
+)
 OURS_TO_LINES = ours("asyncexport", "jsonl")
 SINKS = (
     ours("decoded, no sink", "null", "count"),

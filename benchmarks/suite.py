@@ -20,7 +20,7 @@ from benchmarks.harness.findings import Finding
 from benchmarks.harness.measure import ROOT, Usage, python
 from benchmarks.harness.rounds import Case, Rows, compare
 from benchmarks.harness.server import Server
-from benchmarks.programs import MORNING, OURS_TO_LINES, SINKS, SMALL, WAYS, Program, ours
+from benchmarks.programs import MORNING, OURS_TO_LINES, PLACES, SINKS, SMALL, WAYS, Program, ours
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,15 @@ class Size:
     """How much is done.
 
     ``export`` and ``memory`` are bytes of text, ``stalled`` numbers of downloads at once, ``profiles`` those of the
-    small exports, four each; ``morning`` are the books of the server of the same name.
+    small exports, four each; ``large`` are bytes and number of the exports that are moved in one place or another;
+    ``morning`` are the books of the server of the same name.
     """
 
     export: int
     memory: tuple[int, ...]
     stalled: tuple[int, ...]
     profiles: int
+    large: tuple[int, int]
     repeats: int
     morning: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,6 +46,7 @@ QUICK = Size(
     memory=(10**6, 10**8),
     stalled=(16,),
     profiles=100,
+    large=(10**7, 8),
     repeats=1,
     morning={"profiles": 2, "rows": 2_000, "median": 0.3, "sigma": 0.5},
 )
@@ -52,6 +55,7 @@ WHOLE = Size(
     memory=(10**6, 10**8, 10**9, 4 * 10**9),
     stalled=(16, 64),
     profiles=2_500,
+    large=(5 * 10**7, 64),
     repeats=3,
     morning={"profiles": 10, "rows": 60_000, "median": 3.0},
 )
@@ -137,6 +141,25 @@ def stall(server: Server, size: Size) -> Finding:
     return finding
 
 
+def places(server: Server, size: Size) -> Finding:
+    """Many large exports, moved in the loop, by one process, by two, and by a Dask cluster of two."""
+    export, count = size.large
+    with _export(export) as (file, made):
+        finding = Finding(
+            "places",
+            f"{count} exports of {export / 1e6:,.0f} MB, moved in one place or another",
+            [],
+            base=PLACES[0].name,
+            said=("MB/s", "stall p99", "stall p99.9"),
+            plotted=("MB/s", "stall p99"),
+            note="A whole exporter, 16 downloads at once, into nothing; stalls of its loop in milliseconds.",
+        )
+        books = {"file": str(file), "profiles": count, "rows": count, "cap": None}
+        told = {"text_bytes": made["text_bytes"]}
+        cases = (_booked(each, server, books, **told) for each in PLACES)
+        return _compared(finding, cases, Rows.told(made).times(count), size.repeats)
+
+
 def small(server: Server, size: Size) -> Finding:
     """Thousands of exports of one row: what the client takes for each."""
     finding = Finding(
@@ -176,6 +199,7 @@ EXPERIMENTS: dict[str, Callable[[Server, Size], Finding]] = {
     "sinks": sinks,
     "memory": memory,
     "stall": stall,
+    "places": places,
     "small": small,
     "morning": morning,
 }
@@ -186,11 +210,11 @@ def _cases(programs: Iterable[Program], url: str) -> Iterator[Case]:
     return (program.case({"url": url}) for program in programs)
 
 
-def _booked(program: Program, server: Server, books: Mapping[str, Any]) -> Case:
+def _booked(program: Program, server: Server, books: Mapping[str, Any], **told: object) -> Case:
     """Return the case of a program that asks for exports itself: new books each time, and what stands in them after."""
 
     def work() -> tuple[Usage, Rows]:
-        usage, rows = program.done(server.begin(**books))
+        usage, rows = program.done({**server.begin(**books), **told})
         return replace(usage, said={**usage.said, **server.count()}), rows
 
     return Case(program.name, work, program.missing(), program.proof)
