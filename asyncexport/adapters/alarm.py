@@ -34,20 +34,20 @@ class Alarm:
         self._more = more
 
     def __enter__(self) -> None:
-        self._unset = _call_later(self._clock, self._seconds, self._ring)
+        self._unset = call_later(self._clock, self._seconds, self._ring)
 
     def __exit__(self, *_: object) -> None:
         self._unset()
 
     def _ring(self) -> None:
         if (left := self._more()) > _A_MOMENT:
-            self._unset = _call_later(self._clock, left, self._ring)
+            self._unset = call_later(self._clock, left, self._ring)
         else:
             self._scope.cancel()
 
 
-def _call_later(clock: Clock, seconds: float, call: Callable[[], None]) -> Callable[[], object]:
-    """Call ``call`` in so many seconds; return what takes that back."""
+def call_later(clock: Clock, seconds: float, call: Callable[[], None]) -> Callable[[], object]:
+    """Call ``call`` in so many seconds of ``clock``, which may have no timers; return what takes that back."""
     ask: CallLater | None = getattr(clock, "call_later", None)
     if ask is not None:
         return ask(seconds, call)

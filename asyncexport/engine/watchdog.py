@@ -8,16 +8,16 @@ caller is cancelled the work is cancelled once, so that the sink may still wait 
 behind, and the caller goes on with a :class:`SinkError` or with its own cancellation.
 
 Plan. All calls of one transaction are made by the same task, since a sink may hold timeouts and task groups open
-between them. A guard sleeps on the clock only once a call has suspended, and ends when it wakes without one: work whose
-sink never waits costs one task and no sleeper. What is called for every batch, :meth:`Watchdog.doing`, begins unwatched
-and is watched from where it first waits: most sinks never do. Only the guard and the caller cancel the work's task, so
+between them. A timer is set only once a call has suspended, and stands for the calls that follow: work whose sink never
+waits costs one task and no timer. What is called for every batch, :meth:`Watchdog.doing`, begins unwatched and is
+watched from where it first waits: most sinks never do. Only the timer and the caller cancel the work's task, so
 whose cancellation arrives is always known, and one that nobody asked for is the sink's own fault.
 
-Worst case: a call ends ``seconds`` + :data:`GRACE_SECONDS` after it began, plus ten seconds if the caller is cancelled
-while the guard sleeps. What is abandoned is still there: a commit may come about late, for the next run to find, and
-``asyncio.run`` waits at its end for the task, and the interpreter for a thread that hangs in the kernel, until a signal
-ends them (the command line waits some seconds, and leaves). Not watched are work outside of the sink's calls, a call
-that blocks the loop, and anything at all where ``seconds`` is infinite.
+Worst case: a call ends ``seconds`` + :data:`GRACE_SECONDS` after it began. What is abandoned is still there: a commit
+may come about late, for the next run to find, and ``asyncio.run`` waits at its end for the task, and the interpreter
+for a thread that hangs in the kernel, until a signal ends them (the command line waits some seconds, and leaves). Not
+watched are work outside of the sink's calls, a call that blocks the loop, and anything at all where ``seconds`` is
+infinite.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from asyncexport.adapters.alarm import call_later
 from asyncexport.adapters.threads import settled
 from asyncexport.errors import SinkError
 from asyncexport.events import OddityNoticed
@@ -38,8 +39,6 @@ T = TypeVar("T")
 
 GRACE_SECONDS = 30.0
 """So long a call may take to end once it has been cancelled."""
-
-_STRIDE = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +60,7 @@ class Watchdog:
         self._listener = listener
         self._task: asyncio.Task[Any] | None = None
         self._over: asyncio.Future[None] | None = None
-        self._guarding: asyncio.Task[None] | None = None
+        self._unset: Callable[[], object] | None = None
         self._call: _Call | None = None
         self._abandoned = ""
         self._is_stopped = False
@@ -77,9 +76,7 @@ class Watchdog:
         try:
             await self._until(over)
         finally:
-            if self._guarding is not None:
-                self._guarding.cancel()
-                await settled(self._guarding)
+            self._watch(None)
             if self._abandoned:
                 self._listener(OddityNoticed(self._abandoned))
         if self._abandoned:
@@ -138,26 +135,33 @@ class Watchdog:
         self._is_stopped = True
         call = self._call
         if call is None:
+            self._watch(None)  # what comes now has less time
             self._cancel()
         elif not call.is_cancelled:
             self._cut_short(call)
-            self._look_after(call)
+            self._watch(call)
 
     def _look_after(self, call: _Call) -> None:
-        if call is self._call and self._guarding is None:
-            self._guarding = asyncio.create_task(self._guard())
+        if call is self._call and self._unset is None:
+            self._watch(call)
 
-    async def _guard(self) -> None:
-        while (call := self._call) is not None:
-            left = call.due - self._clock.now()
-            if left > 0:
-                await self._clock.sleep(min(left, _STRIDE))
-            elif call.is_cancelled:
+    def _watch(self, call: _Call | None) -> None:
+        """Set the timer for ``call`` instead of what it was set for."""
+        if self._unset is not None:
+            self._unset()
+            self._unset = None
+        if call is not None:
+            self._unset = call_later(self._clock, max(0.0, call.due - self._clock.now()), self._ring)
+
+    def _ring(self) -> None:
+        """See to the call that is under way, which may have begun since the timer was set."""
+        self._unset, call = None, self._call
+        if call is not None and call.due <= self._clock.now():
+            if call.is_cancelled:
                 self._abandon(call)
-                break
-            else:
-                self._cut_short(call)
-        self._guarding = None
+                return
+            self._cut_short(call)
+        self._watch(call)
 
     def _cut_short(self, call: _Call) -> None:
         call.is_cancelled = True

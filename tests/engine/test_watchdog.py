@@ -286,6 +286,30 @@ async def test_a_cancelled_caller_waits_no_longer_than_the_grace() -> None:
     await give_in(bench)
 
 
+async def test_what_closes_after_a_cancellation_between_calls_has_the_grace() -> None:
+    """The time that an earlier call had does not count for what closes."""
+    clock = FakeClock()
+    watchdog = Watchdog("Sink", clock=clock, seconds=SECONDS, listener=Events())
+
+    async def work() -> None:
+        with watchdog.calling("begin"):
+            await clock.sleep(1.0)
+        try:
+            await clock.sleep(5.0)
+        finally:
+            with watchdog.calling("give up"):
+                await asyncio.Event().wait()
+
+    running = asyncio.create_task(watchdog.run(work))
+    await clock.sleep(3.0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert clock.now() == 3.0 + GRACE_SECONDS
+    for other in others():
+        other.cancel()
+
+
 async def test_a_caller_that_is_cancelled_after_the_sink_was_is_cancelled() -> None:
     """Being late is forgotten then; the sink is not cancelled a second time, and has what is left of its grace."""
     bench = Bench("write", deaf=math.inf)
