@@ -72,6 +72,9 @@ class AiohttpTransport:
         self._ca_file = ca_file
         self._resolver = resolver
         self._patience = patience or Patience()
+        self._call_timeout = aiohttp.ClientTimeout(
+            total=self._patience.call, sock_connect=self._patience.connect, sock_read=self._patience.head
+        )
         self._resources = AsyncExitStack()
         self._api: aiohttp.ClientSession | None = None
         self._store: aiohttp.ClientSession | None = None
@@ -141,9 +144,7 @@ class AiohttpTransport:
             skip_auto_headers=("Content-Type", "Accept"),
             allow_redirects=False,
             raise_for_status=False,
-            timeout=aiohttp.ClientTimeout(
-                total=self._patience.call, sock_connect=self._patience.connect, sock_read=self._patience.head
-            ),
+            timeout=self._call_timeout,
         ) as answer:
             if _head_size(answer) > LARGEST_HEAD:
                 raise _too_much(_origin(request.url), answer.status, "the answer's headers are larger than 64 KiB")
@@ -209,9 +210,12 @@ class _AiohttpDownload:
 
     async def _next(self) -> bytes:
         failure: AsyncexportError
+        content = self._answer.content
         try:
+            if (chunk := content.read_nowait(_CHUNK)) or content.at_eof():
+                return chunk
             async with asyncio.timeout(self._silence):
-                return await self._answer.content.read(_CHUNK)
+                return await content.read(_CHUNK)
         except TimeoutError:
             failure = Stalled(f"{self._where}: no byte for {self._silence:.0f} s")
         except _FOREIGN as error:

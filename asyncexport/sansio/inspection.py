@@ -30,7 +30,7 @@ Worst case: no law says anything beyond its last bin; there the next look is inf
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
@@ -72,10 +72,8 @@ class Inspection:
 
     def surely_over(self, share: float) -> float:
         """Return the age by which this share of all exports has ended, at most the end of the last bin."""
-        for edge, survival in zip(self._edges, self._survival, strict=True):
-            if survival <= 1.0 - share:
-                return edge
-        return self._edges[-1]
+        number = bisect_left(self._survival, share - 1.0, key=float.__neg__)
+        return self._edges[min(number, len(self._edges) - 1)]
 
     def next_look(self, age: float, price: float, within: float) -> float:
         """Return the age for the next look after one at ``age`` (0.0: the first), at most ``within`` later."""

@@ -10,6 +10,7 @@ success becomes what :mod:`asyncexport.sansio.failures` says.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,7 @@ _RUNNING = {"PROCESSING", "IN_PROGRESS", "PENDING", "QUEUED"}
 _LONGEST_ID = 256
 _LARGEST_LIST = 16 << 20
 _URL_AGES = (0.0, 86_400.0)
+_MOMENT = re.compile(r"[0-9TZ.:+-]{0,40}")
 _LONGEST_GENERATION = 86_400.0
 
 
@@ -303,8 +305,9 @@ def _text(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a text that people and logs get to see, fit for both."""
-    return printable(scrub(_text(value), EXCERPT)) if value else ""
+    """Return a text that people and logs get to see, fit for both. Nothing can be hidden in a moment."""
+    text = _text(value)
+    return text if _MOMENT.fullmatch(text) else printable(scrub(text, EXCERPT))
 
 
 def is_usable_id(export_id: str) -> bool:

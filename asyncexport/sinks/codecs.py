@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import zlib
-from typing import Final, Literal, Protocol, TypeAlias
+from collections import defaultdict
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
 from asyncexport.errors import ConfigError
 
@@ -26,6 +27,9 @@ SUFFIXES: Final[dict[str, str]] = {"zstd": ".jsonl.zst", "gzip": ".jsonl.gz", "n
 _ZSTD_LEVEL = 3
 _GZIP_LEVEL = 6
 _GZIP_CONTAINER = 16
+_PARAMETER = zstd.CompressionParameter
+_SPARE = 4
+"""So many compressors are kept for the next frames."""
 
 
 class Encoder(Protocol):
@@ -46,6 +50,36 @@ class _Plain:
         return b""
 
 
+class _Zstd:
+    """Takes a compressor for one frame: making one touches a megabyte, which is most of what a small file costs."""
+
+    _spare: ClassVar[dict[int, list[zstd.ZstdCompressor]]] = defaultdict(list)
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        try:
+            self._compressor: zstd.ZstdCompressor | None = self._spare[level].pop()
+        except IndexError:
+            options: dict[int, int] = {_PARAMETER.compression_level: level, _PARAMETER.checksum_flag: 1}
+            self._compressor = zstd.ZstdCompressor(options=options)
+
+    def compress(self, data: bytes, /) -> bytes:
+        return self._own.compress(data)
+
+    def flush(self) -> bytes:
+        compressor, self._compressor = self._own, None
+        rest = compressor.flush()
+        if len(self._spare[self._level]) < _SPARE:
+            self._spare[self._level].append(compressor)
+        return rest
+
+    @property
+    def _own(self) -> zstd.ZstdCompressor:
+        if self._compressor is None:
+            raise ValueError("the frame has ended")
+        return self._compressor
+
+
 def check_compression(compression: str, level: int | None) -> None:
     """Raise :class:`ConfigError` unless :func:`encoder` can do this."""
     if compression not in SUFFIXES:
@@ -60,9 +94,7 @@ def encoder(compression: str, level: int | None) -> Encoder:
     """Return a new stream. ``level`` None: the usual one (zstd 3, gzip 6)."""
     match compression:
         case "zstd":
-            parameter = zstd.CompressionParameter
-            strength = _ZSTD_LEVEL if level is None else level
-            return zstd.ZstdCompressor(options={parameter.compression_level: strength, parameter.checksum_flag: 1})
+            return _Zstd(_ZSTD_LEVEL if level is None else level)
         case "gzip":
             strength = _GZIP_LEVEL if level is None else level
             return zlib.compressobj(strength, zlib.DEFLATED, zlib.MAX_WBITS + _GZIP_CONTAINER)

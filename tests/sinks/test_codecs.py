@@ -48,6 +48,28 @@ def test_no_rows_are_stored_as_an_empty_text(compression: str) -> None:
     assert read(compression, stored(compression, b"", [])) == b""
 
 
+def test_a_compressor_that_is_used_again_knows_nothing_of_what_was_before() -> None:
+    """Frames that were made by one compressor, one after the other or one left unfinished, are those of new ones."""
+    first = encoder("zstd", 5)
+    expected = first.compress(TEXT) + first.flush()
+    encoder("zstd", 5).compress(b"left unfinished")
+    again = [encoder("zstd", 5) for _ in range(10)]
+
+    assert [each.compress(TEXT) + each.flush() for each in again] == [expected] * 10
+    assert zstd.decompress(expected) == TEXT
+
+
+def test_a_frame_ends_once() -> None:
+    """Whoever has ended a frame cannot write into what somebody else compresses."""
+    ended = encoder("zstd", None)
+    ended.flush()
+
+    with pytest.raises(ValueError, match="the frame has ended"):
+        ended.flush()
+    with pytest.raises(ValueError, match="the frame has ended"):
+        ended.compress(b"more")
+
+
 def test_a_zstd_frame_carries_a_checksum() -> None:
     """Damage in the archive is found by whoever reads it."""
     data = bytearray(stored("zstd", TEXT, []))
