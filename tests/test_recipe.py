@@ -101,3 +101,63 @@ def test_the_other_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with duckdb.connect("ads.duckdb") as connection:
         assert len(connection.execute(parquet).fetchall()) == len(enabled)
         assert connection.execute(history).fetchall() == []
+
+
+NIGHTS: dict[str, dict[str, tuple[str | None, str]]] = {
+    "mon": {"1": ("a", "ENABLED"), "2": ("b", "PAUSED")},
+    "tue": {"1": ("a", "ENABLED"), "3": (None, "ENABLED")},
+    "wed": {"1": ("a", "PAUSED"), "2": ("b", "PAUSED"), "3": (None, "ENABLED")},
+    "thu": {"1": ("a", "ENABLED"), "2": ("b", "PAUSED")},
+}
+
+
+async def nights_in_parquet(profile_id: str, labels: list[str]) -> None:
+    """Store some nights of campaigns, each generated on a day of its own."""
+    for label in labels:
+        found = [
+            {"campaignId": key, "name": name, "state": state} for key, (name, state) in sorted(NIGHTS[label].items())
+        ]
+        usual = order_of(Entity.CAMPAIGNS, profile_id=profile_id, snapshot=label)
+        order = replace(usual, generated_at=f"2026-11-{list(NIGHTS).index(label) + 1:02}T02:00:00Z")
+        await store(Parquet("exports"), order, batches_of([json.dumps(row).encode() for row in found]))
+
+
+def columns_of(query: str, columns: str) -> list[tuple[Any, ...]]:
+    """Return some columns of what a query gives."""
+    with duckdb.connect() as connection:
+        return connection.execute(f"select {columns} from ({query})").fetchall()  # noqa: S608 - both are ours
+
+
+def test_what_is_newest_in_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By when it was generated, profile by profile, whatever the labels are."""
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(nights_in_parquet("1", ["wed", "mon", "tue"]))
+    asyncio.run(nights_in_parquet("2", ["mon"]))
+    query = BLOCKS["-- the newest snapshot of each profile in a tree of Parquet files"]
+    newest = columns_of(query, "profile_id, snapshot, campaignId")
+    assert sorted(newest) == [
+        ("1", "wed", "1"),
+        ("1", "wed", "2"),
+        ("1", "wed", "3"),
+        ("2", "mon", "1"),
+        ("2", "mon", "2"),
+    ]
+
+
+def test_the_history_in_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that stay are one version; what went and came back, or changed and changed back, are two."""
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(nights_in_parquet("1", list(NIGHTS)))
+    asyncio.run(nights_in_parquet("2", ["mon"]))
+    query = BLOCKS["-- the history of names and states in a tree of Parquet files"]
+    days = "profile_id, campaignId, name, state, day(valid_from::timestamp), day(valid_to::timestamp)"
+    assert sorted(columns_of(query, days), key=str) == [
+        ("1", "1", "a", "ENABLED", 1, 3),
+        ("1", "1", "a", "ENABLED", 4, None),
+        ("1", "1", "a", "PAUSED", 3, 4),
+        ("1", "2", "b", "PAUSED", 1, 2),
+        ("1", "2", "b", "PAUSED", 3, None),
+        ("1", "3", None, "ENABLED", 2, 4),
+        ("2", "1", "a", "ENABLED", 1, None),
+        ("2", "2", "b", "PAUSED", 1, None),
+    ]

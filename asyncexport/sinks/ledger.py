@@ -178,6 +178,7 @@ def _put_parts_in_place(cursor: Cursor, mode: Mode, order: TransferOrder, record
     refuse_older(cursor, mode, order, generated_at)
     _forget(cursor, order)
     put_in_place(cursor, mode, order.job, table, generated_at=generated_at)
+    cursor.execute("drop table incoming")
     _note(cursor, order, records, staged=False)
 
 

@@ -87,6 +87,7 @@ def _continue_history(cursor: Cursor, job: Job, table: str, profile: list[Any], 
         f"anti join current on current.id is not distinct from incoming.{identity} "
         f"and current.content is not distinct from row({content})"
     )
+    cursor.execute("drop view new; drop table current; drop table moment")
 
 
 def _gone(job: Job) -> tuple[str, list[Any]]:

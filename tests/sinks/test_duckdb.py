@@ -17,7 +17,7 @@ from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import DuckDB, blocks
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.duckdb import TABLES, Mode
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store, tree
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
 
@@ -152,6 +152,24 @@ async def test_parts_wait_until_all_are_there(path: Path) -> None:
         await sink.settle(order().job, 3)
     assert ids(path) == ["10", "11", "12"]
     assert ids(path, "staged.campaigns") == []
+
+
+@pytest.mark.parametrize("mode", ["append", "latest", "history"])
+async def test_nothing_is_held_for_a_job_that_is_settled(mode: Mode, path: Path) -> None:
+    """A file that stays open for a night gathers no temporary tables and views."""
+    held = (
+        "select table_name from duckdb_tables() where temporary "
+        "union all select view_name from duckdb_views() where temporary and not internal"
+    )
+    sink = DuckDB(path, mode=mode)
+    async with sink:
+        for number in range(3):
+            await store(sink, part_of(number), rows(10 + number))
+        await sink.settle(order().job, 3)
+        await store(sink, order(snapshot="next"), rows(1))
+        database = sink.acquire()
+        assert await database.do(lambda cursor: cursor.execute(held).fetchall()) == []
+        await database.leave()
 
 
 async def test_parts_that_a_killed_run_left_complete(path: Path) -> None:
