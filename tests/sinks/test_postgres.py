@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from asyncexport.sinks.objects import BOUNDLESS
 from tests.sinks.postgres_server import PASSWORD, Schema
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store
 from tests.sinks.tabular import batches_of, from_postgres, in_order, in_postgres, lines_of, order_of
+from tests.test_docs import blocks as blocks_of_readme
 
 pytestmark = pytest.mark.postgres
 
@@ -231,6 +233,16 @@ async def test_a_writer_that_was_never_opened_commits_nothing(schema: Schema) ->
     writer.seal(Evidence(0, "gzip"))
     with pytest.raises(SinkError, match="not open"):
         await writer.finish()
+
+
+async def test_the_query_of_the_readme(schema: Schema) -> None:
+    """It names columns as the API does, and finds them."""
+    async with schema.sink() as sink:
+        await store(sink, order_of(Entity.CAMPAIGNS), batches_of(lines_of(Entity.CAMPAIGNS)))
+    (query,) = [block for block in blocks_of_readme("sql") if block.startswith("-- PostgreSQL")]
+    found = schema.say(query.replace("asyncexport", schema.name))
+    enabled = [row for row in map(json.loads, lines_of(Entity.CAMPAIGNS)) if row["state"] == "ENABLED"]
+    assert sorted(line.split("|")[1] for line in found) == sorted(row["campaignId"] for row in enabled)
 
 
 def test_what_cannot_work_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
