@@ -3,7 +3,8 @@
 One process, no network: a gzip export in memory is decoded and written, case by case in turns, several times; medians
 of processor time of all threads, so that a shared machine disturbs little. DuckDB's own reader has one thread. Rows are
 counted after each case. Two shapes: ``targets`` as the emulator makes them, numbers that came as text among them, and
-``campaigns`` of benchmarks/shapes.py, of which every row has a field that no column is for.
+``campaigns`` of benchmarks/shapes.py, of which every row has a field that no column is for. PostgreSQL, which does its
+work in processes of its own, is measured by ``python -m benchmarks.postgres``.
 """
 
 from __future__ import annotations

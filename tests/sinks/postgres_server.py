@@ -85,6 +85,13 @@ class PostgresServer:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.split("\n")[:-1]
 
+    def processor_seconds(self) -> float:
+        """Return what all of its processes have used so far, those that have ended too."""
+        assert self.process is not None
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return _processor_seconds(own, with_ended=True) + sum(_processor_seconds(int(child)) for child in children)
+
     def begin(self) -> None:
         """Make the server's files."""
         self.folder.chmod(0o711)
@@ -115,6 +122,15 @@ class PostgresServer:
         folder = programs()
         assert folder is not None, "there is no PostgreSQL server (make postgres)"
         return folder
+
+
+def _processor_seconds(process: int, *, with_ended: bool = False) -> float:
+    """Return what a process has used, 0 for one that ends meanwhile; with that of its children that have ended."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, told[11 : 15 if with_ended else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _as_json(query: str) -> str:
