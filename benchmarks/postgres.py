@@ -28,7 +28,7 @@ from asyncexport.models import Evidence, SignedUrl, TransferOrder
 from asyncexport.sansio.copying import DELIMITER, NULL, Copying, columns_of
 from asyncexport.sansio.decode import Decoder
 from asyncexport.sinks import Postgres
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.databases import TABLES
 from benchmarks.sinks import exports
 from tests.sinks.postgres_server import PostgresServer, serving
 

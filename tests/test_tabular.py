@@ -18,7 +18,7 @@ from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.models import Entity
 from asyncexport.sansio.columns import PROVENANCE
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.databases import TABLES
 from tests.sinks.postgres_server import PASSWORD, Schema
 from tests.sinks.tabular import from_postgres, in_columns, in_order, in_postgres
 from tests.test_end_to_end import ROUGH, Desk

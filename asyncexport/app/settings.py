@@ -34,8 +34,8 @@ from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.databases import Mode
 from asyncexport.sinks.dsn import place_of
-from asyncexport.sinks.duckdb import Mode
 
 DEFAULT_FILE = Path(FILE_NAME)
 SINKS = ("jsonl", "parquet", "duckdb", "postgres")

@@ -22,14 +22,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkError
-from asyncexport.models import Entity, Evidence, Job, Receipt, SignedUrl, TransferOrder
+from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.blocks import Block
+from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.disk import Files
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.folders import keep_manifest, prepare_folder
@@ -39,16 +40,6 @@ if TYPE_CHECKING:
     from asyncexport.sinks.database import Cursor, Database
 
 T = TypeVar("T")
-
-Mode: TypeAlias = Literal["append", "latest", "history"]
-
-TABLES: Final = {
-    Entity.CAMPAIGNS: "campaigns",
-    Entity.AD_GROUPS: "ad_groups",
-    Entity.TARGETS: "targets",
-    Entity.ADS: "ads",
-}
-"""The names of tables and views; SQL does not tell capitals apart."""
 
 
 @dataclass(frozen=True, slots=True)

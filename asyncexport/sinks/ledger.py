@@ -20,11 +20,10 @@ from typing import Any, Final
 import orjson
 
 from asyncexport.errors import SinkError, SinkRejected
-from asyncexport.models import Entity, Filters, Job, Receipt, TransferOrder
+from asyncexport.models import Entity, Job, Receipt, TransferOrder
 from asyncexport.sansio.columns import SCHEMA_VERSION
-from asyncexport.sansio.splitting import leading_whole
 from asyncexport.sinks.database import Cursor, undone_by_errors
-from asyncexport.sinks.duckdb import TABLES, Mode
+from asyncexport.sinks.databases import TABLES, Mode, job_key, older_than, receipt_of, whole_jobs, wholeness
 from asyncexport.sinks.modes import create_views, put_in_place
 from asyncexport.sinks.records import Record, parse_record, record_text
 from asyncexport.sinks.schema import schema_of
@@ -103,13 +102,10 @@ def refuse_older(cursor: Cursor, mode: Mode, order: TransferOrder, generated_at:
     newer = cursor.execute(
         "select snapshot from snapshots.ledger where entity = ? and snapshot <> ? and account = ? and region = ? "
         "and profile_id = ? and not staged and generated_at > try_cast(? as timestamptz) limit 1",
-        [*_key(order), generated_at],
+        [*job_key(order), generated_at],
     ).fetchone()
     if newer is not None:
-        raise SinkRejected(
-            f"{order.job}: a newer snapshot, {newer[0]!r}, stands already; only a file of the mode 'append' takes "
-            "an older one after it"
-        )
+        raise older_than(newer[0], order.job, "a file")
 
 
 def found(cursor: Cursor, mode: Mode, order: TransferOrder, location: str) -> Receipt | None:
@@ -122,32 +118,18 @@ def found(cursor: Cursor, mode: Mode, order: TransferOrder, location: str) -> Re
         records = list(_records(cursor, order, staged=staged))
         if records and records[0].answers(order):
             return records[0].receipt(location)
-        count = leading_whole(order.job.filters, order.job.entity, _leading_filters(records))
+        count = wholeness(records, order.job)
         if count is not None:
             if staged:
                 settle(cursor, mode, order, count)
-            receipts = [record.receipt(location) for record in records[:count]]
-            return Receipt.of_parts(receipts) if count > 1 else receipts[0]
+            return receipt_of(records[:count], location)
     return None
-
-
-def _leading_filters(records: Iterable[Record]) -> list[Filters]:
-    return [record.filters for number, record in enumerate(records) if record.part == number]
 
 
 def committed(cursor: Cursor, jobs: Iterable[Job]) -> frozenset[Job]:
     """Return which of ``jobs`` are in their place, whole or in all their parts, by the ledger alone."""
-    records: dict[tuple[str, ...], list[Record]] = {}
-    for (text,) in cursor.execute("select record from snapshots.ledger where not staged order by part").fetchall():
-        record = parse_record(text.encode())
-        if record is not None:
-            key = (record.snapshot, record.account, record.region, record.profile_id, record.entity)
-            records.setdefault(key, []).append(record)
-    return frozenset(
-        job
-        for job in jobs
-        if leading_whole(job.filters, job.entity, _leading_filters(records.get(job.key[:5], []))) is not None
-    )
+    lines = cursor.execute("select record from snapshots.ledger where not staged order by part").fetchall()
+    return whole_jobs(jobs, (text for (text,) in lines))
 
 
 def settle(cursor: Cursor, mode: Mode, order: TransferOrder, parts: int) -> None:
@@ -158,7 +140,7 @@ def settle(cursor: Cursor, mode: Mode, order: TransferOrder, parts: int) -> None
     with undone_by_errors(cursor):
         records = [record for record in _records(cursor, order, staged=True) if record.part < parts]
         if records:
-            if leading_whole(order.job.filters, order.job.entity, _leading_filters(records)) != parts:
+            if wholeness(records, order.job) != parts:
                 raise SinkError(f"parts of {order.job} have gone while others were pulled; run again")
             _put_parts_in_place(cursor, mode, order, records)
         _forget_staged(cursor, order)
@@ -169,11 +151,11 @@ def _put_parts_in_place(cursor: Cursor, mode: Mode, order: TransferOrder, record
     begin(cursor, order.job.entity)
     cursor.execute(
         f"insert into incoming select * exclude (part) from staged.{table} where {_JOB} and part < ?",
-        [*_key(order), len(records)],
+        [*job_key(order), len(records)],
     )
     (generated_at,) = cursor.execute(
         f"select max(generated_at)::varchar from snapshots.ledger where {_JOB} and staged and part < ?",
-        [*_key(order), len(records)],
+        [*job_key(order), len(records)],
     ).fetchone()
     refuse_older(cursor, mode, order, generated_at)
     _forget(cursor, order)
@@ -182,15 +164,10 @@ def _put_parts_in_place(cursor: Cursor, mode: Mode, order: TransferOrder, record
     _note(cursor, order, records, staged=False)
 
 
-def _key(order: TransferOrder) -> list[str]:
-    snapshot, account, region, profile_id, entity, _ = order.job.key
-    return [entity, snapshot, account, region, profile_id]
-
-
 def _records(cursor: Cursor, order: TransferOrder, *, staged: bool) -> Iterable[Record]:
     """Yield the records of the order's job by part, as far as they can be read."""
     lines = cursor.execute(
-        f"select record from snapshots.ledger where {_JOB} and staged = ? order by part", [*_key(order), staged]
+        f"select record from snapshots.ledger where {_JOB} and staged = ? order by part", [*job_key(order), staged]
     ).fetchall()
     for (text,) in lines:
         record = parse_record(text.encode())
@@ -205,16 +182,16 @@ def _note(cursor: Cursor, order: TransferOrder, records: list[Record], *, staged
         cursor.execute(
             "insert into snapshots.ledger values (?, ?, ?, ?, ?, ?, ?, ?, "
             "coalesce(try_cast(? as timestamptz), now()), now(), ?)",
-            [*_key(order), record.part, staged, number, record.generated_at, text],
+            [*job_key(order), record.part, staged, number, record.generated_at, text],
         )
 
 
 def _forget(cursor: Cursor, order: TransferOrder) -> None:
-    cursor.execute(f"delete from snapshots.ledger where {_JOB}", _key(order))
+    cursor.execute(f"delete from snapshots.ledger where {_JOB}", job_key(order))
     _forget_staged(cursor, order)
 
 
 def _forget_staged(cursor: Cursor, order: TransferOrder, *, only: int | None = None) -> None:
-    which, values = (_JOB, _key(order)) if only is None else (f"{_JOB} and part = ?", [*_key(order), only])
+    which, values = (_JOB, job_key(order)) if only is None else (f"{_JOB} and part = ?", [*job_key(order), only])
     cursor.execute(f"delete from snapshots.ledger where staged and {which}", values)
     cursor.execute(f"delete from staged.{TABLES[order.job.entity]} where {which}", values)

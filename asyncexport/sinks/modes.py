@@ -22,7 +22,7 @@ from asyncexport.models import Entity, Job
 from asyncexport.sansio.columns import EXTRA, MODELS
 from asyncexport.sansio.scope import scope
 from asyncexport.sinks.database import Cursor
-from asyncexport.sinks.duckdb import Mode
+from asyncexport.sinks.databases import Mode
 
 _PROFILE = "account = ? and region = ? and profile_id = ?"
 

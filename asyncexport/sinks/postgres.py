@@ -37,8 +37,8 @@ from asyncexport.sansio.copying import Copying
 from asyncexport.sansio.spelling import pieces
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.blocks import Block
+from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.dsn import place_of
-from asyncexport.sinks.duckdb import TABLES, Mode
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.objects import BOUNDLESS
@@ -156,6 +156,10 @@ class Postgres:
     def location(self, order: TransferOrder) -> str:
         """Return where an order's rows are: the database and, behind a colon, the view."""
         return f"{self.place}:{self.schema}.{TABLES[order.job.entity]}"
+
+    async def outcome(self, order: TransferOrder) -> Receipt | None:
+        """Return what :meth:`find` does once a commit whose connection was lost has come about, or has not."""
+        return await self._do(lambda ledger: ledger.outcome(order, self.location(order)))
 
     async def begin(self, connections: Connections, order: TransferOrder) -> Ledger:
         """Return the ledger by a connection that is the caller's alone, ready for the order's rows."""
@@ -282,7 +286,7 @@ class PostgresWriter(Writer):
             with failing(self._sink.place):
                 await self._ledger.commit(self._order, receipt)
         except SinkUnreachable:
-            if not self._ledger.connection.is_closed() or await self._sink.find(self._order) != receipt:
+            if not self._ledger.connection.is_closed() or await self._sink.outcome(self._order) != receipt:
                 raise
 
     @property

@@ -20,7 +20,7 @@ from asyncexport.errors import ConfigError, SinkRejected
 from asyncexport.models import Entity
 from asyncexport.sansio.columns import EXTRA, MODELS
 from asyncexport.sinks.database import Cursor, reading
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.databases import TABLES
 from asyncexport.sinks.records import Record, parse_record
 from asyncexport.sinks.snapshot import ROWS, Look, Snapshot, plain_row
 from asyncexport.sinks.stored import following

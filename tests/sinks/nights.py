@@ -13,7 +13,7 @@ import duckdb
 from asyncexport.batch import Batch
 from asyncexport.models import AD_PRODUCTS, Filters, TransferOrder
 from asyncexport.sinks import DuckDB, Postgres
-from asyncexport.sinks.duckdb import Mode
+from asyncexport.sinks.databases import Mode
 from tests.sinks.postgres_server import Schema
 from tests.sinks.support import order, store
 

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from asyncexport.sinks import Postgres
-from asyncexport.sinks.duckdb import Mode
+from asyncexport.sinks.databases import Mode
 
 PASSWORD = "canary-postgres-password"
 _SETTINGS = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=40", "autovacuum=off")

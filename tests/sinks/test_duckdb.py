@@ -17,7 +17,7 @@ from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import DuckDB, blocks
-from asyncexport.sinks.duckdb import TABLES, Mode
+from asyncexport.sinks.databases import TABLES, Mode
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store, tree
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
 

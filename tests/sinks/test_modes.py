@@ -10,7 +10,7 @@ import pytest
 
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Evidence, Filters
-from asyncexport.sinks.duckdb import Mode
+from asyncexport.sinks.databases import Mode
 from tests.sinks.nights import DuckDBNights, Nights, PostgresNights
 from tests.sinks.support import PARTS, order, part_of, store
 

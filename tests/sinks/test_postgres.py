@@ -15,7 +15,7 @@ from asyncexport.errors import ConfigError, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import Postgres, blocks
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.databases import TABLES
 from asyncexport.sinks.objects import BOUNDLESS
 from tests.sinks.postgres_server import PASSWORD, Schema
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store

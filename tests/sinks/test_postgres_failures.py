@@ -233,14 +233,17 @@ async def test_a_database_that_is_not_in_unicode(schema: Schema) -> None:
 
 async def test_limits_that_are_set_for_everybody_else(schema: Schema) -> None:
     """A limit of time for statements is none for an export, as it is none for a dump."""
-    schema.server.say(
-        "alter role ads set statement_timeout = 1; alter role ads set idle_in_transaction_session_timeout = 1"
-    )
+    schema.server.say("alter role ads set statement_timeout = '1min'; alter role ads set timezone = 'Asia/Tokyo'")
     try:
-        await store(schema.sink())
+        async with schema.sink() as sink:
+            users = sink.acquire()
+            connection = await users.take()
+            assert await connection.fetchval("show statement_timeout") == "0"
+            assert await connection.fetchval("show timezone") == "UTC"
+            users.give_back(connection)
+            await users.leave()
     finally:
         schema.server.say("alter role ads reset all")
-    assert schema.ids() == ["1", "2", "3"]
 
 
 async def _told_by_sql(schema: Schema, code: str) -> None:

@@ -13,7 +13,7 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkLocked, SinkRejected
 from asyncexport.models import Entity, Filters
 from asyncexport.sinks import DuckDB, JsonLines
-from asyncexport.sinks.duckdb import Mode
+from asyncexport.sinks.databases import Mode
 from asyncexport.sinks.stored import snapshots
 from asyncexport.sinks.versions import looking
 from tests.sinks.support import PARTS, order, part_of, store

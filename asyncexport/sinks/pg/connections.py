@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,7 @@ DELAYS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Seconds between attempts to connect."""
 
 _PATIENCE: Final = 30.0
+_TRIES: Final = 3
 _SESSION: Final = {
     "timezone": "UTC",
     "statement_timeout": "0",
@@ -84,15 +86,21 @@ class Connections:
         A connection that is lost, and a transaction that another was in the way of, are tried anew. Raises what
         asyncpg raises.
         """
-        for is_last in (False, False, True):
-            connection = await self.take(patient=patient)
+        for _ in range(_TRIES - 1):
             try:
-                return await work(connection)
-            except BaseException as error:
-                self.cut(connection)
-                if is_last or not is_passing(error):
+                return await self._once(work, patient=patient)
+            except FAILURES as error:
+                if not is_passing(error):
                     raise
-        raise AssertionError
+        return await self._once(work, patient=patient)
+
+    async def _once(self, work: Callable[[Connection], Awaitable[T]], *, patient: bool) -> T:
+        connection = await self.take(patient=patient)
+        try:
+            return await work(connection)
+        except BaseException:
+            self.cut(connection)
+            raise
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection on which nothing is under way for whoever comes next."""
@@ -106,10 +114,13 @@ class Connections:
 
     async def leave(self) -> None:
         """Use them no longer; back when the free ones are closed, if nobody else does."""
-        for connection in self._left():
-            try:
-                await connection.close(timeout=_PATIENCE)
-            except FAILURES:
+        left = self._left()
+        try:
+            for connection in left:
+                with suppress(*FAILURES):
+                    await connection.close(timeout=_PATIENCE)
+        finally:
+            for connection in left:
                 self.cut(connection)
 
     def release(self) -> None:

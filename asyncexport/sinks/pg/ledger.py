@@ -15,24 +15,25 @@ A line holds the same record that stands beside a file (:mod:`asyncexport.sinks.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from asyncexport.errors import SinkError, SinkRejected
-from asyncexport.models import Entity, Filters, Job, Receipt, TransferOrder
+from asyncexport.errors import SinkError
+from asyncexport.models import Entity, Job, Receipt, TransferOrder
 from asyncexport.sansio.columns import Scalar
 from asyncexport.sansio.copying import DELIMITER, NULL, columns_of
 from asyncexport.sansio.fitting import Misfit, fit
-from asyncexport.sansio.splitting import leading_whole
-from asyncexport.sinks.duckdb import TABLES, Mode
+from asyncexport.sinks.databases import TABLES, Mode, job_key, older_than, receipt_of, whole_jobs, wholeness
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.failures import AGAIN
 from asyncexport.sinks.pg.modes import come, put_in_place
 from asyncexport.sinks.pg.tables import all_names_of, create_incoming, incoming, is_there, lock
 from asyncexport.sinks.records import Record, parse_record, record_text
 
+_TRIES: Final = 3
 _JOB: Final = "entity = $1 and snapshot = $2 and account = $3 and region = $4 and profile_id = $5"
 
 
@@ -65,13 +66,10 @@ class Ledger:
 
     async def commit(self, order: TransferOrder, receipt: Receipt) -> None:
         """Commit what was copied, with its line: the whole job in its place, a part beside the others that wait."""
-        for is_last in (False, False, True):
-            try:
+        for _ in range(_TRIES - 1):
+            with suppress(*AGAIN):
                 return await self._commit(order, receipt)
-            except AGAIN:
-                if is_last:
-                    raise
-        raise AssertionError
+        return await self._commit(order, receipt)
 
     async def _commit(self, order: TransferOrder, receipt: Receipt) -> None:
         table = TABLES[order.job.entity]
@@ -98,14 +96,11 @@ class Ledger:
         newer = await self.connection.fetchval(
             f"select snapshot from {self._schema}.ledger where entity = $1 and snapshot <> $2 and account = $3 "
             "and region = $4 and profile_id = $5 and not staged and generated_at > $6 limit 1",
-            *_key(order),
+            *job_key(order),
             generated_at,
         )
         if newer is not None:
-            raise SinkRejected(
-                f"{order.job}: a newer snapshot, {newer!r}, stands already; only a schema of the mode 'append' takes "
-                "an older one after it"
-            )
+            raise older_than(newer, order.job, "a schema")
 
     async def found(self, order: TransferOrder, location: str) -> Receipt | None:
         """Return the receipt of what answers the order; parts that are complete and wait are put in place first."""
@@ -117,33 +112,28 @@ class Ledger:
             records = await self._records(order, staged=staged)
             if records and records[0].answers(order):
                 return records[0].receipt(location)
-            count = leading_whole(order.job.filters, order.job.entity, _leading_filters(records))
+            count = wholeness(records, order.job)
             if count is not None:
                 if staged:
                     await self.settle(order, count)
-                receipts = [record.receipt(location) for record in records[:count]]
-                return Receipt.of_parts(receipts) if count > 1 else receipts[0]
+                return receipt_of(records[:count], location)
         return None
 
-    async def committed(self, jobs: Iterable[Job]) -> frozenset[Job]:
+    async def outcome(self, order: TransferOrder, location: str) -> Receipt | None:
+        """Return what :meth:`found` does once no commit of its kind is under way any more."""
+        async with self.connection.transaction(isolation="read_committed"):
+            await self._lock(order)
+            return await self.found(order, location)
+
+    async def committed(self, jobs: Sequence[Job]) -> frozenset[Job]:
         """Return which of ``jobs`` are in their place, whole or in all their parts, by the ledger alone."""
         if not await is_there(self.connection, self._schema, "ledger"):
             return frozenset()
-        records: dict[tuple[str, ...], list[Record]] = {}
-        wanted = list(jobs)
-        for (text,) in await self.connection.fetch(
+        lines = await self.connection.fetch(
             f"select record from {self._schema}.ledger where not staged and snapshot = any($1) order by part",
-            list({job.snapshot for job in wanted}),
-        ):
-            record = parse_record(text.encode())
-            if record is not None:
-                key = (record.snapshot, record.account, record.region, record.profile_id, record.entity)
-                records.setdefault(key, []).append(record)
-        return frozenset(
-            job
-            for job in wanted
-            if leading_whole(job.filters, job.entity, _leading_filters(records.get(job.key[:5], []))) is not None
+            list({job.snapshot for job in jobs}),
         )
+        return whole_jobs(jobs, (text for (text,) in lines))
 
     async def keep(self, name: str, manifest: str) -> None:
         """Store a run's manifest."""
@@ -173,7 +163,7 @@ class Ledger:
             await self._lock(order)
             records = [record for record in await self._records(order, staged=True) if record.part < parts]
             if records:
-                if leading_whole(order.job.filters, order.job.entity, _leading_filters(records)) != parts:
+                if wholeness(records, order.job) != parts:
                     raise SinkError(f"parts of {order.job} have gone while others were pulled; run again")
                 await self._put_parts_in_place(order, records)
             await self._forget_staged(order)
@@ -185,12 +175,12 @@ class Ledger:
         await self.connection.execute(
             f"insert into {incoming(entity)} ({names}) select {names} from {self._schema}.{TABLES[entity]}_staged "
             f"where {_JOB} and part < $6",
-            *_key(order),
+            *job_key(order),
             len(records),
         )
         generated_at = await self.connection.fetchval(
             f"select max(generated_at) from {self._schema}.ledger where {_JOB} and staged and part < $6",
-            *_key(order),
+            *job_key(order),
             len(records),
         )
         await self.refuse_older(order, generated_at)
@@ -199,7 +189,7 @@ class Ledger:
         await self.connection.execute(f"truncate {incoming(entity)}")
 
     async def _put_in_place(self, order: TransferOrder, generated_at: datetime | None) -> None:
-        await self.connection.execute(f"delete from {self._schema}.ledger where {_JOB} and not staged", *_key(order))
+        await self.connection.execute(f"delete from {self._schema}.ledger where {_JOB} and not staged", *job_key(order))
         await self._forget_staged(order)
         where_from = _where_from(order)
         await put_in_place(self.connection, self._schema, self._mode, order.job, where_from, generated_at=generated_at)
@@ -209,14 +199,14 @@ class Ledger:
             await create_incoming(self.connection, entity)
 
     async def _lock(self, order: TransferOrder) -> None:
-        entity, _, *profile = _key(order)
+        entity, _, *profile = job_key(order)
         await lock(self.connection, self._schema, entity, *profile)
 
     async def _records(self, order: TransferOrder, *, staged: bool) -> list[Record]:
         """Return the records of the order's job by part, as far as they can be read."""
         lines = await self.connection.fetch(
             f"select record from {self._schema}.ledger where {_JOB} and staged = $6 order by part",
-            *_key(order),
+            *job_key(order),
             staged,
         )
         records = (parse_record(text.encode()) for (text,) in lines)
@@ -228,16 +218,16 @@ class Ledger:
             "(entity, snapshot, account, region, profile_id, part, staged, generated_at, record) "
             "values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9)",
             [
-                [*_key(order), record.part, staged, moment_of(record.generated_at), record_text(record).decode()]
+                [*job_key(order), record.part, staged, moment_of(record.generated_at), record_text(record).decode()]
                 for record in records
             ],
         )
 
     async def _forget_staged(self, order: TransferOrder, *, only: int | None = None) -> None:
         which = _JOB if only is None else f"{_JOB} and part = {only}"
-        await self.connection.execute(f"delete from {self._schema}.ledger where staged and {which}", *_key(order))
+        await self.connection.execute(f"delete from {self._schema}.ledger where staged and {which}", *job_key(order))
         await self.connection.execute(
-            f"delete from {self._schema}.{TABLES[order.job.entity]}_staged where {which}", *_key(order)
+            f"delete from {self._schema}.{TABLES[order.job.entity]}_staged where {which}", *job_key(order)
         )
 
 
@@ -250,16 +240,7 @@ def moment_of(text: str) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-def _leading_filters(records: Iterable[Record]) -> list[Filters]:
-    return [record.filters for number, record in enumerate(records) if record.part == number]
-
-
-def _key(order: TransferOrder) -> list[str]:
-    snapshot, account, region, profile_id, entity, _ = order.job.key
-    return [entity, snapshot, account, region, profile_id]
-
-
 def _where_from(order: TransferOrder) -> list[Any]:
     """Return the values of the columns that say where a row is from."""
-    entity, snapshot, account, region, profile_id = _key(order)
+    entity, snapshot, account, region, profile_id = job_key(order)
     return [account, region, profile_id, entity, snapshot, order.export_id, moment_of(order.generated_at)]

@@ -15,7 +15,7 @@ from typing import Any
 from asyncexport.models import Entity, Job
 from asyncexport.sansio.columns import MODELS, PROVENANCE
 from asyncexport.sansio.scope import scope
-from asyncexport.sinks.duckdb import TABLES, Mode
+from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.tables import PROFILE, all_names_of, incoming, names_of
 

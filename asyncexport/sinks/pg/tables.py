@@ -20,7 +20,7 @@ from asyncexport.errors import SinkRejected
 from asyncexport.models import Entity
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, SCHEMA_VERSION, Column, Scalar
 from asyncexport.sansio.copying import columns_of
-from asyncexport.sinks.duckdb import TABLES, Mode
+from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.pg.connections import Connection
 
 _TYPES: Final = {

@@ -8,7 +8,7 @@ import pytest
 
 from asyncexport import Entity, Exported
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.sinks.duckdb import TABLES
+from asyncexport.sinks.databases import TABLES
 from tests.engine.pulling import planned, pulled
 from tests.engine.runners.nights import all_are_large, in_processes
 from tests.sinks.postgres_server import Schema
