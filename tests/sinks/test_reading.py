@@ -92,6 +92,7 @@ def test_fields_without_a_column_have_one_order() -> None:
         {"budgetCaps": {"budgetValue": None}, "name": None},
         {"budgetCaps": {"fresh": None}},
         {"fresh": None},
+        {"budgetCaps": {"name": None}},
         {"amount": None, "name": None},
         {'na"me': None},
         {"tags": None, "fresh": {"name": None}},

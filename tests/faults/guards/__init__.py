@@ -14,6 +14,7 @@ from tests.faults.guards.json_rows import JSON_ROWS
 from tests.faults.guards.mutant import Mutant
 from tests.faults.guards.scarcity import SCARCITY
 from tests.faults.guards.split_jobs import SPLIT_JOBS
+from tests.faults.guards.tables import TABLES
 from tests.faults.guards.workers import WORKERS
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -27,5 +28,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *SPLIT_JOBS,
     *HANGING,
     *SCARCITY,
+    *TABLES,
     *WORKERS,
 )
