@@ -291,7 +291,7 @@ _FILE_OPERATIONS = (
     ("sync", 3),
     ("rename", 2),
     ("open_folder", 3),
-    ("make_folder", 3),
+    ("make_folder", 1),
     ("lock", 2),
     ("look_at", 2),
 )
