@@ -147,7 +147,7 @@ TABLES = (
     Mutant(
         "parts that are not the job are settled",
         "sinks/ledger.py",
-        "            if leading_whole(order.job.filters, order.job.entity, _leading_filters(records)) != parts:\n",
+        "            if wholeness(records, order.job) != parts:\n",
         "            if False:\n",
         _DUCKDB,
     ),
