@@ -13,6 +13,9 @@ What that reader takes another way is read as something else first and then cast
 takes numbers for them, and whole numbers as doubles, for it cuts fractions off. So a whole number beyond 2^53 and a
 moment without an offset make their columns odd.
 
+What it refuses it shows in the words of its error, and with U+0000 in them the bridge to Python aborts the process,
+which nothing can catch. JSON has only one spelling of that character, so a block that holds it is never given to it.
+
 Worst case: the text is read once more for each column when a value is met that Arrow refuses, and once more when
 something is learnt; a block takes about three times its size in memory.
 """
@@ -39,6 +42,7 @@ Array: TypeAlias = Any
 
 _ROWS: Final = 8192
 _EXACT: Final = 2**53
+_NUL: Final = rb"\u0000"
 _FIRST_MOMENT: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -59,6 +63,8 @@ class Reader:
 
     def read(self, text: bytes, count: int) -> list[Array] | None:
         """Return the columns of the model and the extra column of ``count`` rows, None where that is not certain."""
+        if _NUL in text:
+            return None
         while True:
             known = self._odd | self._unknown
             columns = self._columns(text, count)

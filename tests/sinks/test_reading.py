@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +22,23 @@ from tests.sinks.tabular import in_columns
 from tests.sinks.test_tables import ODD, lines, tables_of
 
 _WORLD = World.generate(seed=5, accounts=1, profiles=3, rows=2_000)
+PLACES = [
+    (Entity.CAMPAIGNS, "startDate"),
+    (Entity.CAMPAIGNS, "creationDateTime"),
+    (Entity.CAMPAIGNS, "budgetCaps.budgetValue.monetaryBudget.amount"),
+    (Entity.TARGETS, "targetId"),
+    (Entity.TARGETS, "negative"),
+    (Entity.TARGETS, "targetDetails.lookback"),
+    (Entity.TARGETS, "deliveryReasons"),
+]
+"""One column of each kind: a date, a moment, a number, a text, a truth, a whole number, a list."""
+
+
+def within(path: str, value: Any) -> dict[str, Any]:
+    """Return a row with the value in the place that the path names."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return value  # type: ignore[no-any-return]
 
 
 def read(reader: Reader, entity: Entity, text: bytes) -> list[dict[str, Any]] | None:
@@ -113,26 +133,40 @@ def test_usual_nulls_are_read_at_once() -> None:
     assert (reader._odd, reader._unknown) == (set(), set())
 
 
-@pytest.mark.parametrize(
-    ("entity", "path"),
-    [
-        (Entity.CAMPAIGNS, "startDate"),
-        (Entity.CAMPAIGNS, "creationDateTime"),
-        (Entity.CAMPAIGNS, "budgetCaps.budgetValue.monetaryBudget.amount"),
-        (Entity.TARGETS, "targetId"),
-        (Entity.TARGETS, "negative"),
-        (Entity.TARGETS, "targetDetails.lookback"),
-        (Entity.TARGETS, "deliveryReasons"),
-    ],
-)
+@pytest.mark.parametrize(("entity", "path"), PLACES)
 def test_every_odd_value_in_every_kind_of_column(entity: Entity, path: str) -> None:
     """Both ways take the same for a date, a moment, a number, a text, a truth, a whole number and a list."""
     for value in ODD:
-        for name in reversed(path.split(".")):
-            value = {name: value}  # noqa: PLW2901 - wrapped step by step
-        text = lines([value])
+        text = lines([within(path, value)])
         found = read(Reader(entity), entity, text)
         assert found is None or found == in_columns(text.splitlines(), entity), value
+
+
+NULS = ("\0", "1\0", "2023-05-30\0", {"a\0": 1}, ["\0"], [{"\0": None}])
+
+
+def rows_with_nul() -> None:
+    """Read U+0000 in every kind of column. Run as a program, because a mistake here ends the process."""
+    for entity, path in PLACES:
+        for value in NULS:
+            text = lines([within(path, value), {"fresh\0": value}])
+            found = tables_of(entity).of(text, 2).select(model_schema(entity).names)
+            assert found.to_pylist() == in_columns(text.splitlines(), entity), value
+
+
+def test_the_character_u0000_in_every_kind_of_column() -> None:
+    """It ends no process, which Arrow's reader does when it refuses a value with one, and stands where it belongs."""
+    told = [sys.executable, "-c", f"from {__name__} import rows_with_nul; rows_with_nul()"]
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(told, cwd=root, check=False, capture_output=True, text=True)  # noqa: S603
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_block_with_u0000_teaches_nothing() -> None:
+    """Its rows are fitted one by one; the blocks behind it are read at once, with no more columns to look at."""
+    reader = Reader(Entity.CAMPAIGNS)
+    assert reader.read(lines([{"fresh": 1}, {"startDate": "\0"}]), 2) is None
+    assert (reader._odd, reader._unknown) == (set(), set())
 
 
 def test_a_block_in_which_every_column_is_odd() -> None:
