@@ -133,7 +133,8 @@ def source(
     pulled again. ``child_tables`` leaves lists to dlt, which makes tables of them. ``options`` are those of
     :class:`asyncexport.Exporter`.
 
-    Raises :class:`ConfigError` for words that mean nothing here, and without accounts.
+    Raises :class:`ConfigError` for words that mean nothing here, and without accounts; ``ValueError`` for a word that
+    is no entity.
     """
     for name, word, words in (("mode", mode, get_args(Mode)), ("on_failure", on_failure, get_args(OnFailure))):
         if word not in words:
@@ -141,6 +142,7 @@ def source(
     own = [credentials.account()] if accounts is None and credentials is not None else list(accounts or ())
     if not own:
         raise ConfigError("give accounts, or put one into dlt's secrets: [sources.amazon_ads.credentials]")
+    chosen = dict.fromkeys(map(Entity, entities))
     night = _Night(
         aside=Aside(lambda: Exporter(own, **(options or {}))),
         snapshot=snapshot or datetime.now(UTC).date().isoformat(),
@@ -150,7 +152,7 @@ def source(
         versions=mode == "history",
         is_strict=on_failure == "raise",
     )
-    return [_resource(night, Entity(entity), mode, child_tables=child_tables) for entity in entities]
+    return [_resource(night, entity, mode, child_tables=child_tables) for entity in chosen]
 
 
 def _resource(night: _Night, entity: Entity, mode: Mode, *, child_tables: bool) -> DltResource:

@@ -92,6 +92,21 @@ def test_one_exporter_for_all_resources(tonight: Night) -> None:
     assert tonight.requests["token"] == tonight.requests["profiles"] == 1
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_resources_that_are_chosen(tonight: Night, at_once: bool) -> None:
+    """What is not selected is not asked for; resources that dlt extracts in threads share one exporter all the same."""
+    source = tonight.source().with_resources("campaigns", "ads")
+
+    assert len(list(source.parallelize() if at_once else source)) > 0
+    assert {name: tonight.requests[name] for name in ("token", "campaigns", "adGroups", "targets", "ads")} == {
+        "token": 1,
+        "campaigns": 2,
+        "adGroups": 0,
+        "targets": 0,
+        "ads": 2,
+    }
+
+
 def test_a_job_in_parts(tonight: Night) -> None:
     """A job that is too large for one export comes whole, and each row says which export it was in."""
     tonight.begins(profiles=1, times_out_above=250)

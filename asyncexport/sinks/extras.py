@@ -1,4 +1,4 @@
-"""Libraries that only some sinks need: they come with an extra of the package, and the sink that uses them loads them.
+"""Libraries that only some need: they come with an extra of the package, and the sink or listener that uses them asks.
 
 Contract: a sink asks when it is made, so that a run without the library ends before it begins.
 """
@@ -18,8 +18,6 @@ def require(library: str, *, extra: str, by: str | None = None) -> None:
     try:
         import_module(library)
     except ImportError:
-        raise ConfigError(
-            f"this sink needs {library}, which is not installed: pip install 'asyncexport[{extra}]'"
-        ) from None
+        raise ConfigError(f"this needs {library}, which is not installed: pip install 'asyncexport[{extra}]'") from None
     if by is not None:
         import_module(by)
