@@ -1,8 +1,9 @@
 """``python -m benchmarks.runners``: how fast exports are moved, and how long the caller's loop is held meanwhile.
 
 One large export, made on the spot, is moved many times, so many at once, from a server in a process of its own: in the
-caller's loop, in one worker process and in two; ``decode`` only decodes it as often, from memory. Each case runs in a
-process of its own; the cases take turns, and medians are shown.
+caller's loop, in one worker process and in two, and in the two workers of a Dask cluster on this machine; ``decode``
+only decodes it as often, from memory. Each case runs in a process of its own; the cases take turns, and medians are
+shown. The cluster is there before the clock starts, as one usually is; worker processes are started while it runs.
 
 Beside the transfers a ticker wants to run every 2 ms; how late it comes is the *stall*. On a machine that has other
 work too it is late for that as well: the case ``idle`` moves nothing, so its stalls are the machine's. *Held* is the
@@ -27,17 +28,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asyncexport.accounts import Region
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess, Pool, Workers, starting
+from asyncexport.engine.runners.carrying import Places
+from asyncexport.engine.runners.choosing import seats_for
 from asyncexport.engine.turns import Turns
-from asyncexport.models import Entity, Job, Profile, SignedUrl, TransferOrder
+from asyncexport.events import Event
+from asyncexport.models import Entity, Job, Limits, Profile, SignedUrl, TransferOrder
 from asyncexport.ports import Runner, Sink
 from asyncexport.sansio.backoff import Backoff
 from asyncexport.sansio.decode import Decoder
@@ -46,9 +51,12 @@ from benchmarks.runners.counting import Counting
 from benchmarks.runners.store import stored
 from benchmarks.shapes import SHAPES
 
+if TYPE_CHECKING:
+    from asyncexport.engine.runners.dask.seats import Seats
+
 _TICK = 0.002
 _IDLE_SECONDS = 4.0
-PLACES = {"idle": 0, "decode": 0, "loop": 0, "1 worker": 1, "2 workers": 2}
+PLACES = {"idle": 0, "decode": 0, "loop": 0, "1 worker": 1, "2 workers": 2, "dask": 2}
 _GIGABYTE = 1e9
 _CHUNK = 65_536
 _FILE = "export.json.gz"
@@ -88,20 +96,29 @@ class Mover:
         self._left = iter(range(exports))
         self._downloads = downloads
 
-    async def move_all(self, workers: int) -> float:
-        """Move all exports; return the peak memory of the largest worker in MiB, 0 without one."""
-        async with AiohttpTransport() as transport:
-            here, pool = self._here(transport), Pool(workers, starting(**_POLICY))
-            runner: Runner = here
-            if workers:
+    async def move_all(self, place: str) -> tuple[float, float]:
+        """Move all exports; return for how long, without the opening, and the peak memory of the largest worker in MiB.
+
+        The memory is 0 without a worker.
+        """
+        async with AiohttpTransport() as transport, AsyncExitStack() as stack:
+            runner: Runner = self._here(transport)
+            places = self._places(place)
+            if places is not None:
+                stack.push_async_callback(places.aclose)
+                await places.open()
                 runner = Workers(
-                    pool, here, guard=_guard, listener=lambda _: None, renew=_renew, store_is_busy=lambda: None
+                    places, runner, guard=_guard, listener=_nobody, renew=_renew, store_is_busy=lambda: None
                 )
-            try:
-                await asyncio.gather(*(self._move_some(runner) for _ in range(self._downloads)))
-                return max(map(_peak, pool.pids), default=0.0)
-            finally:
-                await pool.aclose()
+            began = time.perf_counter()
+            await asyncio.gather(*(self._move_some(runner) for _ in range(self._downloads)))
+            return time.perf_counter() - began, max(map(_peak, await _pids(places)), default=0.0)
+
+    def _places(self, place: str) -> Places | None:
+        if place != "dask":
+            return Pool(PLACES[place], starting(**_POLICY)) if PLACES[place] else None
+        limits = Limits(downloads=self._downloads)
+        return seats_for(None, None, Backoff(), limits, workers=PLACES[place], environment=None, listener=_nobody)
 
     async def _move_some(self, runner: Runner) -> None:
         for number in self._left:
@@ -114,7 +131,7 @@ class Mover:
             transport=transport,
             clock=clock,
             spread=random.random,
-            listener=lambda _: None,
+            listener=_nobody,
             guard=_guard,
             renew=_renew,
             store_is_busy=lambda: None,
@@ -125,7 +142,18 @@ class Mover:
 _POLICY: dict[str, Any] = {"ca_file": None, "backoff": Backoff(), "sink_timeout": 600.0}
 
 
-_guard = partial(GuardedSink, clock=SystemClock(), seconds=600.0, listener=lambda _: None)
+def _nobody(event: Event) -> None:
+    """Listen to nothing."""
+
+
+_guard = partial(GuardedSink, clock=SystemClock(), seconds=600.0, listener=_nobody)
+
+
+async def _pids(places: Places | None) -> list[int]:
+    """Return the ids of the processes that transfers were in."""
+    if isinstance(places, Pool):
+        return places.pids
+    return [] if places is None else list((await cast("Seats", places).cluster.asked(os.getpid)).values())
 
 
 async def _renew(_: TransferOrder) -> SignedUrl:
@@ -136,7 +164,7 @@ async def _case(order: dict[str, Any]) -> dict[str, float]:
     ticker = Ticker()
     ticking = asyncio.create_task(ticker.tick())
     gc.freeze()
-    largest, began, worked = 0.0, time.perf_counter(), time.process_time()
+    seconds, largest, began, worked = 0.0, 0.0, time.perf_counter(), time.process_time()
     if order["place"] == "idle":
         await asyncio.sleep(_IDLE_SECONDS)
     elif order["place"] == "decode":
@@ -144,12 +172,12 @@ async def _case(order: dict[str, Any]) -> dict[str, float]:
     else:
         sink: Sink = JsonLines(order["out"]) if order["out"] else Counting()
         mover = Mover(order["url"], order["size"], sink, order["exports"], order["downloads"])
-        largest = await mover.move_all(PLACES[order["place"]])
+        seconds, largest = await mover.move_all(order["place"])
     wall, own = time.perf_counter() - began, time.process_time() - worked
     ticking.cancel()
     theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "wall": wall,
+        "wall": seconds or wall,
         "own": own,
         "theirs": theirs.ru_utime + theirs.ru_stime,
         "rss": _peak(),
