@@ -6,6 +6,7 @@ See :mod:`tests.faults.mutants`, which takes them away one by one.
 from __future__ import annotations
 
 from tests.faults.guards.commits import COMMITS
+from tests.faults.guards.dask import DASK
 from tests.faults.guards.downloads import DOWNLOADS
 from tests.faults.guards.exports import EXPORTS
 from tests.faults.guards.gzip_files import GZIP_FILES
@@ -30,4 +31,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *SCARCITY,
     *TABLES,
     *WORKERS,
+    *DASK,
 )

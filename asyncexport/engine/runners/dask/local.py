@@ -28,18 +28,29 @@ _BOOT = (
 )
 
 
+_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 128 * 1024 * 1024,
+    "distributed.worker.profile.enabled": False,
+}
+"""Dask has its workers give memory back at once and samples their stacks, which transfers pay for and do not need."""
+
+
 def main(workers: int, threads: int) -> None:
     """Be the cluster, until standard input ends."""
-    from distributed import LocalCluster  # noqa: PLC0415  the exporter's side of this module needs none of it
+    import dask.config  # noqa: PLC0415  the exporter's side of this module needs none of it
+    from distributed import LocalCluster  # noqa: PLC0415
 
-    with LocalCluster(
-        n_workers=workers,
-        threads_per_worker=threads,
-        host="127.0.0.1",
-        dashboard_address=None,
-        memory_limit=0,
-        silence_logs=logging.ERROR,
-    ) as cluster:
+    with (
+        dask.config.set(_SETTINGS),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=threads,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         print(cluster.scheduler_address, flush=True)  # noqa: T201
         sys.stdin.read()
 
