@@ -78,7 +78,7 @@ def seats_for(
     from asyncexport.engine.runners.dask.seats import Seats  # noqa: PLC0415
     from asyncexport.engine.runners.dask.words import Terms  # noqa: PLC0415
 
-    terms = Terms(ca_file, backoff, limits.sink_timeout)
+    terms = Terms(ca_file, backoff, limits.sink_timeout, is_ours=address is None)
     if address is not None:
         return Seats(address, terms, listener)
     own = workers or cores()

@@ -14,7 +14,6 @@ modules never go.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import logging.handlers
 import os
@@ -26,7 +25,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.engine.runners.bench import Bench
+from asyncexport.engine.runners.bench import Bench, collect_seldom
 from asyncexport.engine.runners.messages import FromWorker, Logged, Ready, Setup, framed, received
 from asyncexport.engine.runners.portable import portable_entry
 from asyncexport.ports import Transport
@@ -36,15 +35,12 @@ LAST_SECONDS = 5.0
 
 LOOK_SECONDS = 1.0
 
-_YOUNG = 50_000
-
 
 def main(descriptor: int) -> None:
     """Serve the exporter at the other end of the socket with this descriptor, then return."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
+    collect_seldom()
     asyncio.run(serve(socket.socket(fileno=descriptor), logging.getLogger(), end_anyway))
 
 

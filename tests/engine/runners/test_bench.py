@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from asyncexport.engine.runners.bench import Bench
+import gc
+
+import pytest
+
+from asyncexport.engine.runners.bench import Bench, collect_seldom
 from asyncexport.engine.runners.messages import AboutErrand, Cancel, Renewed
 from asyncexport.models import SignedUrl
 from asyncexport.sansio.backoff import Backoff
@@ -17,3 +21,12 @@ async def test_a_bench_says_how_much_is_on_it() -> None:
     bench.take(Renewed(1, SignedUrl("https://h/x")))
     assert repr(bench) == "<Bench with 0 transfers>"
     assert sent == []
+
+
+def test_the_collector_looks_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is not looked at again, and what comes not often."""
+    calls: list[object] = []
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+    monkeypatch.setattr(gc, "set_threshold", lambda *thresholds: calls.append(thresholds))
+    collect_seldom()
+    assert calls == ["freeze", (50_000, 20, 20)]

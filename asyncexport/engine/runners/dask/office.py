@@ -25,7 +25,7 @@ from typing import Final, TypeAlias
 from distributed import Worker, WorkerPlugin, get_worker
 
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.engine.runners.bench import Bench
+from asyncexport.engine.runners.bench import Bench, collect_seldom
 from asyncexport.engine.runners.dask.words import TOPIC, FromOffice, Packed, Seated, Terms
 from asyncexport.engine.runners.messages import AboutErrand, Begin, Cancel, End, Renewed
 from asyncexport.errors import ConfigError
@@ -63,6 +63,8 @@ class Office(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Open the office."""
+        if self._terms.is_ours:
+            collect_seldom()
         self._worker = worker
         self._lock = threading.Lock()
         self._seats: dict[int, _Seat] = {}

@@ -65,6 +65,6 @@ class Reach:
             if reason:
                 raise ConfigError(
                     f"the Dask worker at {address} on {host} cannot store there what this process would: {reason}; all"
-                    " machines must see the same folder, or the sink be an object store or a database"
+                    " machines must see the same folder"
                 )
             self._reached.add((address, number))

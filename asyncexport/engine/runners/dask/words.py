@@ -21,11 +21,12 @@ TOPIC: Final = "asyncexport"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the exporter was given, for the transfers in a Dask worker."""
+    """What the exporter was given, for the transfers in a Dask worker. ``is_ours``: the worker is for them alone."""
 
     ca_file: str | None
     backoff: Backoff
     sink_timeout: float
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

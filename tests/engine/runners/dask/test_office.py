@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -97,6 +98,17 @@ async def test_what_is_in_the_way_of_a_loop_ends_the_task() -> None:
             for _ in range(2):
                 with pytest.raises(ConfigError, match="no such file"):
                     await asyncio.to_thread(near.office.sit, 0, "key")
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_collector_is_left_alone_in_somebody_elses_worker(
+    *, is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one of our own it looks seldom: what a transfer makes has no cycles."""
+    calls: list[None] = []
+    monkeypatch.setattr(offices, "collect_seldom", lambda: calls.append(None))
+    Office("mine", replace(TERMS, is_ours=is_ours)).setup(cast("Any", None))
+    assert len(calls) == is_ours
 
 
 async def test_a_transport_is_opened_for_the_office() -> None:
