@@ -27,7 +27,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
-from operator import add, attrgetter
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -160,8 +160,9 @@ class Copying:
         if not self._learnt:
             return [_NULL] * len(cut)
         names = [orjson.dumps(name) + b":" for name in self._learnt]
-        learnt = _getter(f"learnt{at}" for at in range(len(names)))
-        return [_object(names, row) for row in map(learnt, cut)]
+        template = b"{" + b",".join(name.replace(b"%", b"%%") + b"%b" for name in names) + b"}"
+        learnt = (map(attrgetter(f"learnt{at}"), cut) for at in range(len(names)))
+        return [template % row if all(row) else _object(names, row) for row in zip(*learnt, strict=True)]
 
     def _spelt(self, proved: list[Any]) -> bytes:
         """Return the values that JSON quotes, spelt for COPY."""
@@ -210,8 +211,6 @@ _all_fields: Callable[[bytes], list[dict[str, msgspec.Raw]]] = msgspec.json.Deco
 
 def _object(names: list[bytes], values: tuple[msgspec.Raw, ...]) -> bytes:
     """Return the values that are there as an object, NULL if there is none."""
-    if all(values):
-        return b"{" + b",".join(map(add, names, values)) + b"}"
     fields = [name + bytes(value) for name, value in zip(names, values, strict=True) if value]
     return b"{" + b",".join(fields) + b"}" if fields else _NULL
 

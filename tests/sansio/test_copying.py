@@ -179,6 +179,17 @@ def test_more_names_than_are_learnt() -> None:
     assert repr(maker) == "<Copying that has learnt 1 names>"
 
 
+def test_names_of_any_kind() -> None:
+    """They are kept as they are, in rows that have all that were learnt and in rows that have some."""
+    fields = {"100%": 1, "%b": 2, "ключ": 3, 'q"': 4, "learnt0": 5}
+    for name, value in fields.items():
+        assert copied({name: value}, {name: value, "more": 0}) == [
+            {EXTRA: {name: value}},
+            {EXTRA: {name: value, "more": 0}},
+        ]
+    assert copied(fields, fields) == [{EXTRA: fields}] * 2
+
+
 def test_a_name_that_stands_twice() -> None:
     """The last one counts."""
     assert copied(b'{"name":"a","name":"b","fresh":1,"fresh":2}') == [{"name": "b", EXTRA: {"fresh": 2}}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from asyncexport.sinks import Postgres, blocks
 from asyncexport.sinks.pg import connections
 from asyncexport.sinks.pg.failures import failing
 from asyncexport.sinks.pg.ledger import Ledger
+from asyncexport.sinks.postgres import PostgresWriter
 from tests.sinks.postgres_server import PASSWORD, PostgresServer, Schema, serving
 from tests.sinks.support import BATCHES, order, store
 
@@ -69,6 +71,26 @@ async def test_a_server_that_dies_while_rows_come_in(shaky: Schema) -> None:
         shaky.server.start()
         assert await sink.find(order()) is None
         assert shaky.ids("campaigns_rows") == []
+        await store(sink)
+    assert shaky.ids() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("in_commit", [True, False])
+async def test_a_server_that_hangs(shaky: Schema, in_commit: bool) -> None:
+    """Who stops waiting for it is let go at once, and finds nothing of the export when the server goes on."""
+    async with shaky.sink() as sink:
+        writer = PostgresWriter(sink, order())
+        await writer.begin()
+        backend = await writer._ledger.connection.fetchval("select pg_backend_pid()")
+        writer.seal(Evidence(1, "gzip"))
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(writer.finish() if in_commit else writer._load(), 0.1)
+            writer.discard()
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert await sink.find(order()) is None
         await store(sink)
     assert shaky.ids() == ["1", "2", "3"]
 
