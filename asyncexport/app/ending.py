@@ -26,6 +26,7 @@ from concurrent import futures
 from contextlib import suppress
 from typing import Any
 
+from asyncexport.app.collector import collecting_seldom
 from asyncexport.app.exits import Boundary, say
 
 GRACE_SECONDS = 5.0
@@ -40,7 +41,8 @@ def ended(
     with asyncio.Runner() as runner, futures.ThreadPoolExecutor(thread_name_prefix="work") as pool:
         loop = runner.get_loop()
         loop.set_default_executor(pool)
-        status = _status(runner, work)
+        with collecting_seldom():
+            status = _status(runner, work)
         with suppress(KeyboardInterrupt):
             runner.run(_others_end(grace))
         pool.shutdown(wait=False)
