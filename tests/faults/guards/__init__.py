@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.faults.guards.commits import COMMITS
 from tests.faults.guards.dask import DASK
 from tests.faults.guards.downloads import DOWNLOADS
+from tests.faults.guards.embedding import EMBEDDING
 from tests.faults.guards.exports import EXPORTS
 from tests.faults.guards.gzip_files import GZIP_FILES
 from tests.faults.guards.hanging import HANGING
@@ -32,4 +33,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *TABLES,
     *WORKERS,
     *DASK,
+    *EMBEDDING,
 )
