@@ -114,8 +114,9 @@ class Copying:
         lines = self._at_once(text)
         if lines is not None:
             return lines
-        if len(text) > _SMALLEST:
-            return b"".join(map(self._fitting, pieces(text, len(text) // _FEWER)))
+        fewer = list(pieces(text, len(text) // _FEWER)) if len(text) > _SMALLEST else []
+        if len(fewer) > 1:
+            return b"".join(map(self._fitting, fewer))
         return b"".join(map(self._one, text.removesuffix(b"\n").split(b"\n")))
 
     def _at_once(self, text: bytes) -> bytes | None:

@@ -170,6 +170,14 @@ def test_one_row_that_does_not_fit_among_many() -> None:
     assert len(made) <= copying._SMALLEST // len(usual) + 1
 
 
+def test_a_row_that_does_not_fit_and_is_larger_than_the_smallest_piece() -> None:
+    """There is nothing to cut; it is fitted as it is, and so are its neighbours."""
+    text = "x" * 2 * copying._SMALLEST
+    large = {"name": True, "fresh": text}
+    assert copied(large) == [{EXTRA: large}]
+    assert copied({"name": "a"}, large, {"name": "b"}) == [{"name": "a"}, {EXTRA: large}, {"name": "b"}]
+
+
 def test_more_names_than_are_learnt() -> None:
     """What makes up names of its own costs time, not memory and no field; names that were learnt stay so."""
     maker = Copying(Entity.CAMPAIGNS)
