@@ -133,3 +133,14 @@ def test_an_error_without_a_number_is_mapped_too() -> None:
     """Not every OSError has an errno."""
     with pytest.raises(SinkError), failing_as_sink_error("/data", "opening"):
         raise OSError
+
+
+def test_what_cannot_be_there(tmp_path: Path) -> None:
+    """Only what is certain not to be there is absent: what a name or a right keeps from being seen is looked for."""
+    files = Files()
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+
+    assert [files.is_absent(str(tmp_path / name)) for name in ("file", "")] == [False, False]
+    assert [files.is_absent(str(tmp_path / name)) for name in ("missing", "file/below", "nowhere")] == [True] * 3
+    assert files.is_absent(str(tmp_path / ("x" * 300))) is False
