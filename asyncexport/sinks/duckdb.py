@@ -69,6 +69,7 @@ class DuckDB:
         object.__setattr__(self, "path", path)
         if self.mode not in get_args(Mode):
             raise ConfigError(f"mode {self.mode!r} is none of {', '.join(get_args(Mode))}")
+        require("arro3.io", extra="duckdb")
         require("pyarrow", extra="duckdb", by="asyncexport.sinks.tables")
         require("duckdb", extra="duckdb", by="asyncexport.sinks.ledger")
 

@@ -53,6 +53,7 @@ class Parquet(Tree):
     def __post_init__(self) -> None:
         Tree.__post_init__(self)
         check_compression(self.compression, self.level)
+        require("arro3.io", extra="parquet")
         require("pyarrow", extra="parquet", by="asyncexport.sinks.tables")
 
     @property

@@ -175,10 +175,11 @@ async def test_duckdb_reads_the_tree(tmp_path: Path) -> None:
     assert {profile for profile, _ in found} == {"123"}
 
 
-def test_a_library_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("library", ["pyarrow", "arro3.io"])
+def test_a_library_that_is_missing(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found when the sink is described, before anything is asked for."""
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"asyncexport\[parquet\]"):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    with pytest.raises(ConfigError, match=rf"needs {library}, .*asyncexport\[parquet\]"):
         Parquet(tmp_path)
 
 
