@@ -6,7 +6,9 @@ import asyncio
 import json
 import pickle
 from dataclasses import replace
+from typing import Any
 
+import asyncpg
 import pytest
 
 from asyncexport.accounts import Secret
@@ -131,6 +133,34 @@ async def test_many_exports_at_once(schema: Schema) -> None:
         await asyncio.gather(*(store(sink, each, rows(int(each.job.profile.profile_id))) for each in orders))
     assert schema.ids("campaigns_rows") == [str(number) for number in range(4)]
     assert schema.ask("select count(*) as lines from ledger") == [{"lines": 4}]
+
+
+async def test_a_history_that_nobody_has_counted(schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old rows and new ones are hashed, never compared each with each, though the server believes they are few."""
+    plans: list[str] = []
+
+    async def execute(self: asyncpg.Connection[asyncpg.Record], query: str, *arguments: Any, **more: Any) -> str:
+        if "_rows" in query and "not exists" in query:
+            plans.append("\n".join(line for (line,) in await self.fetch(f"explain {query}", *arguments)))
+        return await executing(self, query, *arguments, **more)
+
+    executing = asyncpg.Connection.execute
+    async with schema.sink("history") as sink:
+        for night, more in ((0, b""), (1, b'"name":"new",')):
+            lines = b"".join(b'{%b"campaignId":"%d"}\n' % (more if n % 3 else b"", n) for n in range(3000))
+            if night:
+                monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+            await store(sink, order(snapshot=str(night)), (Batch(lines, 3000),))
+    assert len(plans) == 3
+    assert not [plan for plan in plans if "Nested Loop" in plan or "SubPlan" in plan]
+    assert schema.ask("select count(*) as rows from campaigns") == [{"rows": 3000}]
+
+
+async def test_text_is_what_it_was_whatever_the_dsn_says(schema: Schema) -> None:
+    """An encoding in it is for other clients."""
+    sink = schema.sink(dsn=f"{schema.server.dsn}?client_encoding=latin1")
+    await store(sink, order(), (Batch('{"campaignId":"1","name":"Größe €"}\n'.encode(), 1),))
+    assert schema.say("select name from campaigns") == ["Größe €"]
 
 
 async def test_parts_wait_until_all_are_there(schema: Schema) -> None:

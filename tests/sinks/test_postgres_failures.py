@@ -8,6 +8,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -17,12 +18,13 @@ from asyncexport.batch import Batch
 from asyncexport.errors import DiskFull, SinkError, SinkLocked, SinkRejected, SinkUnreachable, TooManyOpenFiles
 from asyncexport.models import Evidence
 from asyncexport.sinks import Postgres, blocks
+from asyncexport.sinks.databases import Mode
 from asyncexport.sinks.pg import connections
 from asyncexport.sinks.pg.failures import failing
 from asyncexport.sinks.pg.ledger import Ledger
 from asyncexport.sinks.postgres import PostgresWriter
 from tests.sinks.postgres_server import PASSWORD, PostgresServer, Schema, serving
-from tests.sinks.support import BATCHES, order, store
+from tests.sinks.support import BATCHES, order, part_of, store
 
 pytestmark = pytest.mark.postgres
 
@@ -254,18 +256,54 @@ async def test_a_database_that_is_not_in_unicode(schema: Schema) -> None:
 
 
 async def test_limits_that_are_set_for_everybody_else(schema: Schema) -> None:
-    """A limit of time for statements is none for an export, as it is none for a dump."""
-    schema.server.say("alter role ads set statement_timeout = '1min'; alter role ads set timezone = 'Asia/Tokyo'")
+    """A limit of time is none for an export, as it is none for a dump; instants and commits are what they should be."""
+    usual = {"statement_timeout": "1min", "idle_session_timeout": "1min", "timezone": "Asia/Tokyo"}
+    usual |= {"synchronous_commit": "off"}
+    schema.server.say("; ".join(f"alter role ads set {name} = '{value}'" for name, value in usual.items()))
     try:
         async with schema.sink() as sink:
             users = sink.acquire()
             connection = await users.take()
-            assert await connection.fetchval("show statement_timeout") == "0"
-            assert await connection.fetchval("show timezone") == "UTC"
+            assert [await connection.fetchval(f"show {name}") for name in usual] == ["0", "0", "UTC", "on"]
             users.give_back(connection)
             await users.leave()
     finally:
         schema.server.say("alter role ads reset all")
+
+
+@pytest.mark.parametrize("mode", ["append", "history"])
+async def test_rows_that_the_server_does_not_put_in_their_place(schema: Schema, mode: Mode) -> None:
+    """A trigger that drops one: nothing is committed of which the receipt would not be true."""
+    async with schema.sink(mode) as sink:
+        schema.say(
+            "create function drop() returns trigger language plpgsql as $$ begin return null; end $$; "
+            "create trigger drop before insert on campaigns_rows for each row when (new.campaignid = '2') "
+            "execute function drop(); create trigger drop before insert on campaigns_staged for each row "
+            "when (new.campaignid = '2') execute function drop()"
+        )
+        for each in (order(), part_of(0)) if mode == "append" else (part_of(0),):
+            with failing_as(SinkRejected, saying="3 rows came in and 2 were put in their place; undo"):
+                await store(sink, each)
+    assert schema.ids("campaigns_rows") == schema.ids("campaigns_staged") == []
+    assert schema.ask("select * from ledger") == []
+
+
+async def test_tables_and_functions_that_are_named_like_ours(schema: Schema) -> None:
+    """They are nobody's but their owner's, whatever the role looks for first."""
+    await schema.sink().prepare()
+    schema.say(
+        "create table incoming_campaigns as select * from campaigns_rows where false; "
+        "grant all on incoming_campaigns to ads; "
+        "create function now() returns timestamptz language sql as $$ select timestamptz '1999-01-01' $$"
+    )
+    schema.server.say(f"alter role ads set search_path = {schema.name}, pg_catalog, pg_temp")
+    try:
+        await store(schema.sink(), replace(order(), generated_at=""))
+    finally:
+        schema.server.say("alter role ads reset all")
+    assert schema.ids() == ["1", "2", "3"]
+    assert schema.ids("incoming_campaigns") == []
+    assert schema.say("select generated_at = committed_at from ledger") == ["t"]
 
 
 async def _told_by_sql(schema: Schema, code: str) -> None:

@@ -6,8 +6,10 @@ which undoes its transaction and drops its temporary tables. A server that is no
 connection left is tried again, after each of :data:`DELAYS`.
 
 Plan: connections that are free are kept as long as anybody uses the server, and closed after the last. A session has
-instants in UTC, no limits of time but one for locks (what takes too long is cancelled by whoever waits for it), and
-no just-in-time compilation. It needs to be a session: behind a pool that hands out transactions nothing would work.
+instants in UTC, text in UTF-8 whatever the dsn says, functions and tables that nobody else can put in front of ours, no
+limits of time but one for locks (what takes too long is cancelled by whoever waits for it), commits that are on the
+disk when they are said to be, and no just-in-time compilation. It needs to be a session: behind a pool that hands out
+transactions nothing would work.
 
 Worst case: as many connections as exports are open at once.
 """
@@ -34,15 +36,25 @@ DELAYS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
 _PATIENCE: Final = 30.0
 _TRIES: Final = 3
 _SESSION: Final = {
+    "client_encoding": "UTF8",
+    "search_path": "pg_catalog, pg_temp",
     "timezone": "UTC",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     "lock_timeout": "120s",
     "jit": "off",
     "application_name": "asyncexport",
 }
-_SET_SESSION: Final = "select " + ", ".join(
-    f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items()
+_LIMITS: Final = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
+"""Limits of time, of which older servers do not know all."""
+
+_SET_SESSION: Final = (
+    "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items()) + "; "
+    f"select set_config(name, '0', false) from pg_settings where name in {_LIMITS}; "
+    "select set_config(name, 'on', false) from pg_settings where name = 'synchronous_commit' and setting = 'off'"
 )
 
 _all: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Connections]] = WeakKeyDictionary()

@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from asyncexport.errors import SinkError
+from asyncexport.errors import SinkError, SinkRejected
 from asyncexport.models import Entity, Job, Receipt, TransferOrder
 from asyncexport.sansio.columns import Scalar
 from asyncexport.sansio.copying import DELIMITER, NULL, columns_of
@@ -29,8 +29,8 @@ from asyncexport.sansio.fitting import Misfit, fit
 from asyncexport.sinks.databases import TABLES, Mode, job_key, older_than, receipt_of, whole_jobs, wholeness
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.failures import AGAIN
-from asyncexport.sinks.pg.modes import come, put_in_place
-from asyncexport.sinks.pg.tables import all_names_of, create_incoming, incoming, is_there, lock
+from asyncexport.sinks.pg.modes import changed, come, put_in_place
+from asyncexport.sinks.pg.tables import all_names_of, create_incoming, incoming, incoming_name, is_there, lock
 from asyncexport.sinks.records import Record, parse_record, record_text
 
 _TRIES: Final = 3
@@ -56,7 +56,8 @@ class Ledger:
     async def load(self, entity: Entity, lines: AsyncIterator[bytes]) -> None:
         """Copy rows into it."""
         await self.connection.copy_to_table(
-            incoming(entity),
+            incoming_name(entity),
+            schema_name="pg_temp",
             source=lines,
             columns=[name.lower() for name in columns_of(entity)],
             format="text",
@@ -79,13 +80,14 @@ class Ledger:
             await self.refuse_older(order, moment_of(record.generated_at))
             if order.is_part:
                 await self._forget_staged(order, only=order.part)
-                await self.connection.execute(
+                tag = await self.connection.execute(
                     f"insert into {self._schema}.{table}_staged ({all_names_of(order.job.entity)}, part) "
                     f"select come.*, {order.part} from ({come(order.job.entity)}) come",
                     *_where_from(order),
                 )
+                _refuse_other_rows(order, changed(tag), receipt.rows)
             else:
-                await self._put_in_place(order, moment_of(record.generated_at))
+                await self._put_in_place(order, moment_of(record.generated_at), receipt.rows)
             await self._note(order, [record], staged=order.is_part)
             await self.connection.execute(f"truncate {incoming(order.job.entity)}")
 
@@ -184,18 +186,21 @@ class Ledger:
             len(records),
         )
         await self.refuse_older(order, generated_at)
-        await self._put_in_place(order, generated_at)
+        await self._put_in_place(order, generated_at, sum(record.rows for record in records))
         await self._note(order, records, staged=False)
         await self.connection.execute(f"truncate {incoming(entity)}")
 
-    async def _put_in_place(self, order: TransferOrder, generated_at: datetime | None) -> None:
+    async def _put_in_place(self, order: TransferOrder, generated_at: datetime | None, rows: int) -> None:
         await self.connection.execute(f"delete from {self._schema}.ledger where {_JOB} and not staged", *job_key(order))
         await self._forget_staged(order)
         where_from = _where_from(order)
-        await put_in_place(self.connection, self._schema, self._mode, order.job, where_from, generated_at=generated_at)
+        found = await put_in_place(
+            self.connection, self._schema, self._mode, order.job, where_from, generated_at=generated_at
+        )
+        _refuse_other_rows(order, found, rows)
 
     async def _make_incoming(self, entity: Entity) -> None:
-        if await self.connection.fetchval("select to_regclass($1)", f"pg_temp.{incoming(entity)}") is None:
+        if await self.connection.fetchval("select to_regclass($1)", incoming(entity)) is None:
             await create_incoming(self.connection, entity)
 
     async def _lock(self, order: TransferOrder) -> None:
@@ -238,6 +243,15 @@ def moment_of(text: str) -> datetime | None:
     except Misfit:
         return None
     return found if isinstance(found, datetime) else None
+
+
+def _refuse_other_rows(order: TransferOrder, found: int, rows: int) -> None:
+    """Raise :class:`SinkRejected` if other rows were put in their place than came in, as by a trigger or a rule."""
+    if found != rows:
+        raise SinkRejected(
+            f"{order.job}: {rows} rows came in and {found} were put in their place; "
+            f"undo what was changed in the tables of {TABLES[order.job.entity]}"
+        )
 
 
 def _where_from(order: TransferOrder) -> list[Any]:

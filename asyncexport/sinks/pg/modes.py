@@ -3,8 +3,9 @@
 Contract: :func:`put_in_place` runs inside a transaction that has the lock of the entity and the profile; the rows of
 one whole job are in the temporary table of its entity, where they are from as well if they waited as parts.
 
-Worst case of ``history``: one join of the profile's current rows with the new ones, on a hash of all they hold, since
-rows without an id are what they hold.
+Worst case of ``history``: three joins of the profile's current rows with the new ones, two of them on a hash of all
+they hold, since rows without an id are what they hold. Nobody has counted the new rows yet, and perhaps not the old
+ones, so the server would believe that there are few and take one of them at a time: it is told not to.
 """
 
 from __future__ import annotations
@@ -22,19 +23,27 @@ from asyncexport.sinks.pg.tables import PROFILE, all_names_of, incoming, names_o
 
 async def put_in_place(
     connection: Connection, schema: str, mode: Mode, job: Job, where_from: list[Any], *, generated_at: datetime | None
-) -> None:
-    """Make what has come in the job's rows. ``where_from`` are the values of the columns that say so."""
+) -> int:
+    """Make what has come in the job's rows. ``where_from`` are the values of the columns that say so.
+
+    Return how many the server says there were.
+    """
     rows = f"{schema}.{TABLES[job.entity]}_rows"
     profile = [job.profile.account, job.profile.region.value, job.profile.profile_id]
-    match mode:
-        case "append":
-            await connection.execute(f"delete from {rows} where {PROFILE} and snapshot = $4", *profile, job.snapshot)
-            await connection.execute(f"insert into {rows} ({all_names_of(job.entity)}) {come(job.entity)}", *where_from)
-        case "latest":
-            await connection.execute(f"delete from {rows} where {PROFILE}", *profile)
-            await connection.execute(f"insert into {rows} ({all_names_of(job.entity)}) {come(job.entity)}", *where_from)
-        case "history":
-            await _continue_history(connection, rows, job, profile, where_from, generated_at)
+    if mode == "history":
+        await _continue_history(connection, rows, job, profile, where_from, generated_at)
+        return int(await connection.fetchval(f"select count(*) from {incoming(job.entity)}"))
+    if mode == "append":
+        await connection.execute(f"delete from {rows} where {PROFILE} and snapshot = $4", *profile, job.snapshot)
+    else:
+        await connection.execute(f"delete from {rows} where {PROFILE}", *profile)
+    insert = f"insert into {rows} ({all_names_of(job.entity)}) {come(job.entity)}"
+    return changed(await connection.execute(insert, *where_from))
+
+
+def changed(tag: str) -> int:
+    """Return how many rows a statement has changed, by what the server says at its end: ``INSERT 0 42``."""
+    return int(tag.rpartition(" ")[2])
 
 
 def come(entity: Entity) -> str:
@@ -58,15 +67,15 @@ async def _continue_history(
         generated_at,
     )
     identity = f'"{next(iter(MODELS[job.entity])).lower()}"'
-    gone, values = _gone(job, first=5)
-    await connection.execute(
+    new = f"select from {incoming(job.entity)} new where"
+    ended = (
         f"update {rows} old set valid_to = $4 where valid_to is null and {PROFILE} "
-        f"and not exists (select from {incoming(job.entity)} new where {_same(job.entity)}) "
-        f"and (old.{identity} in (select {identity} from {incoming(job.entity)}) or {gone})",
-        *profile,
-        instant,
-        *values,
+        f"and not exists ({new} {_same(job.entity)})"
     )
+    await connection.execute("set local enable_nestloop = off")
+    await connection.execute(f"{ended} and exists ({new} new.{identity} = old.{identity})", *profile, instant)
+    gone, values = _gone(job, first=5)
+    await connection.execute(f"{ended} and {gone}", *profile, instant, *values)
     at = len(PROVENANCE) + 1
     await connection.execute(
         f"insert into {rows} ({all_names_of(job.entity)}, valid_from) "

@@ -141,7 +141,12 @@ async def create_incoming(connection: Connection, entity: Entity) -> None:
 
 
 def incoming(entity: Entity) -> str:
-    """Return the name of that table."""
+    """Return that table, as SQL: no other can be meant, whatever its name."""
+    return f"pg_temp.{incoming_name(entity)}"
+
+
+def incoming_name(entity: Entity) -> str:
+    """Return its name alone."""
     return f"incoming_{TABLES[entity]}"
 
 
