@@ -35,7 +35,7 @@ from asyncexport.sansio.window import OFFICIAL
 from asyncexport.sinks.buckets import is_url
 from asyncexport.sinks.codecs import Compression
 from asyncexport.sinks.databases import Mode
-from asyncexport.sinks.dsn import place_of
+from asyncexport.sinks.dsn import check_dsn, place_of
 
 DEFAULT_FILE = Path(FILE_NAME)
 SINKS = ("jsonl", "parquet", "duckdb", "postgres")
@@ -390,7 +390,7 @@ def _postgres(table: Table, mode: Mode, folder: Path, environ: Mapping[str, str]
     dsn = None if environ is None else secret(table, "dsn", environ=environ, folder=folder)
     if dsn is not None:
         try:
-            place_of(dsn.reveal())
+            check_dsn(dsn.reveal())
         except ConfigError as error:
             table.refuse(str(error))
     return SinkSettings(type="postgres", mode=mode, dsn=dsn, schema=table.text("schema") or SinkSettings().schema)

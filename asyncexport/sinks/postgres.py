@@ -38,7 +38,7 @@ from asyncexport.sansio.spelling import pieces
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.blocks import Block
 from asyncexport.sinks.databases import TABLES, Mode
-from asyncexport.sinks.dsn import place_of
+from asyncexport.sinks.dsn import check_dsn, place_of
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.labels import check_label
 from asyncexport.sinks.objects import BOUNDLESS
@@ -59,9 +59,9 @@ class Postgres:
 
     Needs the extra ``asyncexport[postgres]``. ``dsn`` is a URL as libpq takes it, such as
     ``postgresql://user:password@host:5432/database?sslmode=verify-full``; what it leaves out is taken from where libpq
-    would look. It is never shown. ``schema`` is made if it is not there. ``mode`` is that of
-    :class:`~asyncexport.sinks.DuckDB`; a schema keeps the mode it began with. Raises :class:`ConfigError` for what
-    cannot work.
+    would look, and parameters that asyncpg does not know are the server's, or refused by name. It is never shown.
+    ``schema`` is made if it is not there. ``mode`` is that of :class:`~asyncexport.sinks.DuckDB`; a schema keeps the
+    mode it began with. Raises :class:`ConfigError` for what cannot work.
 
     Used by ``async with`` connections that are free stay open until the end of the block.
     """
@@ -77,7 +77,7 @@ class Postgres:
         if not isinstance(self.dsn, str | Secret):
             raise ConfigError("a PostgreSQL sink needs a dsn, as text or as a Secret")
         object.__setattr__(self, "dsn", Secret(self.dsn) if isinstance(self.dsn, str) else self.dsn)
-        place_of(self._dsn)
+        check_dsn(self._dsn)
         if not _NAME.fullmatch(self.schema):
             raise ConfigError(f"schema {self.schema!r} is no name in small letters, digits and underscores")
         if self.mode not in get_args(Mode):
@@ -142,8 +142,9 @@ class Postgres:
     async def prepare(self, *, needed: int = 0) -> int:  # noqa: ARG002 - a server does not say what is free
         """Connect at once or not at all, make the tables and try whether they can be written to.
 
-        Return :data:`~asyncexport.sinks.objects.BOUNDLESS`. Raises :class:`SinkUnreachable` for a server that gives no
-        answer, :class:`SinkRejected` for tables that are not ours or of another mode, :class:`SinkError` for all else.
+        Return :data:`~asyncexport.sinks.objects.BOUNDLESS`. Raises :class:`ConfigError` for a dsn that only connecting
+        shows to be wrong, :class:`SinkUnreachable` for a server that gives no answer, :class:`SinkRejected` for tables
+        that are not ours or of another mode, :class:`SinkError` for all else.
         """
         await self._do(lambda ledger: ledger.try_writing(), patient=False)
         return BOUNDLESS

@@ -291,14 +291,6 @@ def test_what_cannot_work_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
         Postgres(dsn)
 
 
-@pytest.mark.parametrize("dsn", [f"mysql://u:{PASSWORD}@h/d", f"postgresql://u:a/{PASSWORD}@h/d", f"//[{PASSWORD}"])
-def test_a_dsn_that_is_none(dsn: str) -> None:
-    """What is said about it shows nothing of it."""
-    with pytest.raises(ConfigError) as failure:
-        Postgres(dsn)
-    assert PASSWORD not in str(failure.value)
-
-
 @pytest.mark.parametrize(
     ("dsn", "place"),
     [

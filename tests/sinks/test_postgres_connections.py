@@ -110,7 +110,7 @@ async def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None
     """It is asked again as long as it may come, and not where it is there and refuses."""
     starting = asyncpg.CannotConnectNowError("the database system is starting up")
     there = FakeConnection()
-    found = Connections("e")
+    found = Connections("postgresql://e")
     assert len(meeting(monkeypatch, ConnectionRefusedError(), starting, there)) == 0
     assert await found.connect() is cast("Connection", there)
     for impatient, met in ((True, [starting]), (False, [asyncpg.InvalidPasswordError("no")])):
@@ -125,7 +125,7 @@ async def test_a_session_that_cannot_be_set_up_is_cut(monkeypatch: pytest.Monkey
     odd = FakeConnection(asyncpg.UndefinedObjectError("unrecognized configuration parameter"))
     meeting(monkeypatch, odd)
     with pytest.raises(asyncpg.UndefinedObjectError):
-        await Connections("f").connect()
+        await Connections("postgresql://f").connect()
     assert odd.ended == "cut"
 
 
@@ -144,7 +144,7 @@ async def test_work_that_fails(monkeypatch: pytest.MonkeyPatch, error: Exception
         raise error
 
     with pytest.raises(type(error)):
-        await Connections("g").tried(work)
+        await Connections("postgresql://g").tried(work)
     assert met == fakes[:attempts]
     assert [fake.ended for fake in fakes] == ["cut"] * attempts + [""] * (3 - attempts)
 

@@ -15,7 +15,15 @@ import asyncpg
 import pytest
 
 from asyncexport.batch import Batch
-from asyncexport.errors import DiskFull, SinkError, SinkLocked, SinkRejected, SinkUnreachable, TooManyOpenFiles
+from asyncexport.errors import (
+    ConfigError,
+    DiskFull,
+    SinkError,
+    SinkLocked,
+    SinkRejected,
+    SinkUnreachable,
+    TooManyOpenFiles,
+)
 from asyncexport.models import Evidence
 from asyncexport.sinks import Postgres, blocks
 from asyncexport.sinks.databases import Mode
@@ -151,6 +159,8 @@ async def test_nobody_is_there() -> None:
         ("ads:", "nobody:", "check the dsn .28P01"),
         ("/ads", "/nowhere", "no such database; create it or name another .3D000"),
         ("/ads", "/ads?sslmode=require", "no secure connection .ConnectionError.; check sslmode"),
+        ("/ads", "/ads?no_such=y", "does not know a parameter that the dsn sets.*42704"),
+        ("/ads", "/ads?work_mem=much", "refuses a parameter that the dsn sets.*22023"),
     ],
 )
 async def test_a_way_in_that_is_none(schema: Schema, old: str, new: str, saying: str) -> None:
@@ -161,19 +171,43 @@ async def test_a_way_in_that_is_none(schema: Schema, old: str, new: str, saying:
     assert "canary" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "saying"),
+    [
+        ("?sslmode=verify-full&sslrootcert=/canary", "sslrootcert in the dsn names no file"),
+        ("?ssl_min_protocol_version=canary", "a value that cannot be meant"),
+    ],
+)
+async def test_a_dsn_that_only_connecting_shows_to_be_wrong(schema: Schema, more: str, saying: str) -> None:
+    """A person has to edit it: nobody waits for a server, and nothing of it is told."""
+    sink = schema.sink(dsn=schema.server.dsn + more)
+    for call in (sink.prepare, lambda: sink.find(order()), lambda: asyncio.to_thread(sink.there, [order().job])):
+        with pytest.raises(ConfigError, match=saying) as failure:
+            await call()
+        assert "canary" not in str(failure.value)
+
+
+async def test_a_port_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as wrong as one of the dsn."""
+    monkeypatch.setenv("PGPORT", "canary")
+    with pytest.raises(ConfigError, match=r"PGPORT, PGSSLMODE, .* of the environment") as failure:
+        await Postgres("postgresql://127.0.0.1/ads").prepare()
+    assert "canary" not in str(failure.value)
+
+
 async def test_a_role_that_may_not(schema: Schema) -> None:
     """Make the schema, or write to its tables: said before the run."""
     schema.server.say("create role reader login password 'canary'; revoke create on database ads from reader")
     dsn = schema.server.dsn.replace(f"ads:{PASSWORD}", "reader:canary")
     try:
-        with failing_as(SinkError, saying="let it use and create in the schema .42501"):
+        with failing_as(SinkError, saying="let it use and create in the schema, and make temporary tables .42501"):
             await schema.sink(dsn=dsn).prepare()
         await schema.sink().prepare()
         schema.say(
             f"grant usage on schema {schema.name} to reader; "
             f"grant select on all tables in schema {schema.name} to reader"
         )
-        with failing_as(SinkError, saying="let it use and create in the schema .42501"):
+        with failing_as(SinkError, saying="let it use and create in the schema, and make temporary tables .42501"):
             await schema.sink(dsn=dsn).prepare()
     finally:
         schema.say("drop owned by reader; drop role reader")

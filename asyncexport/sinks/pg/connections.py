@@ -19,11 +19,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import asyncpg
 
+from asyncexport.errors import ConfigError
+from asyncexport.sinks.dsn import files_of
 from asyncexport.sinks.pg.failures import FAILURES, is_busy, is_passing
 
 T = TypeVar("T")
@@ -167,11 +170,28 @@ def acquire(dsn: str) -> Connections:
 
 
 async def connected(dsn: str) -> Connection:
-    """Return a new connection, of which nobody else knows. Raises what asyncpg raises."""
-    connection = await asyncpg.connect(dsn, timeout=_PATIENCE)
+    """Return a new connection, of which nobody else knows. Raises what asyncpg raises, and :class:`ConfigError`.
+
+    What is wrong with a dsn, or with a ``PG...`` variable that stands in for what it leaves out, is never repeated.
+    """
+    _check_files(dsn)
+    try:
+        connection = await asyncpg.connect(dsn, timeout=_PATIENCE)
+    except OSError:
+        raise
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            "the dsn, or a variable PGPORT, PGSSLMODE, ... of the environment, has a value that cannot be meant"
+        ) from None
     try:
         await connection.execute(_SET_SESSION)
     except BaseException:
         connection.terminate()
         raise
     return connection
+
+
+def _check_files(dsn: str) -> None:
+    for name, file in files_of(dsn).items():
+        if not Path(file).is_file():
+            raise ConfigError(f"{name} in the dsn names no file that is there")

@@ -42,10 +42,12 @@ _SAID: Final[tuple[tuple[str, type[SinkError], str], ...]] = (
     ("25006", SinkError, "the server takes no writes; name the primary, or a role that may write"),
     ("28", SinkError, "the server refuses this role or its password; check the dsn"),
     ("3D000", SinkError, "there is no such database; create it or name another"),
-    ("42501", SinkError, "the role may not do that; let it use and create in the schema"),
+    ("42501", SinkError, "the role may not do that; let it use and create in the schema, and make temporary tables"),
+    ("42704", SinkError, "the server does not know a parameter that the dsn sets, or a type; leave it out of the dsn"),
     ("42", SinkRejected, "the tables are not as this sink made them; undo what was changed, or choose another schema"),
     ("3F", SinkRejected, "the schema has gone; run again to have it made anew"),
     ("23", SinkRejected, "the tables hold or demand what this sink did not; undo what was changed"),
+    ("22023", SinkError, "the server refuses a parameter that the dsn sets, or a value; check the dsn"),
     ("22", SinkError, "a value is in the export that PostgreSQL cannot hold"),
     ("54", SinkError, "a row is in the export that is beyond PostgreSQL's limits"),
 )
