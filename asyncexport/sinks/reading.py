@@ -17,7 +17,8 @@ What it refuses it shows in the words of its error, and with U+0000 in them the 
 which nothing can catch. JSON has only one spelling of that character, so a block that holds it is never given to it.
 
 Worst case: the text is read once more for each column when a value is met that Arrow refuses, and once more when
-something is learnt; a block takes about three times its size in memory.
+something is learnt; a block takes about three times its size in memory. Each unknown name is looked for in all rows, so
+that no more than 64 are learnt: a block that has more of them is given back.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from asyncexport.models import Entity
 from asyncexport.sansio.columns import MODELS, Column, Fields, Many, Scalar
 from asyncexport.sansio.fitting import Misfit, fit, load
 from asyncexport.sansio.spelling import Spelt, columns_of, extra_texts, names_in
-from asyncexport.sinks.counting import keys, keys_within, null_names, nulls, nulls_inside, nulls_within
+from asyncexport.sinks.counting import keys, keys_within, may_hold_nulls, nulls, nulls_within
 from asyncexport.sinks.schema import model_schema, spelt_schema
 
 Array: TypeAlias = Any
@@ -42,6 +43,8 @@ Array: TypeAlias = Any
 
 _ROWS: Final = 8192
 _EXACT: Final = 2**53
+_MOST_LEARNT: Final = 64
+_FEW: Final = 4_000
 _NUL: Final = rb"\u0000"
 _FIRST_MOMENT: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -52,7 +55,6 @@ class Reader:
 
     def __init__(self, entity: Entity) -> None:
         self._model: Fields = MODELS[entity]
-        self._names = {name.encode() for name in self._model}
         self._schema = model_schema(entity)
         self._spelt = spelt_schema(entity)
         self._odd: set[str] = set()
@@ -63,8 +65,14 @@ class Reader:
 
     def read(self, text: bytes, count: int) -> list[Array] | None:
         """Return the columns of the model and the extra column of ``count`` rows, None where that is not certain."""
-        if _NUL in text:
+        if _holds_nul(text):
             return None
+        try:
+            return self._read(text, count)
+        except RecursionError:
+            return None
+
+    def _read(self, text: bytes, count: int) -> list[Array] | None:
         while True:
             known = self._odd | self._unknown
             columns = self._columns(text, count)
@@ -115,29 +123,30 @@ class Reader:
         found = sum(_fields_in(column, self._model[name]) for name, column in columns.items())
         found += sum(keys_within(column) - nulls_within(column) for column in spelt.values())
         total = keys(text)
-        return found == total or (found == total - nulls(text) and self._are_nulls_ours(text, columns, spelt))
+        return found == total or (found == total - nulls(text) and self._are_nulls_ours(text, columns))
 
-    def _are_nulls_ours(self, text: bytes, columns: Mapping[str, Array], spelt: Mapping[str, Spelt]) -> bool:
+    def _are_nulls_ours(self, text: bytes, columns: Mapping[str, Array]) -> bool:
         """Return whether no field that is null, which Arrow shows like none, is in a place that no column has."""
-        names = null_names(text)
-        for column in spelt.values():
-            names -= nulls_inside(column)
-        nested = columns_of(text, self._nested(columns))
-        ours = self._names | {name.encode() for name in self._unknown}
-        return names.keys() <= ours and not any(map(nulls_inside, nested.values()))
+        if not names_in(text) <= self._model.keys() | self._unknown:
+            return False
+        return not any(map(may_hold_nulls, columns_of(text, self._nested(columns)).values()))
 
     def _nested(self, columns: Mapping[str, Array]) -> list[str]:
         return [name for name in columns if not isinstance(self._model[name], Scalar)]
 
     def _learn(self, text: bytes, columns: Mapping[str, Array]) -> None:
-        """Find out which fields are unknown, and if there is none more, which columns hold less than the text."""
+        """Find out which fields are unknown, and if there is none more, which columns hold less than the text.
+
+        Of a text with too many names nothing is learnt.
+        """
         unknown = names_in(text) - self._model.keys()
         if not unknown <= self._unknown:
-            self._unknown |= unknown
+            if len(unknown | self._unknown) <= _MOST_LEARNT:
+                self._unknown |= unknown
             return
         for name, spelt in columns_of(text, list(columns)).items():
             found = _fields_in(columns[name], self._model[name])
-            if found != keys_within(spelt) - nulls_within(spelt) or nulls_inside(spelt):
+            if found != keys_within(spelt) - nulls_within(spelt) or may_hold_nulls(spelt):
                 self._odd.add(name)
 
     def _completed(self, columns: dict[str, Array], spelt: Mapping[str, Spelt], count: int) -> list[Array]:
@@ -149,6 +158,18 @@ class Reader:
             beyond[name] = misfits
         extra = pa.array(extra_texts(beyond), pa.string()) if beyond else pa.nulls(count, pa.string())
         return [*(columns[name] for name in self._model), extra]
+
+
+def _holds_nul(text: bytes) -> bool:
+    """Return whether U+0000 may be in a text; while backslashes are few, going from one to the next is fastest."""
+    at = -1
+    for _ in range(_FEW):
+        at = text.find(b"\\", at + 1)
+        if at < 0:
+            return False
+        if text.startswith(_NUL, at):
+            return True
+    return text.find(_NUL, at) >= 0
 
 
 def _fitted(column: Spelt, kind: Column) -> tuple[list[object], Spelt]:

@@ -83,13 +83,13 @@ def test_a_new_field_is_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(reading, "names_in", counted)
     reader = Reader(Entity.AD_GROUPS)
-    text = lines([{"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}}, {"bid": {"defaultBid": 2}}])
+    text = lines([{"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": []}}, {"bid": {"defaultBid": 2}}])
     for _ in range(2):
         found = read(reader, Entity.AD_GROUPS, text)
         assert found is not None
         assert [row["bid"]["defaultBid"] for row in found] == [1.5, 2.0]
         assert [json.loads(row["extra"] or "{}") for row in found] == [
-            {"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": None}},
+            {"bid": {"defaultBid": 1.5, "floor": 1}, "fresh": {"a": []}},
             {},
         ]
     assert len(asked) == 2  # for the name that is new, and to see that what is still missing stands in a column
@@ -116,6 +116,8 @@ def test_fields_without_a_column_have_one_order() -> None:
         {"amount": None, "name": None},
         {'na"me': None},
         {"tags": None, "fresh": {"name": None}},
+        {"na me": None},
+        {"na\tme": None, "name": '": null'},
     ],
 )
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " :  ")])
@@ -124,6 +126,42 @@ def test_fields_that_are_null(row: dict[str, Any], separators: tuple[str, str]) 
     text = lines([row, {}], separators)
     found = read(Reader(Entity.CAMPAIGNS), Entity.CAMPAIGNS, text)
     assert found is None or found == in_columns(text.splitlines(), Entity.CAMPAIGNS)
+
+
+def test_texts_that_look_like_fields_that_are_null() -> None:
+    """In columns that are looked at they hide no field that nobody knows, whatever quotes and backslashes they hold."""
+    reader = Reader(Entity.CAMPAIGNS)
+    for row in ({"name": 1, "costType": 2}, {"name": 'x\\ ":null', "costType": '":null', "fresh": 7}):
+        assert read(reader, Entity.CAMPAIGNS, lines([row])) == in_columns(lines([row]).splitlines(), Entity.CAMPAIGNS)
+    assert reader._odd == {"name", "costType"}
+
+
+@pytest.mark.parametrize(("learnt", "row"), [('"', {'x"': None}), ("fresh", {"fre sh": None}), ("", {'"': None})])
+def test_a_null_whose_name_is_like_one_that_was_learnt(learnt: str, row: dict[str, Any]) -> None:
+    """It is another name."""
+    reader = Reader(Entity.CAMPAIGNS)
+    assert read(reader, Entity.CAMPAIGNS, lines([{learnt: 1}])) is not None
+    assert read(reader, Entity.CAMPAIGNS, lines([row])) == in_columns(lines([row]).splitlines(), Entity.CAMPAIGNS)
+
+
+def test_more_names_than_are_learnt() -> None:
+    """A text with too many is given back and nothing is learnt of it; one with few is read, and so are usual ones."""
+    reader = Reader(Entity.CAMPAIGNS)
+    most = reading._MOST_LEARNT
+    names = [f"n{number}" for number in range(most + 1)]
+    assert read(reader, Entity.CAMPAIGNS, lines([{name: 1} for name in names])) is None
+    assert reader._unknown == set()
+    assert read(reader, Entity.CAMPAIGNS, lines([dict.fromkeys(names[:most], 1)])) is not None
+    assert read(reader, Entity.CAMPAIGNS, lines([{names[most]: 1}])) is None
+    usual = [{"name": "a", names[0]: 1}, {}]
+    assert read(reader, Entity.CAMPAIGNS, lines(usual)) == in_columns(lines(usual).splitlines(), Entity.CAMPAIGNS)
+
+
+@pytest.mark.parametrize("name", ["fresh", "tags", "name"])
+def test_rows_that_nest_deeper_than_can_be_followed(name: str) -> None:
+    """They are given back, not refused."""
+    text = b'{"%s":%s1%s}\n' % (name.encode(), b"[" * 1_100, b"]" * 1_100)
+    assert Reader(Entity.CAMPAIGNS).read(text, 1) is None
 
 
 def test_usual_nulls_are_read_at_once() -> None:
@@ -160,6 +198,15 @@ def test_the_character_u0000_in_every_kind_of_column() -> None:
     root = Path(__file__).parents[2]
     ended = subprocess.run(told, cwd=root, check=False, capture_output=True, text=True)  # noqa: S603
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("escapes", [0, 1, 2, 3, 4, 9])
+def test_the_character_u0000_behind_other_escapes(escapes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found behind few of them and behind many, and is not taken for there where it is not."""
+    monkeypatch.setattr(reading, "_FEW", 3)
+    reader, before = Reader(Entity.CAMPAIGNS), rb"\n" * escapes
+    assert reader.read(b'{"name":"%s"}\n' % (before + rb"\u0000"), 1) is None
+    assert reader.read(b'{"name":"%s"}\n' % (before + rb"\u0001 u0000"), 1) is not None
 
 
 def test_a_block_with_u0000_teaches_nothing() -> None:

@@ -21,15 +21,15 @@ TABLES = (
     Mutant(
         "a null without a column is passed over",
         "sinks/reading.py",
-        "found == total - nulls(text) and self._are_nulls_ours(text, columns, spelt)",
-        "found == total - nulls(text)",
+        "        if not names_in(text) <= self._model.keys() | self._unknown:\n            return False\n",
+        "",
         _READING,
     ),
     Mutant(
         "a null within a field is passed over",
         "sinks/reading.py",
-        " and not any(map(nulls_inside, nested.values()))",
-        "",
+        "        return not any(map(may_hold_nulls, columns_of(text, self._nested(columns)).values()))\n",
+        "        return True\n",
         _READING,
     ),
     Mutant(
@@ -87,6 +87,27 @@ TABLES = (
         'return found if b"" in escaped else found - len(escaped)',
         "return found - len(escaped)",
         _COUNTING,
+    ),
+    Mutant(
+        "a text that ends like a null hides a field",
+        "sinks/counting.py",
+        "return 0 if _ESCAPED_NULL in text else text.count(_NULL)",
+        "return text.count(_NULL)",
+        _COUNTING,
+    ),
+    Mutant(
+        "a character that ends the process is read",
+        "sinks/reading.py",
+        "        if _holds_nul(text):\n            return None\n",
+        "",
+        _READING,
+    ),
+    Mutant(
+        "names are learnt without end",
+        "sinks/reading.py",
+        "            if len(unknown | self._unknown) <= _MOST_LEARNT:\n                self._unknown |= unknown\n",
+        "            self._unknown |= unknown\n",
+        _READING,
     ),
     Mutant(
         "a misfit is not kept",
