@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
@@ -111,9 +112,11 @@ class Copying:
         return self._fitting(text)
 
     def _fitting(self, text: bytes) -> bytes:
-        lines = self._at_once(text)
-        if lines is not None:
-            return lines
+        """Return the lines of a text without U+0000; one that nests deeper than msgspec follows is cut as well."""
+        with suppress(RecursionError):
+            lines = self._at_once(text)
+            if lines is not None:
+                return lines
         fewer = list(pieces(text, len(text) // _FEWER)) if len(text) > _SMALLEST else []
         if len(fewer) > 1:
             return b"".join(map(self._fitting, fewer))

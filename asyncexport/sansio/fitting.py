@@ -88,7 +88,7 @@ def load(spelt: msgspec.Raw) -> object:
             return orjson.loads(memoryview(spelt))
         value = json.loads(bytes(spelt), parse_int=_exactly)
         json.dumps(value, ensure_ascii=False, default=str).encode()
-    except ValueError:  # JSON all the same: a number that no double can hold, half a character
+    except (ValueError, RecursionError):  # JSON all the same: a number that no double can hold, half a character
         return _Unreadable()
     return value
 
@@ -150,8 +150,11 @@ def _text(value: object) -> str:
 def _number(value: object) -> float:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    if type(value) in {int, float} and math.isfinite(number := float(value)):  # type: ignore[arg-type]
-        return number
+    if type(value) in {int, float}:
+        with suppress(OverflowError):
+            number = float(value)  # type: ignore[arg-type]
+            if math.isfinite(number):
+                return number
     raise Misfit
 
 

@@ -178,6 +178,15 @@ def test_a_row_that_does_not_fit_and_is_larger_than_the_smallest_piece() -> None
     assert copied({"name": "a"}, large, {"name": "b"}) == [{"name": "a"}, {EXTRA: large}, {"name": "b"}]
 
 
+@pytest.mark.parametrize("name", ["fresh", "tags", "name"])
+def test_rows_that_nest_deeper_than_can_be_followed(name: str) -> None:
+    """Each is kept as it was spelt, beside its neighbours."""
+    deep = b"[" * 1_100 + b"1" + b"]" * 1_100
+    first, second, _ = Copying(Entity.CAMPAIGNS).of(b'{"%s":%s}\n{"name":"b"}\n' % (name.encode(), deep)).split(b"\n")
+    assert deep in first
+    assert second == Copying(Entity.CAMPAIGNS).of(b'{"name":"b"}\n')[:-1]
+
+
 def test_more_names_than_are_learnt() -> None:
     """What makes up names of its own costs time, not memory and no field; names that were learnt stay so."""
     maker = Copying(Entity.CAMPAIGNS)

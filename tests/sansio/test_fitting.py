@@ -81,6 +81,8 @@ def test_a_value_that_fits(value: object, column: Column, fitted: object) -> Non
         ("1,5", Scalar.NUMBER),
         ("1e999", Scalar.NUMBER),
         ("NaN", Scalar.NUMBER),
+        (10**309, Scalar.NUMBER),
+        (-(10**999), Scalar.NUMBER),
         (True, Scalar.NUMBER),
         ("3.5", Scalar.INTEGER),
         (2**63, Scalar.INTEGER),
@@ -128,6 +130,25 @@ def test_a_number_beyond_every_double() -> None:
     """It costs its own field only, and is kept as it was spelt."""
     values, extra = fit_row(b'{"campaignId":"7","amount":1e999,"count":3}', ROW)
     assert (values, extra) == ({"campaignId": "7", "amount": None, "count": 3}, b'{"amount":1e999}')
+
+
+@pytest.mark.parametrize("digits", [309, 1000])
+def test_an_integer_beyond_every_double(digits: int) -> None:
+    """So does one without a point or an exponent; one that a double can hold is held."""
+    line = b'{"amount":%s,"bid":{"bid":%s}}' % (b"9" * digits, b"9" * 308)
+    assert fit_row(line, ROW) == (
+        {"amount": None, "bid": {"bid": 1e308, "currencyCode": None}},
+        b'{"amount":%s}' % (b"9" * digits),
+    )
+
+
+@pytest.mark.parametrize("value", [b"[" * 1_100 + b"1" + b"]" * 1_100, b'{"a":' * 1_100 + b"1" * 20 + b"}" * 1_100])
+def test_a_field_that_nests_deeper_than_parsers_follow(value: bytes) -> None:
+    """It is kept as it was spelt, whether or not there is a column for it; its neighbours are in theirs."""
+    for name in (b"fresh", b"campaignId", b"bid"):
+        values, extra = fit_row(b'{"amount":1,"%s":%s,"count":3}' % (name, value), ROW)
+        assert {key: held for key, held in values.items() if held is not None} == {"amount": 1.0, "count": 3}
+        assert extra == b'{"%s":%s}' % (name, value)
 
 
 def test_an_integer_beyond_64_bits() -> None:

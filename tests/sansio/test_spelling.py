@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from asyncexport.sansio import spelling
-from asyncexport.sansio.spelling import columns_of, extra_text, extra_texts, names_in, pieces
+from asyncexport.sansio.spelling import columns_of, extra_text, extra_texts, names_in, pieces, split_row
 
 TEXT = b'{"a":1.50,"b c":{"x": [1]},"d":2}\n{"d":3}\n{"b c":null,"a":"}\\n"}\n'
 
@@ -38,6 +38,24 @@ def test_fields_of_any_name(name: str) -> None:
         read = json.loads(spelling_of)
         assert names_in(text) == {"a", read}
         assert spelt(columns_of(text, [name, "fresh"]))[read] == [b"2", None]
+
+
+DEEP = b"[" * 2_000 + b'{"]":"}"}' + b"]" * 2_000
+
+
+@pytest.mark.parametrize("end", [b"}", b" }\n"])
+def test_a_row_of_any_depth_is_split(end: bytes) -> None:
+    """Like any other one: blanks, escapes in names and texts, brackets within texts; the last of two fields counts."""
+    row = rb'{"a" : "}\"]{", "deep":' + DEEP + rb',"\u0061b":-1.5e3,"c":[{}] ,"d":null,"d" :"\\"' + end
+    found = {name: bytes(value) for name, value in split_row(row).items()}
+    assert found == {"a": rb'"}\"]{"', "deep": DEEP, "ab": b"-1.5e3", "c": b"[{}]", "d": rb'"\\"'}
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 4_000, len(DEEP) + 5])
+def test_a_deep_row_that_is_cut_off(size: int) -> None:
+    """It is none, as of any other row."""
+    with pytest.raises(msgspec.DecodeError):
+        split_row((b'{"a":' + DEEP + b',"b":[1]}')[:size])
 
 
 def test_a_name_that_stands_twice() -> None:

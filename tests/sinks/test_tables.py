@@ -6,6 +6,7 @@ import json
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -16,10 +17,13 @@ from hypothesis import strategies as st
 from asyncexport.emulator.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
-from asyncexport.sinks import tables
+from asyncexport.sansio.columns import MODELS
+from asyncexport.sinks import reading, tables
 from asyncexport.sinks.schema import model_schema
 from asyncexport.sinks.tables import Tables
 from tests.sinks.support import order
+from tests.sinks.tabular import in_columns
+from tests.sinks.wild import Wild, faults_of
 from tests.support import steady
 
 SOME = st.integers(1, 3)
@@ -101,6 +105,31 @@ def test_all_ways_agree(data: st.DataObject) -> None:
         fast = maker._reader.read(text, len(found))
         assert fast is None or pa.Table.from_arrays(fast, schema=model_schema(entity)).to_pylist() == slow
         assert maker.of(text, len(found)).select(model_schema(entity).names).to_pylist() == slow
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_wild_rows_are_said_value_for_value(entity: Entity) -> None:
+    """Each field is said by its column or stands whole in the extra one, and it does not hang on how a row is read."""
+    model = MODELS[entity]
+    wild = Wild(Random(entity.value), model)
+    for _ in range(15):
+        maker = tables_of(entity)
+        for _ in range(3):  # the blocks that follow are read with what was learnt
+            block = wild.block(20)
+            text = b"".join(line + b"\n" for line in block)
+            found = maker.of(text, len(block)).select(model_schema(entity).names).to_pylist()
+            assert found == in_columns(block, entity)
+            faults = [(line, list(faults_of(line, row, model))) for line, row in zip(block, found, strict=True)]
+            assert not [(line, names) for line, names in faults if names]
+
+
+def test_an_object_of_ids_for_a_row() -> None:
+    """Names without end are each looked for in their own rows, not in all: time and memory grow with the text alone."""
+    maker = tables_of(Entity.CAMPAIGNS)
+    text = b"".join(b'{"id%d":%d}\n' % (number, number) for number in range(3_000))
+    extra = maker.of(text, 3_000).column("extra").to_pylist()
+    assert extra == [f'{{"id{number}":{number}}}' for number in range(3_000)]
+    assert len(maker._reader._unknown) <= reading._MOST_LEARNT
 
 
 def test_where_a_row_is_from_stands_in_its_columns() -> None:

@@ -131,6 +131,20 @@ TABLES = (
         _FITTING,
     ),
     Mutant(
+        "a number beyond every double breaks the export",
+        "sansio/fitting.py",
+        "        with suppress(OverflowError):\n",
+        "        if True:\n",
+        _FITTING,
+    ),
+    Mutant(
+        "a deep row breaks the export",
+        "sansio/spelling.py",
+        "    except RecursionError:\n        return _split_deep(line)\n",
+        "    except ZeroDivisionError:\n        return _split_deep(line)\n",
+        ("tests/sansio/test_spelling.py",),
+    ),
+    Mutant(
         "an id loses digits",
         "sansio/fitting.py",
         "        if _MANY_DIGITS.search(spelt) is None:\n",
