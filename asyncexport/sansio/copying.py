@@ -63,6 +63,9 @@ _FIELD, _LINE, _NULL = DELIMITER.encode(), b"\x1e", NULL.encode()
 _BACKSLASH, _QUOTE = b"\x1c", b"\x1d"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _TOO_PRECISE: Final = re.compile(rb"\.[0-9]{7}")
+_TOO_FAR: Final = re.compile(rb'[+-](?:1[6-9]|2[0-9])(?::?[0-9]{2})?"|"(?:0001-01-01|9999-12-31)[^"]*[+-][0-9:]+"')
+"""Offsets that PostgreSQL does not read, and instants that with theirs may be in no year from 1 to 9999."""
+
 _NO_FIELD: Final = re.compile(r'["\\\x00-\x1f]')
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\x1e": r"\x1e", DELIMITER: r"\x1f"})
 
@@ -187,6 +190,8 @@ class Copying:
             except Misfit:
                 extra[name] = value
         if spelt:
+            if SPELT in extra:
+                spelt[SPELT] = bytes(extra[SPELT]).decode()
             extra[SPELT] = msgspec.Raw(orjson.dumps(spelt))
         more = extra_text(extra)
         fields[EXTRA] = NULL if more is None else more.decode().replace("\\", r"\\")
@@ -232,8 +237,13 @@ def _joined(getter: _Getter, cut: list[Any]) -> bytes:
 
 
 def _are_usual(moments: bytes) -> bool:
-    """Whether instants that msgspec has read are such as fit: it takes small letters, and more digits."""
-    return b"t" not in moments and b"z" not in moments and not _TOO_PRECISE.search(moments)
+    """Whether instants that msgspec has read fit and are spelt for PostgreSQL: it takes small letters, more digits.
+
+    Those that end in Z, as nearly all do, have no offset that could be too far.
+    """
+    if b"t" in moments or b"z" in moments or _TOO_PRECISE.search(moments):
+        return False
+    return moments.count(b'Z"') * 2 == moments.count(b'"') or not _TOO_FAR.search(moments)
 
 
 def _unquoted(fields: bytes) -> bytes:

@@ -10,8 +10,8 @@ Plan: rows are copied into a temporary table while they come in, and put in thei
 of exports and processes may write at once, each by a connection of its own; a worker process is sent the dsn, over its
 pipe.
 
-A connection that is lost in the middle of a commit leaves open whether that came about, so the ledger is asked by
-another one. Worst case: if no other comes about the export is :class:`SinkUnreachable` and may stand all the same, for
+A commit that ends as if the server were away leaves open whether it came about, so the ledger is asked by another
+connection. Worst case: if no other comes about the export is :class:`SinkUnreachable` and may stand all the same, for
 the next run to find. One open export holds a block of text, and the lines of a quarter of it.
 """
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PIECE: Final = 128 * 1024
-_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_NAME: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ class Postgres:
         object.__setattr__(self, "dsn", Secret(self.dsn) if isinstance(self.dsn, str) else self.dsn)
         check_dsn(self._dsn)
         if not _NAME.fullmatch(self.schema):
-            raise ConfigError(f"schema {self.schema!r} is no name in small letters, digits and underscores")
+            raise ConfigError(
+                f"schema {self.schema!r} is no name in small letters, digits and underscores; pg_ is PostgreSQL's own"
+            )
         if self.mode not in get_args(Mode):
             raise ConfigError(f"mode {self.mode!r} is none of {', '.join(get_args(Mode))}")
         require("asyncpg", extra="postgres", by="asyncexport.sinks.pg.ledger")
@@ -287,7 +289,8 @@ class PostgresWriter(Writer):
             with failing(self._sink.place):
                 await self._ledger.commit(self._order, receipt)
         except SinkUnreachable:
-            if not self._ledger.connection.is_closed() or await self._sink.outcome(self._order) != receipt:
+            self._ledger.connection.terminate()  # which has the lock that whoever asks waits for
+            if await self._sink.outcome(self._order) != receipt:
                 raise
 
     @property

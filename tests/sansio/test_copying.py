@@ -144,6 +144,32 @@ def test_what_postgres_cannot_hold_is_kept_as_it_was_spelt() -> None:
     assert rb"\\u0000" not in Copying(Entity.CAMPAIGNS).of(row + b"\n").replace(rb"\\\\u0000", b"")
 
 
+def test_a_field_that_is_named_as_ours() -> None:
+    """It keeps its place beside those that are spelt, and stands among them where there are any."""
+    assert copied({SPELT: 1}) == [{EXTRA: {SPELT: 1}}]
+    assert copied({SPELT: [1], "name": "\0"}) == [{EXTRA: {SPELT: {"name": '"\\u0000"', SPELT: "[1]"}}}]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "usual"),
+    [
+        ("2026-11-23T02:00:00+15:59", True),
+        ("2026-12-16T02:00:00-15:59", True),
+        ("0001-01-02T00:00:00+15:00", True),
+        ("0001-01-01T00:00:00Z", True),
+        ("2026-11-23T02:00:00+16:00", False),
+        ("2026-11-23T02:00:00-2359", False),
+        ("0001-01-01T00:00:00+10:00", False),
+        ("9999-12-31T23:00:00-10:00", False),
+    ],
+)
+def test_an_instant_far_from_utc(spelling: str, usual: bool) -> None:
+    """It goes as it came only where PostgreSQL reads it and has the year; others are fitted, or are extra."""
+    text = b'{"creationDateTime":"%b"}\n' % spelling.encode()
+    assert (Copying(Entity.CAMPAIGNS)._at_once(text) is not None) is usual
+    assert (EXTRA in copied(text.strip())[0]) is (spelling[:4] in {"0001", "9999"} and not usual)
+
+
 @pytest.mark.parametrize(
     "spelling", ["2026-11-23t02:00:00Z", "2026-11-23T02:00:00z", "2026-11-23T02:00:00.1234567Z", "2026-11-23T24:00:00Z"]
 )

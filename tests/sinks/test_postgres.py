@@ -6,7 +6,7 @@ import asyncio
 import json
 import pickle
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import pytest
@@ -17,9 +17,9 @@ from asyncexport.errors import ConfigError, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
 from asyncexport.sinks import Postgres, blocks
-from asyncexport.sinks.databases import TABLES
+from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.objects import BOUNDLESS
-from tests.sinks.postgres_server import PASSWORD, Schema
+from tests.sinks.postgres_server import PASSWORD, PostgresServer, Schema
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store
 from tests.sinks.tabular import batches_of, from_postgres, in_order, in_postgres, lines_of, order_of
 from tests.test_docs import blocks as blocks_of_readme
@@ -265,6 +265,43 @@ async def test_a_writer_that_was_never_opened_commits_nothing(schema: Schema) ->
         await writer.finish()
 
 
+@pytest.mark.parametrize("mode", get_args(Mode))
+async def test_a_schema_whose_name_is_a_word_of_sql(postgres_server: PostgresServer, mode: Mode) -> None:
+    """It is a name like any other."""
+    postgres_server.start()
+    async with Postgres(postgres_server.dsn, schema="user", mode=mode) as sink:
+        try:
+            receipts = [await store(sink, part_of(number)) for number in range(3)]
+            assert await sink.find(order()) == Receipt.of_parts(receipts)
+            assert sink.there([order().job]) == {order().job}
+        finally:
+            postgres_server.say('drop schema "user" cascade')
+
+
+async def test_nothing_is_read_to_append(schema: Schema) -> None:
+    """Rows are deleted only for a job that is there already, since all would be read to find none."""
+    async with schema.sink() as sink:
+        schema.say(
+            "create function fail() returns trigger language plpgsql as $$ begin raise sqlstate 'XX000'; end $$; "
+            "create trigger fail before delete on campaigns_rows execute function fail()"
+        )
+        await store(sink, order(snapshot="a"))
+        for number in range(3):
+            await store(sink, replace(part_of(number), job=replace(part_of(number).job, snapshot="b")))
+        with pytest.raises(SinkError, match="XX000"):
+            await store(sink, order(snapshot="a"))
+
+
+async def test_names_and_notes_of_any_text(schema: Schema) -> None:
+    """A manifest and a record are kept with whatever is in them: U+0000, and half of a character."""
+    sink, odd = schema.sink(), '{"a": "\\u0000\\ud800"}'
+    await sink.keep("night", odd.encode())
+    assert schema.say("select manifest from runs") == [odd]
+    async with sink.open(order()) as writer:
+        writer.seal(Evidence(0, "gzip", notes=("a\0b",)))
+    assert writer.receipt == await sink.find(order())
+
+
 async def test_the_query_of_the_readme(schema: Schema) -> None:
     """It names columns as the API does, and finds them."""
     async with schema.sink() as sink:
@@ -282,6 +319,8 @@ def test_what_cannot_work_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
         Postgres(dsn, mode="both")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="no name in small letters"):
         Postgres(dsn, schema="Ads; drop")
+    with pytest.raises(ConfigError, match="pg_ is PostgreSQL's own"):
+        Postgres(dsn, schema="pg_ads")
     with pytest.raises(ConfigError, match="needs a dsn"):
         Postgres(None)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="snapshot label"):

@@ -115,16 +115,18 @@ async def test_a_server_that_restarts_between_exports(shaky: Schema) -> None:
         assert (await store(sink, order(snapshot="other"))).rows == 3
 
 
+@pytest.mark.parametrize("closed", [True, False])
 @pytest.mark.parametrize("came_about", [True, False])
 async def test_a_connection_that_is_lost_in_the_commit(
-    schema: Schema, monkeypatch: pytest.MonkeyPatch, came_about: bool
+    schema: Schema, monkeypatch: pytest.MonkeyPatch, came_about: bool, closed: bool
 ) -> None:
     """Whether it came about is asked for: what stands is committed, once, and what does not is a failure."""
 
     async def commit(self: Ledger, *arguments: Any) -> None:
         if came_about:
             await committing(self, *arguments)
-        self.connection.terminate()
+        if closed:  # which asyncpg may not have noticed yet
+            self.connection.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
     committing = Ledger.commit
@@ -413,6 +415,15 @@ def test_a_library_that_speaks_of_itself() -> None:
     """An error of asyncpg's own is one of ours."""
     with failing_as(SinkUnreachable, saying="here: no answer .InterfaceError."), failing("here"):
         raise asyncpg.InterfaceError("connection is closed: canary")
+
+
+def test_a_connection_that_is_ended_by_the_server() -> None:
+    """What it said is told, not that the transaction could then not be ended either."""
+    with failing_as(SinkUnreachable, saying="the server is starting or stopping.*57P01"), failing("here"):
+        try:
+            raise asyncpg.AdminShutdownError("terminating connection")
+        except asyncpg.PostgresError as error:
+            raise asyncpg.InterfaceError("connection is closed") from error
 
 
 def test_a_server_that_cannot_prove_who_it_is() -> None:

@@ -62,7 +62,7 @@ def failing(place: str) -> Iterator[None]:
     except FAILURES as error:
         if (scarcity := no_descriptor(error, place)) is not None:
             raise scarcity from error
-        raise _sink_error(error, place) from None
+        raise _sink_error(_behind(error), place) from None
 
 
 def is_lost(error: BaseException) -> bool:
@@ -104,6 +104,12 @@ def _is_insecure(error: BaseException) -> bool:
     """Whether the two sides could not agree on a secure connection: to try again would ask the same server."""
     said_no = isinstance(error, ConnectionError) and not error.errno and "SSL" in str(error)
     return isinstance(error, ssl.SSLError) or said_no
+
+
+def _behind(error: Failure) -> Failure:
+    """Return what the server said last, if the connection was then lost to asyncpg in ending the transaction."""
+    before = error.__context__
+    return before if isinstance(error, asyncpg.InterfaceError) and isinstance(before, asyncpg.PostgresError) else error
 
 
 def _name(error: Failure) -> str:

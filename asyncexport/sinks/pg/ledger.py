@@ -30,7 +30,7 @@ from asyncexport.sinks.databases import TABLES, Mode, job_key, older_than, recei
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.failures import AGAIN
 from asyncexport.sinks.pg.modes import changed, come, put_in_place
-from asyncexport.sinks.pg.tables import all_names_of, create_incoming, incoming, incoming_name, is_there, lock
+from asyncexport.sinks.pg.tables import all_names_of, create_incoming, incoming, incoming_name, is_there, lock, quoted
 from asyncexport.sinks.records import Record, parse_record, record_text
 
 _TRIES: Final = 3
@@ -42,11 +42,12 @@ class Ledger:
 
     def __init__(self, connection: Connection, schema: str, mode: Mode) -> None:
         self.connection = connection
-        self._schema = schema
+        self._name = schema
+        self._schema = quoted(schema)
         self._mode = mode
 
     def __repr__(self) -> str:
-        return f"<Ledger of {self._schema}, {self._mode}>"
+        return f"<Ledger of {self._name}, {self._mode}>"
 
     async def begin(self, order: TransferOrder) -> None:
         """Refuse an order that is too old, and make the table that its rows are copied into."""
@@ -129,7 +130,7 @@ class Ledger:
 
     async def committed(self, jobs: Sequence[Job]) -> frozenset[Job]:
         """Return which of ``jobs`` are in their place, whole or in all their parts, by the ledger alone."""
-        if not await is_there(self.connection, self._schema, "ledger"):
+        if not await is_there(self.connection, self._name, "ledger"):
             return frozenset()
         lines = await self.connection.fetch(
             f"select record from {self._schema}.ledger where not staged and snapshot = any($1) order by part",
@@ -191,11 +192,17 @@ class Ledger:
         await self.connection.execute(f"truncate {incoming(entity)}")
 
     async def _put_in_place(self, order: TransferOrder, generated_at: datetime | None, rows: int) -> None:
-        await self.connection.execute(f"delete from {self._schema}.ledger where {_JOB} and not staged", *job_key(order))
+        forget = f"delete from {self._schema}.ledger where {_JOB} and not staged"
+        was_there = changed(await self.connection.execute(forget, *job_key(order))) > 0
         await self._forget_staged(order)
-        where_from = _where_from(order)
         found = await put_in_place(
-            self.connection, self._schema, self._mode, order.job, where_from, generated_at=generated_at
+            self.connection,
+            self._schema,
+            self._mode,
+            order.job,
+            _where_from(order),
+            generated_at=generated_at,
+            was_there=was_there,
         )
         _refuse_other_rows(order, found, rows)
 
@@ -205,7 +212,7 @@ class Ledger:
 
     async def _lock(self, order: TransferOrder) -> None:
         entity, _, *profile = job_key(order)
-        await lock(self.connection, self._schema, entity, *profile)
+        await lock(self.connection, self._name, entity, *profile)
 
     async def _records(self, order: TransferOrder, *, staged: bool) -> list[Record]:
         """Return the records of the order's job by part, as far as they can be read."""

@@ -22,21 +22,29 @@ from asyncexport.sinks.pg.tables import PROFILE, all_names_of, incoming, names_o
 
 
 async def put_in_place(
-    connection: Connection, schema: str, mode: Mode, job: Job, where_from: list[Any], *, generated_at: datetime | None
+    connection: Connection,
+    schema: str,
+    mode: Mode,
+    job: Job,
+    where_from: list[Any],
+    *,
+    generated_at: datetime | None,
+    was_there: bool,
 ) -> int:
     """Make what has come in the job's rows. ``where_from`` are the values of the columns that say so.
 
-    Return how many the server says there were.
+    ``schema`` is SQL. ``was_there`` says whether the ledger had the job: only then are there rows of it, which are
+    found by reading many. Return how many rows the server says have come.
     """
     rows = f"{schema}.{TABLES[job.entity]}_rows"
     profile = [job.profile.account, job.profile.region.value, job.profile.profile_id]
     if mode == "history":
         await _continue_history(connection, rows, job, profile, where_from, generated_at)
         return int(await connection.fetchval(f"select count(*) from {incoming(job.entity)}"))
-    if mode == "append":
-        await connection.execute(f"delete from {rows} where {PROFILE} and snapshot = $4", *profile, job.snapshot)
-    else:
+    if mode == "latest":
         await connection.execute(f"delete from {rows} where {PROFILE}", *profile)
+    elif was_there:
+        await connection.execute(f"delete from {rows} where {PROFILE} and snapshot = $4", *profile, job.snapshot)
     insert = f"insert into {rows} ({all_names_of(job.entity)}) {come(job.entity)}"
     return changed(await connection.execute(insert, *where_from))
 
