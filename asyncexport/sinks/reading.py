@@ -17,8 +17,9 @@ What it refuses it shows in the words of its error, and with U+0000 in them the 
 which nothing can catch. JSON has only one spelling of that character, so a block that holds it is never given to it.
 
 Worst case: the text is read once more for each column when a value is met that Arrow refuses, and once more when
-something is learnt; a block takes about three times its size in memory. Each unknown name is looked for in all rows, so
-that no more than 64 are learnt: a block that has more of them is given back.
+something is learnt; a block takes about three times its size in memory, and 8 MB for a million looks. What needs a look
+is looked for in every row, so that no more than 64 unknown names are learnt: a block that has more of them is given
+back, and so is one that would take more than a million looks.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ Array: TypeAlias = Any
 _ROWS: Final = 8192
 _EXACT: Final = 2**53
 _MOST_LEARNT: Final = 64
+_MOST_LOOKS: Final = 1_000_000
 _FEW: Final = 4_000
 _NUL: Final = rb"\u0000"
 _FIRST_MOMENT: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -75,6 +77,8 @@ class Reader:
     def _read(self, text: bytes, count: int) -> list[Array] | None:
         while True:
             known = self._odd | self._unknown
+            if len(known) * count > _MOST_LOOKS:
+                return None
             columns = self._columns(text, count)
             if columns is None:
                 return None

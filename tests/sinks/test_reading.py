@@ -157,6 +157,15 @@ def test_more_names_than_are_learnt() -> None:
     assert read(reader, Entity.CAMPAIGNS, lines(usual)) == in_columns(lines(usual).splitlines(), Entity.CAMPAIGNS)
 
 
+def test_more_looks_than_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many small rows with unknown names only fewer are read at once; how much memory they take has a bound."""
+    monkeypatch.setattr(reading, "_MOST_LOOKS", 8)
+    reader, row = Reader(Entity.CAMPAIGNS), {"a": 1, "b": 2}
+    assert read(reader, Entity.CAMPAIGNS, lines([row] * 4)) is not None
+    assert read(reader, Entity.CAMPAIGNS, lines([row] * 5)) is None
+    assert read(reader, Entity.CAMPAIGNS, lines([{}] * 4)) is not None
+
+
 @pytest.mark.parametrize("name", ["fresh", "tags", "name"])
 def test_rows_that_nest_deeper_than_can_be_followed(name: str) -> None:
     """They are given back, not refused."""

@@ -110,6 +110,13 @@ TABLES = (
         _READING,
     ),
     Mutant(
+        "looks without end",
+        "sinks/reading.py",
+        "            if len(known) * count > _MOST_LOOKS:\n                return None\n",
+        "",
+        _READING,
+    ),
+    Mutant(
         "a misfit is not kept",
         "sansio/fitting.py",
         "            values[name] = misfit.rest\n            misfits.append(name)\n",
