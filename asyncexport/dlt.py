@@ -11,10 +11,14 @@ never reach dlt, and memory holds a page of rows. Files are in a temporary folde
 failed goes on where it stopped.
 
 A snapshot is complete, so what is missing from it is gone; a merge says so by its merge key
-(:mod:`asyncexport.sansio.merging`), never for what the filters would hide. Worst case: an export without any row is no
-merge partition, so that rows of a profile that has lost every one of them stay.
+(:mod:`asyncexport.sansio.merging`), never for what the filters would hide. With ``delete-insert`` every export brings
+tombstones, which dlt takes for deletions and never inserts: so rows are gone even if an export has none of their kind.
+They come only while dlt loads into a destination that merges so; who reads a source has the API's rows alone.
 
-Source: dlt's documentation of merge strategies (``delete-insert``, ``scd2``) and of hints.
+Worst case: ``scd2`` knows no tombstones, so that versions of a profile's ad product of which a snapshot has no row at
+all stay valid until it has one again.
+
+Source: dlt's documentation of merge strategies (``delete-insert``, ``scd2``) and of hints (``hard_delete``).
 """
 
 from __future__ import annotations
@@ -33,8 +37,19 @@ from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError, ConfigError, IncompleteRun
 from asyncexport.models import Entity, Exported, Filters, Profile
 from asyncexport.sansio.columns import MODELS, PROVENANCE, Column, Fields, Many, Scalar
-from asyncexport.sansio.merging import PRIMARY_KEY, ROW_ID, ROW_VERSION, keyed, merge_key, where_from
+from asyncexport.sansio.merging import (
+    PRIMARY_KEY,
+    ROW_ID,
+    ROW_VERSION,
+    SNAPSHOT_KEY,
+    TOMBSTONE,
+    keyed,
+    merge_key,
+    tombstones,
+    where_from,
+)
 from asyncexport.sansio.planning import plan
+from asyncexport.sansio.scope import scope
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.jsonl import JsonLines
 from asyncexport.sinks.stored import batches
@@ -45,7 +60,9 @@ import dlt  # noqa: E402 - whose absence is told above
 from dlt.common import logger  # noqa: E402
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec  # noqa: E402
 from dlt.common.data_types import TDataType  # noqa: E402
+from dlt.common.destination.utils import resolve_merge_strategy  # noqa: E402
 from dlt.common.schema.typing import TColumnSchema  # noqa: E402
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable  # noqa: E402
 from dlt.common.typing import TSecretStrValue  # noqa: E402
 from dlt.extract import DltResource  # noqa: E402
 
@@ -73,7 +90,7 @@ _TYPES: Final[Mapping[Scalar, TDataType]] = {
 }
 
 _DISPOSITIONS: Final[Mapping[Mode, Any]] = {
-    "append": "append",
+    "append": {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True},
     "latest": {"disposition": "merge", "strategy": "delete-insert"},
     "history": {"disposition": "merge", "strategy": "scd2", "row_version_column_name": ROW_VERSION},
 }
@@ -125,10 +142,10 @@ def source(
     """Return a dlt source of the exports of ``accounts``; without any, of the one whose ``credentials`` dlt has.
 
     ``snapshot`` labels the rows (default: today's date in UTC); ``profiles`` are ids (default: all there are).
-    ``mode``: ``"latest"`` replaces the rows of each profile by its newest snapshot (``merge``, ``delete-insert``),
-    ``"append"`` keeps every snapshot, ``"history"`` each version of a row (``merge``, ``scd2``); or give dlt a
-    ``write_disposition`` of your own. ``on_failure``: ``"raise"`` loads all or nothing: when every export has come to
-    its end, :class:`IncompleteRun` tells which failed, and dlt gives the load up; ``"continue"`` loads what
+    ``mode``: ``"latest"`` replaces the rows of each profile by its newest snapshot, ``"append"`` keeps every snapshot,
+    one of each label (both ``merge``, ``delete-insert``), ``"history"`` each version of a row (``merge``, ``scd2``); or
+    give dlt a ``write_disposition`` of your own. ``on_failure``: ``"raise"`` loads all or nothing: when every export
+    has come to its end, :class:`IncompleteRun` tells which failed, and dlt gives the load up; ``"continue"`` loads what
     there is and warns in dlt's log. ``folder`` keeps the exports as files: what is there under the label is not
     pulled again. ``child_tables`` leaves lists to dlt, which makes tables of them. ``options`` are those of
     :class:`asyncexport.Exporter`.
@@ -149,7 +166,7 @@ def source(
         profiles=None if profiles is None else tuple(map(str, profiles)),
         filters=filters or Filters(),
         folder=folder,
-        versions=mode == "history",
+        mode=mode,
         is_strict=on_failure == "raise",
     )
     return [_resource(night, entity, mode, child_tables=child_tables) for entity in chosen]
@@ -163,8 +180,8 @@ def _resource(night: _Night, entity: Entity, mode: Mode, *, child_tables: bool) 
         pages,
         name=NAMES[entity],
         write_disposition=_DISPOSITIONS[mode],
-        primary_key=PRIMARY_KEY,
-        merge_key=merge_key(night.filters.of(entity), entity),
+        primary_key=(*SNAPSHOT_KEY, ROW_ID) if mode == "append" else PRIMARY_KEY,
+        merge_key=SNAPSHOT_KEY if mode == "append" else merge_key(night.filters.of(entity), entity),
         columns=_columns(entity, mode, child_tables=child_tables),
     )
 
@@ -177,6 +194,8 @@ def _columns(entity: Entity, mode: Mode, *, child_tables: bool) -> dict[str, TCo
         columns[ROW_VERSION] = {"data_type": "text"}
     if mode == "latest":
         columns["generated_at"]["dedup_sort"] = "desc"
+    if mode != "history":
+        columns[TOMBSTONE] = {"data_type": "bool", "hard_delete": True}
     columns |= {
         name: hint for name, hint in _typed(MODELS[entity]) if not (child_tables and hint["data_type"] == "json")
     }
@@ -205,7 +224,7 @@ class _Night:
     profiles: tuple[str, ...] | None
     filters: Filters
     folder: str | None
-    versions: bool
+    mode: Mode
     is_strict: bool
 
     def pages(self, entity: Entity) -> Iterator[Page | None]:
@@ -245,9 +264,13 @@ class _Night:
         for part in receipt.parts or (receipt,):
             origin, path = where_from(job, part), Path(part.location)
             for batch in batches(path):
-                yield list(keyed(batch.rows(), job.entity, origin, versions=self.versions))
+                yield list(keyed(batch.rows(), job.entity, origin, versions=self.mode == "history"))
             if not keep:
                 path.unlink()
+        words = {} if self.mode == "append" else scope(job.filters, job.entity)
+        gone = list(tombstones(words, where_from(job, receipt)))
+        if gone and _are_loaded_by_key(gone[0]):
+            yield gone
 
     def _look_at_failures(self, session: Session, entity: Entity) -> None:
         """Raise :class:`IncompleteRun` for whatever has failed; if that is not wanted, warn of what is the entity's."""
@@ -260,6 +283,21 @@ class _Night:
             raise IncompleteRun(f"nothing is loaded, for {told}{more}", errors=tuple(error for _, error in lost))
         for what, error in lost:
             logger.warning(f"{NAMES[entity]} are loaded without {_told(what, error)}")
+
+
+def _are_loaded_by_key(row: dict[str, Any]) -> bool:
+    """Whether dlt is about to load the rows of the current resource, by ``delete-insert``; ``row`` is one of them."""
+    try:
+        dlt.current.load_package_state()
+    except CurrentLoadPackageStateNotAvailable:
+        return False
+    pipeline: Any = dlt.current.pipeline()
+    if pipeline.destination is None:
+        return False
+    resource: Any = dlt.current.source().resources[dlt.current.resource_name()]
+    table = resource.compute_table_schema(row)
+    strategy = resolve_merge_strategy({table["name"]: table}, table, pipeline.destination.capabilities())
+    return strategy == "delete-insert"
 
 
 def _told(what: str, error: AsyncexportError) -> str:

@@ -206,6 +206,71 @@ def test_the_newest_snapshot(tonight: Night, warehouse: Warehouse) -> None:
     assert standing(warehouse) == [(first, "2", "new"), (first, "3", "d"), (second, "1", "c")]
 
 
+@pytest.mark.parametrize("child_tables", [False, True])
+def test_the_last_of_their_kind(tonight: Night, warehouse: Warehouse, child_tables: bool) -> None:
+    """Rows are gone although the snapshot has none of their ad product, or none at all; nothing else comes in."""
+    first, second = sorted(tonight.profiles)
+    brands = campaign(2, name="b", adProduct="SPONSORED_BRANDS", deliveryReasons=["A"])
+    tonight.rows = {
+        (first, CAMPAIGNS): [campaign(1, name="a"), brands, campaign(3, name="c", adProduct="OTHER")],
+        (second, CAMPAIGNS): [campaign(1, name="d", deliveryReasons=["A"])],
+    }
+    wishes: dict[str, Any] = {"child_tables": child_tables}
+    tonight.begins()
+    warehouse.load(tonight.source(CAMPAIGNS, snapshot="one", **wishes))
+    tonight.rows = {(first, CAMPAIGNS): [campaign(1, name="a")]}
+    tonight.begins()
+
+    warehouse.load(tonight.source(CAMPAIGNS, snapshot="two", **wishes).parallelize())
+
+    assert standing(warehouse) == [(first, "1", "a"), (first, "3", "c")]
+    if child_tables:
+        assert warehouse.query("select count(*) from ads.campaigns__delivery_reasons") == [(0,)]
+
+
+def test_a_history_of_the_last_of_their_kind(tonight: Night, warehouse: Warehouse) -> None:
+    """A version ends by a snapshot that has another row of its ad product; by one that has none it does not."""
+    (profile, _) = tonight.profiles
+    nights = [("SPONSORED_BRANDS", (1, 2)), ("SPONSORED_PRODUCTS", (2,)), ("SPONSORED_BRANDS", (3,))]
+    holding = []
+    for label, (product, ids) in enumerate(nights):
+        tonight.rows[profile, CAMPAIGNS] = [campaign(number, adProduct=product) for number in ids]
+        tonight.begins()
+        warehouse.load(tonight.source(CAMPAIGNS, snapshot=str(label), mode="history"))
+        query = "select campaign_id, ad_product from ads.campaigns where _dlt_valid_to is null order by 1, 2"
+        holding.append(warehouse.query(query))
+
+    assert holding[1] == [("1", "SPONSORED_BRANDS"), ("2", "SPONSORED_BRANDS"), ("2", "SPONSORED_PRODUCTS")]
+    assert holding[2] == [("2", "SPONSORED_PRODUCTS"), ("3", "SPONSORED_BRANDS")]
+
+
+@pytest.mark.parametrize("mode", ["latest", "append"])
+def test_a_disposition_of_ones_own(tonight: Night, warehouse: Warehouse, mode: str) -> None:
+    """Where dlt is told not to merge it is given the API's rows alone."""
+    tonight.rows[tonight.profiles[0], CAMPAIGNS] = [campaign(1)]
+    tonight.begins()
+    for label in ("one", "two"):
+        source = tonight.source(CAMPAIGNS, snapshot=label, mode=mode)
+        assert len(list(source)) == 1
+        warehouse.load(source, write_disposition="append")
+
+    assert warehouse.query("select row_id, snapshot from ads.campaigns order by 2") == [("1", "one"), ("1", "two")]
+
+
+def test_a_pipeline_that_does_not_know_where_to(tonight: Night, tmp_path: Path) -> None:
+    """Rows can be extracted before the destination is known, with nothing among them that it might not understand."""
+    tonight.rows[tonight.profiles[0], CAMPAIGNS] = [campaign(1)]
+    tonight.begins()
+    pipeline = dlt.pipeline("nowhere", pipelines_dir=str(tmp_path / "pipelines"))
+
+    pipeline.extract(tonight.source(CAMPAIGNS))
+
+    trace: Any = pipeline.last_trace
+    found = trace.last_extract_info.metrics
+    counts = [each["table_metrics"] for steps in found.values() for each in steps]
+    assert [each["campaigns"].items_count for each in counts if "campaigns" in each] == [1]
+
+
 @pytest.mark.parametrize("mode", ["latest", "history"])
 @pytest.mark.parametrize(
     "filters",
@@ -262,14 +327,54 @@ def test_a_history(tonight: Night, warehouse: Warehouse) -> None:
     ]
 
 
-def test_every_snapshot(tonight: Night, warehouse: Warehouse) -> None:
-    """Snapshots that are appended stand beside each other, and dlt's own replace takes their place."""
+@pytest.mark.parametrize("child_tables", [False, True])
+def test_lists_in_a_history(tonight: Night, warehouse: Warehouse, child_tables: bool) -> None:
+    """A row that did not change keeps its child rows as they are; none is without its parent."""
     (profile, _) = tonight.profiles
-    tonight.rows[profile, CAMPAIGNS] = [campaign(1, name="a")]
+    tonight.rows[profile, CAMPAIGNS] = [campaign(number, novel=[{"x": number}, {"x": 0}]) for number in (1, 2)]
+    query = (
+        "select count(*), count(*) filter (where _dlt_parent_id not in (select _dlt_id from ads.campaigns)) "
+        "from ads.campaigns__novel"
+    )
+    for label in ("one", "two"):
+        tonight.begins()
+        warehouse.load(tonight.source(CAMPAIGNS, snapshot=label, mode="history", child_tables=child_tables))
+
+        assert warehouse.query(query) == [(4, 0)]
+
+
+def test_fields_that_a_table_would_call_as_ours(tonight: Night, warehouse: Warehouse) -> None:
+    """A field of the API whose name becomes one of our columns goes aside; no row is lost by it, of any profile."""
+    first, second = sorted(tonight.profiles)
+    theirs = {"profileId": "A", "rowId": "7"}
+    tonight.rows = {
+        (first, CAMPAIGNS): [campaign(1, **theirs), campaign(2, **theirs)],
+        (second, CAMPAIGNS): [campaign(3, **theirs)],
+    }
     tonight.begins()
     for label in ("one", "two"):
-        warehouse.load(tonight.source(CAMPAIGNS, snapshot=label, mode="append"))
-    assert warehouse.query("select snapshot from ads.campaigns order by 1") == [("one",), ("two",)]
+        warehouse.load(tonight.source(CAMPAIGNS, snapshot=label, profiles=[first] if label == "two" else None))
+
+    query = "select profile_id, row_id, api_profile_id, api_row_id, snapshot from ads.campaigns order by row_id"
+    assert warehouse.query(query) == [
+        (first, "1", "A", "7", "two"),
+        (first, "2", "A", "7", "two"),
+        (second, "3", "A", "7", "one"),
+    ]
+
+
+def test_every_snapshot(tonight: Night, warehouse: Warehouse) -> None:
+    """Snapshots stand beside each other; one that comes again takes its own place; dlt's own replace takes all."""
+    (profile, _) = tonight.profiles
+    loads = [("one", [1], "latest"), ("two", [1], "append"), ("three", [1], "append"), ("four", [1, 1], "append")]
+    for label, ids, mode in [*loads, ("two", [1, 2], "append"), ("three", [], "append")]:
+        tonight.rows[profile, CAMPAIGNS] = [campaign(number, name="a") for number in ids]
+        tonight.begins()
+        warehouse.load(tonight.source(CAMPAIGNS, snapshot=label, mode=mode))
+    rows = "select snapshot, row_id from ads.campaigns order by 1, 2"
+    assert warehouse.query(rows) == [("four", "1"), ("four", "1"), ("one", "1"), ("two", "1"), ("two", "2")]
+    tonight.rows[profile, CAMPAIGNS] = [campaign(1, name="a")]
+    tonight.begins()
 
     warehouse.load(tonight.source(CAMPAIGNS, snapshot="three"), write_disposition="replace")
 

@@ -9,7 +9,7 @@ import pytest
 from asyncexport.accounts import Region
 from asyncexport.models import Entity, Filters, Job, Profile, Receipt
 from asyncexport.sansio.columns import PROVENANCE
-from asyncexport.sansio.merging import keyed, merge_key, where_from
+from asyncexport.sansio.merging import keyed, merge_key, tombstones, where_from
 
 JOB = Job(Profile("acme", Region.EU, "7"), Entity.CAMPAIGNS, snapshot="night")
 ORIGIN = where_from(JOB, Receipt("export-1", 1, 2, "", "", generated_at="2026-11-23T02:00:00Z"))
@@ -95,7 +95,7 @@ def test_the_version_of_a_row_that_has_changed(change: dict[str, Any]) -> None:
 
     assert one(row | change, versions=True)["row_version"] != version
     assert one(row, versions=True, profile_id="8")["row_version"] != version
-    assert "row_version" not in one(row)
+    assert one(row).keys().isdisjoint({"row_version", "_dlt_id"})
 
 
 def test_integers_that_no_table_holds() -> None:
@@ -113,8 +113,33 @@ def test_integers_that_no_table_holds() -> None:
     }
 
 
-def test_a_field_that_has_the_name_of_our_column() -> None:
-    """Where a row is from is never taken from the row; its own field goes aside."""
-    row = one({"campaignId": "1", "account": "theirs", "row_id": 5})
+@pytest.mark.parametrize("name", ["account", "row_id", "profileId", "ExportID", "generated at", "tombstone", "_dlt_id"])
+def test_a_field_that_has_the_name_of_our_column(name: str) -> None:
+    """Where a row is from is never taken from the row, however the name is spelt; its own field goes aside."""
+    row = one({"campaignId": "1", name: "theirs"})
 
-    assert (row["account"], row["api_account"], row["row_id"], row["api_row_id"]) == ("acme", "theirs", "1", 5)
+    assert row == one({"campaignId": "1"}) | {f"api_{name}": "theirs"}
+
+
+def test_tombstones() -> None:
+    """There is one for every combination of what was asked for, and none if nothing can be gone."""
+    words = {"adProduct": ("A", "B"), "negative": (True, False)}
+
+    found = list(tombstones(words, ORIGIN))
+
+    assert [(row["adProduct"], row["negative"]) for row in found] == [
+        ("A", True),
+        ("A", False),
+        ("B", True),
+        ("B", False),
+    ]
+    assert all(row.items() >= ORIGIN.items() and row["tombstone"] for row in found)
+    assert list(tombstones(None, ORIGIN)) == []
+    assert len(list(tombstones({}, ORIGIN))) == 1
+
+
+def test_a_row_that_has_the_id_of_a_tombstone() -> None:
+    """No row is told by what tombstones are told by."""
+    (tombstone,) = tombstones({}, ORIGIN)
+
+    assert one({"campaignId": tombstone["row_id"]})["row_id"] != tombstone["row_id"]

@@ -22,6 +22,20 @@ EMBEDDING = (
         ("tests/sansio/test_merging.py",),
     ),
     Mutant(
+        "the last rows of an ad product stay in a merged table when they are gone",
+        "sansio/merging.py",
+        "    if words is not None:\n",
+        "    if False:\n",
+        ("tests/sansio/test_merging.py",),
+    ),
+    Mutant(
+        "a field of the API overwrites whose a row is",
+        "sansio/merging.py",
+        '    return f"api_{name}" if bare in _OWN',
+        '    return f"api_{name}" if name in _OWN',
+        ("tests/sansio/test_merging.py",),
+    ),
+    Mutant(
         "a load goes on although an export has failed",
         "dlt.py",
         "        if self.is_strict and lost:\n",
