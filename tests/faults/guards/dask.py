@@ -31,8 +31,8 @@ DASK = (
     Mutant(
         "an errand that reached nobody is waited for",
         "engine/runners/dask/seat.py",
-        "            if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):\n",
-        "            if not await self._cluster.tell(where.address, message) and False:\n",
+        "                if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):\n",
+        "                if not await self._cluster.tell(where.address, message) and False:\n",
         _DASK,
     ),
     Mutant(

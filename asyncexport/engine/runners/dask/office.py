@@ -69,11 +69,14 @@ class Office(WorkerPlugin):
         self._lock = threading.Lock()
         self._seats: dict[int, _Seat] = {}
         self._room: _Room | None = None
+        self._is_closed = False
+        self._unwanted: set[object] = set()
 
     async def teardown(self, worker: Worker) -> None:
         """Close the office: roll back what is under way."""
         del worker
         with self._lock:
+            self._is_closed = True
             room, seats = self._room, list(self._seats.values())
             self._seats.clear()
         if room is not None:
@@ -84,14 +87,21 @@ class Office(WorkerPlugin):
     def transition(self, key: object, start: str, finish: str, **_: object) -> None:
         """Hear that Dask has given up a task, which may be one of ours."""
         if start == "executing" and finish in _GIVEN_UP:
-            for number, seat in list(self._seats.items()):
-                if seat.key == key and not self.hear(Cancel(number)):
+            with self._lock:
+                found = [number for number, seat in self._seats.items() if seat.key == key]
+                if not found and str(key).startswith(f"{self.name}-"):
+                    self._unwanted.add(key)  # before it sat down
+            for number in found:
+                if not self.hear(Cancel(number)):
                     self._leave(number)
 
     def sit(self, number: int, key: object) -> None:
         """Say that a task sits here, and stay until its transfer has ended."""
         seat = _Seat(key)
         with self._lock:
+            if self._is_closed or key in self._unwanted:
+                self._unwanted.discard(key)
+                return
             self._room = self._room or _Room(self._terms, self._tell)
             self._seats[number] = seat
         self._say(Seated(number, self._worker.address, socket.gethostname()))
@@ -119,7 +129,9 @@ class Office(WorkerPlugin):
             seat.over.set()
 
     def _say(self, message: FromOffice) -> None:
-        self._worker.log_event(TOPIC, (self.name, Packed.of(message).data))
+        packed = Packed.of(message)
+        with suppress(RuntimeError):  # the worker has closed, and nobody hears it any more
+            self._worker.log_event(TOPIC, (self.name, packed.data))
 
 
 class _Seat:

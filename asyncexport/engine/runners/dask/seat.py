@@ -96,13 +96,12 @@ class Seat(Carrier):
         where = await self._seated
         try:
             await self._check(where)
+            while True:
+                message = await self._outbox.get()
+                if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):
+                    self._lose("its Dask worker was gone before it began")
         except AsyncexportError as error:
             self.refuse(error)
-            return
-        while True:
-            message = await self._outbox.get()
-            if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):
-                self._lose("its Dask worker was gone before it began")
 
     async def _watch(self) -> None:
         """Wait until Dask is done with the task: its office has had its last word then, if ever."""

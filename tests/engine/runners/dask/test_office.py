@@ -80,6 +80,37 @@ async def test_a_worker_that_closes_rolls_back_and_lets_its_tasks_go() -> None:
     assert Standing("a").shelf.committed is None
 
 
+async def test_a_worker_whose_loop_has_gone_hears_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tasks end all the same."""
+
+    def closed(*_: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    hanging = Stopping()
+    async with seats(hanging) as (_, near, _):
+        task = await sitting(near)
+        assert near.office.hear(Begin(0, Errand.of(order(), Standing("a"))))
+        await hanging.begun.wait()
+        monkeypatch.setattr(near.office._worker, "log_event", closed)
+        near.office.transition("key-0", "executing", "released")
+        await task
+
+
+async def test_a_task_that_was_given_up_before_it_sat_down_does_not() -> None:
+    """Nobody would ever tell it to leave; the same task, wanted again, may."""
+    async with seats() as (_, near, _):
+        near.office.transition("near-0", "executing", "released")
+        await asyncio.wait_for(asyncio.to_thread(near.office.sit, 0, "near-0"), 10)
+        assert near.office._unwanted == set()
+
+
+async def test_a_task_that_comes_to_a_closed_office_does_not_sit_down() -> None:
+    """Its worker is closing, or its exporter has left."""
+    async with seats() as (_, near, _):
+        await near.office.teardown(cast("Any", None))
+        await asyncio.wait_for(asyncio.to_thread(near.office.sit, 0, "near-0"), 10)
+
+
 async def test_an_office_nobody_ever_sat_in_closes() -> None:
     """It has no loop then, and nothing to hear."""
     async with seats() as (_, near, _):

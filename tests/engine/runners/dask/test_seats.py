@@ -205,6 +205,24 @@ async def test_the_loss_of_the_cluster_ends_what_runs_there() -> None:
         assert caught.value.temporary
 
 
+@pytest.mark.parametrize("when", ["checked", "told"])
+async def test_a_cluster_that_is_lost_before_an_errand_was_told_ends_it(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what was met, whoever notices it first."""
+
+    async def lost(*_: object) -> bool:
+        raise ClusterLost("gone")
+
+    async with bench() as it:
+        if when == "told":
+            monkeypatch.setattr(it.cluster, "tell", lost)
+        else:
+            monkeypatch.setattr(it.seats._reach, "check_at", lost)
+        with pytest.raises(ClusterLost, match="gone"):
+            await it.run()
+
+
 async def test_nobody_waits_for_a_seat_where_no_worker_is() -> None:
     """After a minute, which begins anew with each worker that is seen."""
     hanging = Stopping()
