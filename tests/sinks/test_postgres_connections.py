@@ -112,12 +112,34 @@ async def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None
     there = FakeConnection()
     found = Connections("postgresql://e")
     assert len(meeting(monkeypatch, ConnectionRefusedError(), starting, there)) == 0
-    assert await found.connect() is cast("Connection", there)
+    assert await found.take() is cast("Connection", there)
     for impatient, met in ((True, [starting]), (False, [asyncpg.InvalidPasswordError("no")])):
         attempts = meeting(monkeypatch, *met)
         with pytest.raises(asyncpg.PostgresError):
-            await found.connect(patient=not impatient)
+            await found.take(patient=not impatient)
         assert len(attempts) == 1
+
+
+@pytest.mark.parametrize("way", ["give_back", "cut"])
+async def test_a_server_without_a_connection_left_but_ours(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """The next of ours that is given up is waited for, or what can be made in its place; unless none ever is."""
+    full = asyncpg.TooManyConnectionsError("sorry, too many clients already")
+    first, other = FakeConnection(), FakeConnection()
+    more = [] if way == "give_back" else [other]
+    attempts = meeting(monkeypatch, first, *[full] * 3, *more, *[full] * 4)
+    found = Connections("postgresql://h")
+    held = await found.take()
+    waiting = asyncio.create_task(found.take())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(attempts), waiting.done()) == (4, False)
+    getattr(found, way)(held)
+    assert await waiting is cast("Connection", first if way == "give_back" else other)
+    monkeypatch.setattr(connections, "WAIT", 0.0)
+    for patient in (True, False):
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await found.take(patient=patient)
+    assert len(attempts) == 8 + len(more)
 
 
 async def test_a_session_that_cannot_be_set_up_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +147,7 @@ async def test_a_session_that_cannot_be_set_up_is_cut(monkeypatch: pytest.Monkey
     odd = FakeConnection(asyncpg.UndefinedObjectError("unrecognized configuration parameter"))
     meeting(monkeypatch, odd)
     with pytest.raises(asyncpg.UndefinedObjectError):
-        await Connections("postgresql://f").connect()
+        await Connections("postgresql://f").take()
     assert odd.ended == "cut"
 
 

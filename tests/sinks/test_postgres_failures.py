@@ -27,7 +27,7 @@ from asyncexport.errors import (
 from asyncexport.models import Evidence
 from asyncexport.sinks import Postgres, blocks
 from asyncexport.sinks.databases import Mode
-from asyncexport.sinks.pg import connections
+from asyncexport.sinks.pg import connections, tables
 from asyncexport.sinks.pg.failures import failing
 from asyncexport.sinks.pg.ledger import Ledger
 from asyncexport.sinks.postgres import PostgresWriter
@@ -41,6 +41,7 @@ pytestmark = pytest.mark.postgres
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
     monkeypatch.setattr(connections, "DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(connections, "WAIT", 0.0)
     monkeypatch.setattr(blocks, "ROWS", 1)
 
 
@@ -289,6 +290,42 @@ async def test_a_database_that_is_not_in_unicode(schema: Schema) -> None:
     schema.server.say("create database latin owner ads encoding 'LATIN1' template template0 locale 'C'")
     with failing_as(SinkRejected, saying="not in UTF-8"):
         await schema.sink(dsn=schema.server.dsn.removesuffix("/ads") + "/latin").prepare()
+
+
+async def test_a_server_that_is_too_old(schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said before the run, and nothing is made there."""
+    monkeypatch.setattr(tables, "OLDEST", 990_000)
+    with failing_as(SinkError, saying="older than PostgreSQL 99"):
+        await schema.sink().prepare()
+    assert not schema.has("about")
+
+
+async def test_exports_that_wait_for_one_another(schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for those before it, for longer than for a lock of somebody else's."""
+    monkeypatch.setattr(tables, "LOCK_TIMEOUT", "1ms")
+    async with schema.sink() as sink:
+        users = sink.acquire()
+        holder = await users.take()
+        async with holder.transaction():
+            await holder.execute("set local lock_timeout = 1")
+            await tables.lock(holder, "x")
+            waiting = asyncio.create_task(_locked(users))
+            while not schema.server.ask("select 1 from pg_locks where locktype = 'advisory' and not granted"):  # noqa: ASYNC110  a server's process has no event
+                await asyncio.sleep(0)
+        assert await waiting == "1ms"
+        users.give_back(holder)
+        await users.leave()
+
+
+async def _locked(users: connections.Connections) -> str:
+    """Return what is waited for other locks once ours is there."""
+    connection = await users.take()
+    async with connection.transaction():
+        await connection.execute("set local lock_timeout = 1")
+        await tables.lock(connection, "x")
+        told = str(await connection.fetchval("show lock_timeout"))
+    users.give_back(connection)
+    return told
 
 
 async def test_limits_that_are_set_for_everybody_else(schema: Schema) -> None:

@@ -3,7 +3,8 @@
 Contract: :func:`acquire` gives the loop's :class:`Connections` of a server, to be left once. Each export has one
 connection for itself and gives it back only when nothing of it is left there; whatever fails has its connection cut,
 which undoes its transaction and drops its temporary tables. A server that is not there, that starts or that has no
-connection left is tried again, after each of :data:`DELAYS`.
+connection left is tried again, after each of :data:`DELAYS`; where it has no more and others of ours have some, the
+next that they give up is waited for.
 
 Plan: connections that are free are kept as long as anybody uses the server, and closed after the last. A session has
 instants in UTC, text in UTF-8 whatever the dsn says, functions and tables that nobody else can put in front of ours, no
@@ -27,7 +28,7 @@ import asyncpg
 
 from asyncexport.errors import ConfigError
 from asyncexport.sinks.dsn import files_of
-from asyncexport.sinks.pg.failures import FAILURES, is_busy, is_passing
+from asyncexport.sinks.pg.failures import FAILURES, is_busy, is_full, is_passing
 
 T = TypeVar("T")
 
@@ -36,13 +37,18 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 DELAYS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Seconds between attempts to connect."""
 
+WAIT: Final = 300.0
+"""Seconds without one of our own connections being given up, after which nobody waits any longer for one."""
+
+LOCK_TIMEOUT: Final = "120s"
+
 _PATIENCE: Final = 30.0
 _TRIES: Final = 3
 _SESSION: Final = {
     "client_encoding": "UTF8",
     "search_path": "pg_catalog, pg_temp",
     "timezone": "UTC",
-    "lock_timeout": "120s",
+    "lock_timeout": LOCK_TIMEOUT,
     "jit": "off",
     "application_name": "asyncexport",
 }
@@ -70,6 +76,8 @@ class Connections:
         self._dsn = dsn
         self._users = 0
         self._free: list[Connection] = []
+        self._lent: set[Connection] = set()
+        self._given_up = asyncio.Event()
         self.made: set[tuple[str, str]] = set()
         """The schemas, with their modes, whose tables are known to be there."""
 
@@ -78,22 +86,38 @@ class Connections:
 
         Nobody who is not ``patient`` waits for a server that is not there.
         """
+        delays = iter(DELAYS if patient else ())
+        while (connection := self._free_one()) is None:
+            self._given_up.clear()
+            try:
+                connection = await connected(self._dsn)
+                break
+            except FAILURES as error:
+                if not is_busy(error) or not await self._may_help(error, next(delays, None), patient=patient):
+                    raise
+        self._lent.add(connection)
+        return connection
+
+    def _free_one(self) -> Connection | None:
         while self._free:
             connection = self._free.pop()
             if not connection.is_closed():
                 return connection
-        return await self.connect(patient=patient)
+        return None
 
-    async def connect(self, *, patient: bool = True) -> Connection:
-        """Return a new connection, as :meth:`take` does."""
-        for delay in DELAYS if patient else ():
-            try:
-                return await connected(self._dsn)
-            except FAILURES as error:
-                if not is_busy(error):
-                    raise
+    async def _may_help(self, error: BaseException, delay: float | None, *, patient: bool) -> bool:
+        """Wait, and return whether to try again."""
+        if is_full(error) and self._lent and patient:
+            return await self._one_is_given_up(WAIT if delay is None else delay) or delay is not None
+        if delay is not None:
             await asyncio.sleep(delay)
-        return await connected(self._dsn)
+        return delay is not None
+
+    async def _one_is_given_up(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._given_up.wait()
+        return False
 
     async def tried(self, work: Callable[[Connection], Awaitable[T]], *, patient: bool = True) -> T:
         """Return what work returns, given a connection, which is then its own; one that fails is cut.
@@ -119,13 +143,16 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection on which nothing is under way for whoever comes next."""
+        self._lent.discard(connection)
         self._free.append(connection)
+        self._given_up.set()
 
-    @staticmethod
-    def cut(connection: Connection) -> None:
+    def cut(self, connection: Connection) -> None:
         """End a connection without a word, whatever it is doing. Never waits, raises nothing."""
         if not connection.is_closed():
             connection.terminate()
+        self._lent.discard(connection)
+        self._given_up.set()
 
     async def leave(self) -> None:
         """Use them no longer; back when the free ones are closed, if nobody else does."""

@@ -79,7 +79,12 @@ def is_passing(error: BaseException) -> bool:
 
 def is_busy(error: BaseException) -> bool:
     """Return whether to connect once more may help: nobody is there, or nobody has time."""
-    return is_lost(error) or (isinstance(error, asyncpg.PostgresError) and _state(error) == "53300")
+    return is_lost(error) or is_full(error)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether all connections that there may be are in use."""
+    return isinstance(error, asyncpg.PostgresError) and _state(error) == "53300"
 
 
 def _state(error: asyncpg.PostgresError) -> str:

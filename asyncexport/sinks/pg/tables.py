@@ -18,12 +18,15 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
-from asyncexport.errors import SinkRejected
+from asyncexport.errors import SinkError, SinkRejected
 from asyncexport.models import Entity
 from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, SCHEMA_VERSION, Column, Scalar
 from asyncexport.sansio.copying import columns_of
 from asyncexport.sinks.databases import TABLES, Mode
-from asyncexport.sinks.pg.connections import Connection
+from asyncexport.sinks.pg.connections import LOCK_TIMEOUT, Connection
+
+OLDEST: Final = 140_000
+"""The oldest server that has all that is used here, as it numbers itself; the last is hashes of whole rows."""
 
 _TYPES: Final = {
     Scalar.TEXT: "text",
@@ -68,12 +71,23 @@ def key_number(*parts: str) -> int:
 
 
 async def lock(connection: Connection, *parts: str) -> None:
-    """Wait until nobody else's transaction has what is named by ``parts``, and have it until ours ends."""
-    await connection.execute("select pg_advisory_xact_lock($1)", key_number("asyncexport", *parts))
+    """Wait until nobody else's transaction has what is named by ``parts``, and have it until ours ends.
+
+    However long that takes: who has it are others of ours, one after the other.
+    """
+    await connection.execute(
+        f"set local lock_timeout = 0; select pg_advisory_xact_lock({key_number('asyncexport', *parts)}); "
+        f"set local lock_timeout = '{LOCK_TIMEOUT}'"
+    )
 
 
 async def create(connection: Connection, schema: str, mode: Mode) -> None:
-    """Make what is not there. Raises :class:`SinkRejected` for a schema of another mode or version of the columns."""
+    """Make what is not there. Raises :class:`SinkRejected` for a schema of another mode or version of the columns.
+
+    Raises :class:`SinkError` for a server that is too old.
+    """
+    if int(await connection.fetchval("show server_version_num")) < OLDEST:
+        raise SinkError(f"the server is older than PostgreSQL {OLDEST // 10_000}, which this sink needs")
     if await connection.fetchval("show server_encoding") != "UTF8":
         raise SinkRejected("the database is not in UTF-8, which rows are; create one with: encoding 'UTF8'")
     about = await _about(connection, schema)
