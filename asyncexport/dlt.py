@@ -8,7 +8,7 @@ rates and tokens are kept as in any run.
 
 Plan: an export goes to a file first and is handed to dlt when it is committed, so that rows of a download that broke
 never reach dlt, and memory holds a page of rows. Files are in a temporary folder, or in ``folder``: then a load that
-failed goes on where it stopped.
+failed goes on where it stopped. Exports do not wait for dlt, which may be slower: the place must have room for all.
 
 A snapshot is complete, so what is missing from it is gone; a merge says so by its merge key
 (:mod:`asyncexport.sansio.merging`), never for what the filters would hide. With ``delete-insert`` every export brings
@@ -34,8 +34,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from asyncexport.accounts import Account
 from asyncexport.engine.aside import Aside, Session
 from asyncexport.engine.exporter import Exporter
-from asyncexport.errors import AsyncexportError, ConfigError, IncompleteRun
-from asyncexport.models import Entity, Exported, Filters, Profile
+from asyncexport.errors import AsyncexportError, ConfigError, DecodeError, IncompleteRun, SinkError
+from asyncexport.models import Entity, Exported, Failed, Filters, Profile
 from asyncexport.sansio.columns import MODELS, PROVENANCE, Column, Fields, Many, Scalar
 from asyncexport.sansio.merging import (
     PRIMARY_KEY,
@@ -146,9 +146,11 @@ def source(
     one of each label (both ``merge``, ``delete-insert``), ``"history"`` each version of a row (``merge``, ``scd2``); or
     give dlt a ``write_disposition`` of your own. ``on_failure``: ``"raise"`` loads all or nothing: when every export
     has come to its end, :class:`IncompleteRun` tells which failed, and dlt gives the load up; ``"continue"`` loads what
-    there is and warns in dlt's log. ``folder`` keeps the exports as files: what is there under the label is not
-    pulled again. ``child_tables`` leaves lists to dlt, which makes tables of them. ``options`` are those of
-    :class:`asyncexport.Exporter`.
+    there is and warns in dlt's log. ``folder`` keeps the exports as files: what is there under the label is not pulled
+    again; a temporary folder takes as much room, at worst every export at once. ``child_tables`` leaves lists to dlt,
+    which makes tables of them. ``options`` are those of :class:`asyncexport.Exporter`. Who reads the source itself,
+    without a pipeline, should read it to its end: dlt does not close what a broken loop leaves, so that the exports go
+    on until the process ends.
 
     Raises :class:`ConfigError` for words that mean nothing here, and without accounts; ``ValueError`` for a word that
     is no entity.
@@ -232,7 +234,7 @@ class _Night:
         with self.aside.joined() as session, self._place() as (folder, keep):
             jobs = plan(self._chosen(session), entities=[entity], filters=self.filters, snapshot=self.snapshot)
             for outcome in session.outcomes(jobs, JsonLines(folder)):
-                if isinstance(outcome, Exported):
+                if isinstance(outcome, Exported) and (self.is_strict or _is_legible(outcome, session.failed)):
                     yield from self._rows(outcome, keep=keep)
                 else:
                     yield None
@@ -263,8 +265,11 @@ class _Night:
         job, receipt = outcome.job, outcome.receipt
         for part in receipt.parts or (receipt,):
             origin, path = where_from(job, part), Path(part.location)
-            for batch in batches(path):
-                yield list(keyed(batch.rows(), job.entity, origin, versions=self.mode == "history"))
+            try:
+                for batch in batches(path):
+                    yield list(keyed(batch.rows(), job.entity, origin, versions=self.mode == "history"))
+            except (DecodeError, SinkError) as error:
+                raise IncompleteRun(f"nothing is loaded, for {_told(str(job), error)}", errors=(error,)) from error
             if not keep:
                 path.unlink()
         words = {} if self.mode == "append" else scope(job.filters, job.entity)
@@ -283,6 +288,18 @@ class _Night:
             raise IncompleteRun(f"nothing is loaded, for {told}{more}", errors=tuple(error for _, error in lost))
         for what, error in lost:
             logger.warning(f"{NAMES[entity]} are loaded without {_told(what, error)}")
+
+
+def _is_legible(outcome: Exported, failed: list[Failed]) -> bool:
+    """Whether all rows of an export can be built, which no row is taken of before that is known; else it has failed."""
+    try:
+        for part in outcome.receipt.parts or (outcome.receipt,):
+            for batch in batches(Path(part.location)):
+                batch.rows()
+    except (DecodeError, SinkError) as error:
+        failed.append(Failed(outcome.job, error))
+        return False
+    return True
 
 
 def _are_loaded_by_key(row: dict[str, Any]) -> bool:

@@ -18,11 +18,11 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 import asyncexport.dlt
 from asyncexport.accounts import Account, Secret
 from asyncexport.emulator.data import rows
-from asyncexport.errors import AsyncexportError, AuthError, ConfigError, ExportFailed, IncompleteRun
+from asyncexport.errors import AsyncexportError, AuthError, ConfigError, ExportFailed, IncompleteRun, JsonSyntax
 from asyncexport.models import Entity, Filters
 from tests.engine.pulling import with_secrets
 from tests.test_docs import blocks
-from tests.warehouse import Night, Row, Warehouse, night, settled_dlt
+from tests.warehouse import BEYOND, Night, Row, Warehouse, night, settled_dlt
 
 CAMPAIGNS, ADS, TARGETS = Entity.CAMPAIGNS, Entity.ADS, Entity.TARGETS
 FAILING = "poll entity=campaigns nth=1: fail-SOMETHING_NEW"
@@ -417,6 +417,31 @@ def test_a_failure_that_is_put_up_with(tonight: Night, warehouse: Warehouse, cap
 
     assert len(standing(warehouse)) == 1
     assert "campaigns are loaded without campaigns of account-1/" in caplog.text
+
+
+@pytest.mark.parametrize("on_failure", ["raise", "continue"])
+def test_rows_that_nothing_can_hold(
+    tonight: Night, warehouse: Warehouse, on_failure: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An export with a number beyond every double has failed, and is named; no row of it is taken."""
+    first, second = tonight.profiles
+    fine = [campaign(number, name="a") for number in range(600)]
+    tonight.rows = {(first, CAMPAIGNS): [campaign(1, name="b")], (second, CAMPAIGNS): [*fine, {"n": BEYOND}]}
+    tonight.begins()
+    source = tonight.source(CAMPAIGNS, on_failure=on_failure)
+
+    if on_failure == "raise":
+        with pytest.raises(PipelineStepFailed) as told:
+            warehouse.load(source)
+        assert isinstance(error := failure_of(told), IncompleteRun)
+        assert [type(each) for each in error.errors] == [JsonSyntax]
+        assert second in str(error)
+        assert warehouse.pipeline.first_run
+    else:
+        with caplog.at_level("WARNING", logger="dlt"):
+            warehouse.load(source)
+        assert standing(warehouse) == [(first, "1", "b")]
+        assert f"/{second}" in caplog.text
 
 
 def test_an_account_that_is_refused(tonight: Night, warehouse: Warehouse) -> None:

@@ -25,6 +25,9 @@ from tests.engine.pulling import BRISK, QUICK
 
 Row = dict[str, Any]
 
+BEYOND = "a number that no double holds"
+"""A value that exports spell 1e400."""
+
 
 class Night:
     """An emulator in a thread of its own. ``rows`` are what exports hold, by profile id and entity, others nothing.
@@ -63,7 +66,7 @@ class Night:
 
     def _content(self, key: ObjectKey) -> list[bytes]:
         rows = self.rows.get((key.profile_id, key.entity), [])
-        return [gzip.compress(json.dumps(rows).encode())]
+        return [gzip.compress(json.dumps(rows).replace(f'"{BEYOND}"', "1e400").encode())]
 
 
 @contextmanager

@@ -5,7 +5,11 @@ starts it, with the discovery of its profiles; when the last one leaves it is cl
 thread has ended. Who comes later starts another one. A reader is never held for longer than ``PATIENCE`` seconds while
 there is nothing to hand over, so that it can look after others in between. Jobs go on whether anybody reads or not.
 
-Worst case: outcomes that nobody has taken yet, which are small, however many there are.
+A reader that nobody holds any more leaves wherever the garbage collector finds it, be it in a thread that works for the
+exporter and that leaving would wait for: then it only cancels, and a thread of its own waits and closes.
+
+Worst case: outcomes that nobody has taken yet, which are small, however many there are; what their sink has stored is
+as much as there are jobs.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -24,6 +29,9 @@ from asyncexport.ports import Sink
 
 PATIENCE: Final = 0.1
 
+_AT_WORK: Final = ContextVar("_AT_WORK", default=False)
+"""Whether a task, or a piece of work that it has done in a thread, belongs to the exporter of some session."""
+
 
 class Session:
     """An exporter at work in its thread. ``failed`` are the jobs of all readers that have failed so far."""
@@ -31,7 +39,8 @@ class Session:
     def __init__(self, portal: BlockingPortal, exporter: Exporter, discovery: Discovery) -> None:
         self._portal = portal
         self._exporter = exporter
-        self._running: set[object] = set()
+        self._running: set[threading.Event] = set()
+        self._thread = portal.call(threading.get_ident)
         self.discovery = discovery
         self.failed: list[Failed] = []
 
@@ -39,6 +48,11 @@ class Session:
     def is_busy(self) -> bool:
         """Whether some reader's jobs have not all come to their end."""
         return bool(self._running)
+
+    @property
+    def is_awaited_here(self) -> bool:
+        """Whether the exporter cannot go on while the current thread waits."""
+        return threading.get_ident() == self._thread or _AT_WORK.get()
 
     def outcomes(self, jobs: Iterable[Job], sink: Sink) -> Iterator[Outcome | None]:
         """Run jobs into ``sink``; yield their outcomes as they finish, None whenever there has been none for a while.
@@ -60,9 +74,16 @@ class Session:
             running.result()
         finally:
             running.cancel()
+            if not self.is_awaited_here:
+                ended.wait()
+
+    def wait(self) -> None:
+        """Wait until nothing runs any more of what readers have left behind."""
+        for ended in tuple(self._running):
             ended.wait()
 
     async def _run(self, jobs: Iterable[Job], sink: Sink, come: SimpleQueue[Outcome], ended: threading.Event) -> None:
+        _AT_WORK.set(True)
         try:
             async with self._exporter.run(jobs, sink=sink) as outcomes:
                 async for outcome in outcomes:
@@ -79,7 +100,7 @@ class Aside:
 
     def __init__(self, make: Callable[[], Exporter]) -> None:
         self._make = make
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # for a reader that is collected while another one joins or leaves
         self._readers = 0
         self._resources = ExitStack()
         self._session: Session | None = None
@@ -88,16 +109,31 @@ class Aside:
     def joined(self) -> Iterator[Session]:
         """Read from the exporter for the length of the block. Raises what entering the exporter raises."""
         with self._lock:
-            session = self._session or self._opened()
-            self._readers += 1
+            session = self._joined()
         try:
             yield session
         finally:
-            with self._lock:
-                self._readers -= 1
-                if not self._readers:
-                    self._session = None
-                    self._resources.close()
+            if session.is_awaited_here:
+                threading.Thread(target=self._leave, name="asyncexport-leaving").start()
+            else:
+                self._leave()
+
+    def _joined(self) -> Session:
+        self._readers += 1
+        try:
+            return self._session or self._opened()
+        except BaseException:
+            self._readers -= 1
+            raise
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers or self._session is None:
+                return
+            session, self._session = self._session, None
+            session.wait()
+            self._resources.close()
 
     def _opened(self) -> Session:
         with ExitStack() as stack:

@@ -72,8 +72,9 @@ def keyed(
     """Yield rows of a snapshot with their keys; with ``versions`` also a digest of each, in ``row_version``.
 
     The digest is of what the row holds and whose it is, the same every night until a value changes. It is the row's
-    ``_dlt_id`` too, so that the lists of a row that did not change have the same ids every night. A field of the API
-    that a table would give the name of one of our columns or of dlt's goes to ``api_`` and its name.
+    ``_dlt_id`` too, so that the lists of a row that did not change have the same ids every night; a version that had
+    ended and comes back has the one it had. A field of the API that a table would give the name of one of our columns
+    or of dlt's goes to ``api_`` and its name.
     """
     identity = next(iter(MODELS[entity]))
     whose = [origin[name] for name in ("account", "region", "profile_id", "entity")]

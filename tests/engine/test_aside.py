@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from asyncexport.adapters.threads import in_thread
 from asyncexport.emulator.laws import Constant
 from asyncexport.engine.aside import Aside, Session
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AuthError, ConfigError
-from asyncexport.models import Entity, Exported, Failed, Filters, Job, Outcome
+from asyncexport.models import Entity, Exported, Failed, Filters, Job, Outcome, Receipt, TransferOrder
 from asyncexport.sansio.planning import plan
 from asyncexport.sinks import Memory
 from tests.engine.pulling import exporter, with_secrets
@@ -74,6 +75,34 @@ def test_a_reader_that_waits(tonight: Night) -> None:
         assert session.is_busy
         outcomes.close()  # type: ignore[attr-defined]
         assert not session.is_busy
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True], ids=["in the loop", "in a thread"])
+def test_a_reader_that_is_dropped_by_the_exporter(tonight: Night, in_a_thread: bool) -> None:
+    """A reader that is collected where the exporter works does not hold it up, and is closed all the same."""
+    held: list[Iterator[Outcome | None]] = []
+    waits = threading.Event()
+
+    class Dropping(Memory):
+        async def find(self, order: TransferOrder) -> Receipt | None:
+            await in_thread(waits.wait)
+            await in_thread(held.clear) if in_a_thread else held.clear()
+            return await super().find(order)
+
+    def reader() -> Iterator[Outcome | None]:
+        with beside(tonight).joined() as session:
+            yield from session.outcomes(jobs_of(session, Entity.ADS), Dropping())
+
+    held.append(reader())
+    assert next(held[0]) is None
+    waits.set()
+
+    for name in ("asyncexport", "asyncexport-leaving"):
+        for thread in threading.enumerate():
+            if thread.name == name:
+                thread.join(10)
+    assert not held
+    assert not any(thread.name.startswith("asyncexport") for thread in threading.enumerate())
 
 
 def test_a_job_that_fails(tonight: Night) -> None:
