@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
@@ -40,6 +41,7 @@ class Session:
         self._portal = portal
         self._exporter = exporter
         self._running: set[threading.Event] = set()
+        self._tasks: set[Future[None]] = set()
         self._thread = portal.call(threading.get_ident)
         self.discovery = discovery
         self.failed: list[Failed] = []
@@ -63,6 +65,8 @@ class Session:
         ended = threading.Event()
         self._running.add(ended)
         running = self._portal.start_task_soon(self._run, jobs, sink, come, ended)
+        self._tasks.add(running)
+        running.add_done_callback(self._tasks.discard)
         try:
             while not ended.is_set() or not come.empty():
                 try:
@@ -77,8 +81,10 @@ class Session:
             if not self.is_awaited_here:
                 ended.wait()
 
-    def wait(self) -> None:
-        """Wait until nothing runs any more of what readers have left behind."""
+    def end(self) -> None:
+        """Cancel what readers have left behind, and wait until nothing of it runs any more."""
+        for running in tuple(self._tasks):
+            running.cancel()
         for ended in tuple(self._running):
             ended.wait()
 
@@ -132,7 +138,7 @@ class Aside:
             if self._readers or self._session is None:
                 return
             session, self._session = self._session, None
-            session.wait()
+            session.end()
             self._resources.close()
 
     def _opened(self) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,18 @@ def test_a_reader_that_waits(tonight: Night) -> None:
         assert session.is_busy
         outcomes.close()  # type: ignore[attr-defined]
         assert not session.is_busy
+
+
+def test_outcomes_that_outlive_their_reader(tonight: Night) -> None:
+    """Leaving ends the reader's jobs, though their outcomes are still held by somebody."""
+    tonight.begins(generation=Constant(999.0))
+    with beside(tonight).joined() as session:
+        outcomes = session.outcomes(jobs_of(session, Entity.ADS), Memory())
+        assert next(outcomes) is None
+
+    assert not session.is_busy
+    with pytest.raises(CancelledError):
+        next(outcomes)
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True], ids=["in the loop", "in a thread"])
