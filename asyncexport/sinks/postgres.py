@@ -7,8 +7,8 @@ What a new snapshot does to older ones is said by ``mode``, as in DuckDB (:mod:`
 ``sha256`` of a receipt are of the rows' text as JSON Lines.
 
 Plan: rows are copied into a temporary table while they come in, and put in their place when all are there. Any number
-of exports and processes may write at once, each by a connection of its own; a worker process is sent the dsn, over its
-pipe.
+of exports and processes may write at once, each by a connection of its own; a worker process is sent the dsn over its
+pipe, a worker of a Dask cluster over the cluster's connections, in clear unless they have TLS.
 
 A commit that ends as if the server were away leaves open whether it came about, so the ledger is asked by another
 connection. Worst case: if no other comes about the export is :class:`SinkUnreachable` and may stand all the same, for

@@ -190,6 +190,11 @@ async def test_a_dsn_that_only_connecting_shows_to_be_wrong(schema: Schema, more
         assert "canary" not in str(failure.value)
 
 
+async def test_a_file_of_the_dsn_that_is_there(schema: Schema) -> None:
+    """What it holds is for whoever connects by it."""
+    await schema.sink(dsn=f"{schema.server.dsn}?sslmode=disable&sslrootcert={__file__}").prepare()
+
+
 async def test_a_port_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is as wrong as one of the dsn."""
     monkeypatch.setenv("PGPORT", "canary")
