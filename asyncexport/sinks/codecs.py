@@ -29,7 +29,9 @@ _GZIP_LEVEL = 6
 _GZIP_CONTAINER = 16
 _PARAMETER = zstd.CompressionParameter
 _SPARE = 4
-"""So many compressors are kept for the next frames."""
+"""So many compressors of a level are kept for the next frames."""
+_CHEAP = _ZSTD_LEVEL
+"""Up to this level a compressor holds no more than three megabytes; of the highest one, 700."""
 
 
 class Encoder(Protocol):
@@ -51,7 +53,10 @@ class _Plain:
 
 
 class _Zstd:
-    """Takes a compressor for one frame: making one touches a megabyte, which is most of what a small file costs."""
+    """Takes a compressor for one frame: making one touches a megabyte, which is most of what a small file costs.
+
+    Those of high levels hold far more, and end with their frame.
+    """
 
     _spare: ClassVar[dict[int, list[zstd.ZstdCompressor]]] = defaultdict(list)
 
@@ -69,7 +74,7 @@ class _Zstd:
     def flush(self) -> bytes:
         compressor, self._compressor = self._own, None
         rest = compressor.flush()
-        if len(self._spare[self._level]) < _SPARE:
+        if self._level <= _CHEAP and len(self._spare[self._level]) < _SPARE:
             self._spare[self._level].append(compressor)
         return rest
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncexport.errors import ConfigError
-from asyncexport.sinks.codecs import SUFFIXES, check_compression, encoder, zstd
+from asyncexport.sinks.codecs import SUFFIXES, _Zstd, check_compression, encoder, zstd
 from tests.support import steady
 
 TEXT = b"".join(b'{"campaignId":"%d","name":"Campaign %d"}\n' % (number * 7919, number) for number in range(12_000))
@@ -50,13 +50,23 @@ def test_no_rows_are_stored_as_an_empty_text(compression: str) -> None:
 
 def test_a_compressor_that_is_used_again_knows_nothing_of_what_was_before() -> None:
     """Frames that were made by one compressor, one after the other or one left unfinished, are those of new ones."""
-    first = encoder("zstd", 5)
+    first = encoder("zstd", 3)
     expected = first.compress(TEXT) + first.flush()
-    encoder("zstd", 5).compress(b"left unfinished")
-    again = [encoder("zstd", 5) for _ in range(10)]
+    encoder("zstd", 3).compress(b"left unfinished")
+    again = [encoder("zstd", 3) for _ in range(10)]
 
     assert [each.compress(TEXT) + each.flush() for each in again] == [expected] * 10
     assert zstd.decompress(expected) == TEXT
+
+
+@pytest.mark.parametrize(("level", "kept"), [(1, 4), (3, 4), (4, 0), (22, 0)])
+def test_only_cheap_compressors_are_kept(level: int, kept: int) -> None:
+    """The hundreds of megabytes of a high level are given back with the frame; of a low one a few are kept."""
+    frames = [encoder("zstd", level) for _ in range(6)]
+    for frame in frames:
+        frame.flush()
+
+    assert len(_Zstd._spare[level]) == kept
 
 
 def test_a_frame_ends_once() -> None:
