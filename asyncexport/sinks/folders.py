@@ -6,7 +6,7 @@ Contract: a manifest stands whole or not at all. Functions block and raise :clas
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Callable
 
 from asyncexport.errors import DiskFull, SinkError
@@ -51,7 +51,7 @@ def _prove_writable(files: Files, root: str) -> int:
         folder = make_path(files, root, ())
         try:
             sweep(files, folder, _PROBE)
-            _write_probe(files, folder, f"{_PROBE}{os.getpid()}")
+            _write_probe(files, folder)
             return files.free(folder)
         finally:
             files.close(folder)
@@ -86,13 +86,14 @@ def see_mark(files: Files, root: str, mark: str) -> None:
         try:
             if files.look(folder, f"{_MARK}{mark}.part") is None:
                 raise SinkError(f"{root} is there, but is another folder")
-            _write_probe(files, folder, f"{_PROBE}{mark}-{os.getpid()}")
+            _write_probe(files, folder)
         finally:
             files.close(folder)
 
 
-def _write_probe(files: Files, folder: int, name: str) -> None:
-    probe = NewFile(files, folder, name)
+def _write_probe(files: Files, folder: int) -> None:
+    """Write a file under a name that nobody else takes: processes in containers often have the same number."""
+    probe = NewFile(files, folder, _PROBE + secrets.token_hex(8))
     try:
         probe.create()
         probe.write(b"?")
