@@ -72,4 +72,18 @@ DASK = (
         "        pass\n",
         _DASK,
     ),
+    Mutant(
+        "an exporter that was killed leaves its offices open",
+        "engine/runners/dask/cluster.py",
+        "            await client.register_plugin(Caretaker(self.name, client.id))\n",
+        "",
+        ("tests/engine/runners/dask/test_caretaker.py",),
+    ),
+    Mutant(
+        "a task that was given up before it sat down sits for ever",
+        "engine/runners/dask/office.py",
+        "            if self._is_closed or key in self._unwanted:\n",
+        "            if self._is_closed:\n",
+        ("tests/engine/runners/dask/test_office.py",),
+    ),
 )

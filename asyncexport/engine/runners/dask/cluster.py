@@ -21,6 +21,7 @@ from distributed import Client, Future
 
 from asyncexport._version import __version__
 from asyncexport.adapters.threads import ended
+from asyncexport.engine.runners.dask.caretaker import Caretaker
 from asyncexport.engine.runners.dask.local import LocalCluster
 from asyncexport.engine.runners.dask.office import Office, ToSeat, hear, sit
 from asyncexport.engine.runners.dask.words import TOPIC, FromOffice, Packed, Terms
@@ -78,6 +79,7 @@ class Cluster:
             stack.push_async_callback(_surely, self._leave)
             self._stream = client.scheduler_comm
             self.workers = await _check_versions(client, address)
+            await client.register_plugin(Caretaker(self.name, client.id))
             await client.register_plugin(Office(self.name, self._terms))
             client.subscribe_topic(TOPIC, self._take)
             watching = asyncio.create_task(self._watch(client))
