@@ -67,6 +67,7 @@ class Office(WorkerPlugin):
             collect_seldom()
         self._worker = worker
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._seats: dict[int, _Seat] = {}
         self._room: _Room | None = None
         self._is_closed = False
@@ -77,10 +78,9 @@ class Office(WorkerPlugin):
         del worker
         with self._lock:
             self._is_closed = True
-            room, seats = self._room, list(self._seats.values())
+            seats = list(self._seats.values())
             self._seats.clear()
-        if room is not None:
-            await asyncio.to_thread(room.close)
+        await asyncio.to_thread(self._close_room)
         for seat in seats:
             seat.over.set()
 
@@ -94,6 +94,8 @@ class Office(WorkerPlugin):
             for number in found:
                 if not self.hear(Cancel(number)):
                     self._leave(number)
+        elif finish == "forgotten":
+            self._unwanted.discard(key)
 
     def sit(self, number: int, key: object) -> None:
         """Say that a task sits here, and stay until its transfer has ended."""
@@ -102,8 +104,12 @@ class Office(WorkerPlugin):
             if self._is_closed or key in self._unwanted:
                 self._unwanted.discard(key)
                 return
-            self._room = self._room or _Room(self._terms, self._tell)
             self._seats[number] = seat
+        try:
+            self._open_room()
+        except BaseException:
+            self._leave(number)
+            raise
         self._say(Seated(number, self._worker.address, socket.gethostname()))
         seat.over.wait()
 
@@ -116,6 +122,18 @@ class Office(WorkerPlugin):
             seat.has_begun = True
             room.take(message)
         return True
+
+    def _open_room(self) -> None:
+        """Open it, unless it is open or the office has closed meanwhile. Dask's loop never waits for it."""
+        with self._opening:
+            if self._room is None and not self._is_closed:
+                self._room = _Room(self._terms, self._tell)
+
+    def _close_room(self) -> None:
+        with self._opening:
+            room = self._room
+        if room is not None:
+            room.close()
 
     def _tell(self, message: AboutErrand) -> None:
         self._say(message)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +17,7 @@ from asyncexport.engine.runners.dask.office import Office, hear, sit
 from asyncexport.engine.runners.dask.words import Packed, Terms
 from asyncexport.engine.runners.messages import Begin, Cancel, Errand
 from asyncexport.errors import ConfigError
+from asyncexport.testing import FakeTransport
 from tests.engine.runners.dask.support import TERMS, NearCluster, seats
 from tests.engine.runners.support import Standing, Stopping
 from tests.engine.support import order
@@ -24,7 +28,7 @@ SEATED = Begin(0, Errand(b""))
 async def sitting(near: NearCluster, number: int = 0) -> asyncio.Future[None]:
     """Let a task sit in the office, and come back when it does."""
     task = asyncio.ensure_future(asyncio.to_thread(near.office.sit, number, f"key-{number}"))
-    while number not in near.office._seats:  # noqa: ASYNC110  another thread's progress has no event to wait for
+    while number not in near.office._seats or near.office._room is None:  # noqa: ASYNC110  another thread's progress has no event to wait for
         await asyncio.sleep(0.001)
     return task
 
@@ -102,6 +106,67 @@ async def test_a_task_that_was_given_up_before_it_sat_down_does_not() -> None:
         near.office.transition("near-0", "executing", "released")
         await asyncio.wait_for(asyncio.to_thread(near.office.sit, 0, "near-0"), 10)
         assert near.office._unwanted == set()
+
+
+async def test_a_task_that_was_given_up_when_it_had_just_left_is_not_remembered() -> None:
+    """Else each of them would be, for as long as the exporter is there."""
+    async with seats() as (_, near, _):
+        near.office.transition("near-0", "executing", "released")
+        near.office.transition("near-0", "released", "forgotten")
+        assert near.office._unwanted == set()
+
+
+@dataclass
+class Gate:
+    """What holds up the opening of the loop of an office."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+
+    @asynccontextmanager
+    async def opened(self, _: Terms) -> AsyncIterator[FakeTransport]:
+        """Wait until it is open."""
+        self.reached.set()
+        self.open.wait()
+        yield FakeTransport()
+
+
+async def test_dasks_loop_does_not_wait_for_that_of_an_office() -> None:
+    """A task that is given up meanwhile leaves as soon as there is one."""
+    gate = Gate()
+    async with seats() as (_, near, _):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(offices, "opened", gate.opened)
+            task = asyncio.ensure_future(asyncio.to_thread(near.office.sit, 0, "near-0"))
+            await asyncio.to_thread(gate.reached.wait)
+            hearing = asyncio.ensure_future(asyncio.to_thread(near.office.hear, SEATED))
+            leaving = asyncio.ensure_future(
+                asyncio.to_thread(near.office.transition, "near-0", "executing", "released")
+            )
+            in_time, _ = await asyncio.wait([hearing, leaving], timeout=10)
+            gate.open.set()
+            assert in_time == {hearing, leaving}
+            assert not hearing.result()
+            await task
+
+
+async def test_an_office_that_closes_while_its_loop_opens_leaves_none() -> None:
+    """Nor does one open afterwards."""
+    gate = Gate()
+    async with seats() as (_, near, _):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(offices, "opened", gate.opened)
+            task = asyncio.ensure_future(asyncio.to_thread(near.office.sit, 0, "near-0"))
+            await asyncio.to_thread(gate.reached.wait)
+            closing = asyncio.ensure_future(near.office.teardown(cast("Any", None)))
+            await asyncio.sleep(0)
+            gate.open.set()
+            await asyncio.gather(closing, task)
+            assert near.office._room is not None
+            assert not near.office._room._thread.is_alive()
+            near.office._room = None
+            near.office._open_room()
+            assert near.office._room is None
 
 
 async def test_a_task_that_comes_to_a_closed_office_does_not_sit_down() -> None:
