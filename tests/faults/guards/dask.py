@@ -17,8 +17,8 @@ DASK = (
     Mutant(
         "an errand is begun twice in one seat",
         "engine/runners/dask/office.py",
-        "            if room is None or seat is None or seat.has_begun is isinstance(message, Begin):\n",
-        "            if room is None or seat is None:\n",
+        "            if not (begins and seat.has_begun):\n",
+        "            if True:\n",
         _DASK,
     ),
     Mutant(
@@ -31,8 +31,8 @@ DASK = (
     Mutant(
         "an errand that reached nobody is waited for",
         "engine/runners/dask/seat.py",
-        "                if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):\n",
-        "                if not await self._cluster.tell(where.address, message) and False:\n",
+        "                elif not await self._begin(where.address, message):\n",
+        "                elif not await self._begin(where.address, message) and False:\n",
         _DASK,
     ),
     Mutant(

@@ -95,10 +95,10 @@ class Cluster:
         key = f"{self.name}-{number}"
         return self._open_client.submit(sit, self.name, number, key=key, pure=False)
 
-    async def tell(self, address: str, message: ToSeat) -> bool:
-        """Tell an office something; return whether that was for somebody there."""
-        told = await self.asked(hear, self.name, Packed.of(message), workers=[address])
-        return told.get(address) is True
+    async def tell(self, address: str, message: ToSeat) -> bool | None:
+        """Tell an office something; return whether that was for somebody there, None if no answer came back."""
+        told = (await self.asked(hear, self.name, Packed.of(message), workers=[address])).get(address)
+        return told if isinstance(told, bool) else None
 
     async def asked(self, ask: Callable[..., Any], *args: object, workers: list[str] | None = None) -> dict[str, Any]:
         """Have workers, or all of them, do something; return what each returned, or the exception that was met."""

@@ -114,13 +114,15 @@ class Office(WorkerPlugin):
         seat.over.wait()
 
     def hear(self, message: ToSeat) -> bool:
-        """Pass a message on; return whether it was for somebody."""
+        """Pass a message on, an errand once however often it comes; return whether it was for somebody."""
         with self._lock:
             room, seat = self._room, self._seats.get(message.number)
-            if room is None or seat is None or seat.has_begun is isinstance(message, Begin):
+            begins = isinstance(message, Begin)
+            if room is None or seat is None or not (begins or seat.has_begun):
                 return False
-            seat.has_begun = True
-            room.take(message)
+            if not (begins and seat.has_begun):
+                seat.has_begun = True
+                room.take(message)
         return True
 
     def _open_room(self) -> None:

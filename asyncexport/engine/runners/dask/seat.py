@@ -23,6 +23,9 @@ from asyncexport.errors import AsyncexportError, ClusterLost, ConfigError
 from asyncexport.models import Receipt
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 
+TELLINGS = 3
+"""So often an errand is told, while no answer comes back. Taken for lost though under way, it would run twice."""
+
 
 class Seat(Carrier):
     """The seat with this number. ``check`` raises what keeps an office from being used. Close it at last."""
@@ -98,10 +101,20 @@ class Seat(Carrier):
             await self._check(where)
             while True:
                 message = await self._outbox.get()
-                if not await self._cluster.tell(where.address, message) and isinstance(message, Begin):
+                if not isinstance(message, Begin):
+                    await self._cluster.tell(where.address, message)
+                elif not await self._begin(where.address, message):
                     self._lose("its Dask worker was gone before it began")
         except AsyncexportError as error:
             self.refuse(error)
+
+    async def _begin(self, address: str, message: Begin) -> bool:
+        """Return whether the errand is under way. It is told again where nobody knows whether it has arrived."""
+        for _ in range(TELLINGS):
+            told = await self._cluster.tell(address, message)
+            if told is not None:
+                return told
+        return False
 
     async def _watch(self) -> None:
         """Wait until Dask is done with the task: its office has had its last word then, if ever."""

@@ -82,7 +82,7 @@ class NearTask:
 class NearCluster:
     """One worker with one office, and another one each time the one before has died.
 
-    So many messages to come are ``unheard``; when it ``is_full``, tasks wait.
+    So many messages to come are ``unheard``, or heard and ``unanswered``; when it ``is_full``, tasks wait.
     """
 
     def __init__(self, desk: Seats) -> None:
@@ -90,6 +90,7 @@ class NearCluster:
         self.tasks: list[NearTask] = []
         self.asked_for: list[list[str] | None] = []
         self.unheard = 0
+        self.unanswered = 0
         self.is_full = False
         self._desk = desk
         self._workers: list[NearWorker] = []
@@ -118,13 +119,17 @@ class NearCluster:
     def look(self) -> None:
         """Notice nothing."""
 
-    async def tell(self, address: str, message: ToSeat) -> bool:
+    async def tell(self, address: str, message: ToSeat) -> bool | None:
         """Tell the office there."""
         self.told.append(message)
         if self.unheard:
             self.unheard -= 1
             return False
-        return self._offices[int(address)].hear(message)
+        was_heard = self._offices[int(address)].hear(message)
+        if self.unanswered:
+            self.unanswered -= 1
+            return None
+        return was_heard
 
     async def asked(self, ask: Any, *args: Any, workers: list[str] | None = None) -> dict[str, Any]:
         """Ask the worker."""

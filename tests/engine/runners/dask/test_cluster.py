@@ -18,6 +18,7 @@ from asyncexport.engine.runners.dask import cluster as clusters
 from asyncexport.engine.runners.dask.cluster import Cluster, _check_versions
 from asyncexport.engine.runners.dask.local import LocalCluster
 from asyncexport.engine.runners.dask.seats import Seats
+from asyncexport.engine.runners.messages import Cancel
 from asyncexport.errors import ClusterLost, ConfigError
 from tests.engine.pulling import planned, pulled
 from tests.engine.runners.dask.support import TERMS
@@ -134,6 +135,25 @@ async def test_a_cluster_is_used_between_its_opening_and_its_end() -> None:
         with pytest.raises(ConfigError, match="outside its 'async with' block"):
             cluster.seat(1)
         await cluster.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [({"a": True}, True), ({"a": False}, False), ({"a": OSError("cut off")}, None), ({}, None)],
+    ids=["heard", "nobodys", "broken", "silent"],
+)
+async def test_what_an_office_was_told_is_unknown_where_no_answer_came_back(
+    answers: dict[str, object], told: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have arrived all the same."""
+
+    async def asked(*_: object, workers: list[str]) -> dict[str, object]:
+        assert workers == ["a"]
+        return answers
+
+    cluster = Cluster("tcp://nowhere:1", TERMS, cast("Any", None))
+    monkeypatch.setattr(cluster, "asked", asked)
+    assert await cluster.tell("a", Cancel(0)) is told
 
 
 @pytest.mark.emulator(profiles=1, accounts=1, weather="download times=9: stall-20-after-50%")

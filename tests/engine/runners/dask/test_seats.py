@@ -16,6 +16,7 @@ from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Workers, carrying
 from asyncexport.engine.runners.dask import seats as places
 from asyncexport.engine.runners.dask.cluster import LOOK_SECONDS
+from asyncexport.engine.runners.dask.seat import TELLINGS
 from asyncexport.engine.runners.dask.seats import Seats
 from asyncexport.engine.runners.messages import Begin, StoreIsBusy
 from asyncexport.errors import AsyncexportError, ClusterLost, ConfigError, WorkerDied
@@ -161,6 +162,21 @@ async def test_an_errand_that_reaches_nobody_is_taken_elsewhere() -> None:
         it.cluster.unheard = 1
         assert (await it.run()).rows == 50
         assert len(it.cluster.told) == 2
+
+
+@pytest.mark.parametrize("lost", [1, TELLINGS])
+async def test_an_errand_is_told_again_when_the_answer_was_lost(lost: int) -> None:
+    """It is under way, and would run twice if it was taken elsewhere; that it is only after some tellings."""
+    hanging = Stopping()
+    async with bench(hanging, whole()) as it:
+        it.cluster.unanswered = lost
+        moving = it.begin()
+        while len(it.cluster.told) <= lost:  # noqa: ASYNC110  another thread's progress has no event to wait for
+            await asyncio.sleep(0.001)
+        numbers = [message.number for message in it.cluster.told]
+        assert numbers == ([0, 0] if lost < TELLINGS else [0] * TELLINGS + [1])
+        moving.cancel()
+        await asyncio.gather(moving, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
