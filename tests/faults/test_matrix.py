@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-LETTERS = {"T": 13, "P": 7, "Q": 10, "L": 12, "D": 12, "M": 13, "Z": 6, "J": 12, "S": 10, "C": 16}
+LETTERS = {"T": 13, "P": 7, "Q": 10, "L": 12, "D": 12, "M": 13, "Z": 6, "J": 12, "S": 10, "C": 17}
 ROWS = [f"{letter}{number}" for letter, last in LETTERS.items() for number in range(1, last + 1)]
 README = Path(__file__).with_name("README.md").read_text("utf-8").splitlines()
 TABLE = [line for line in README if re.match(rf"\| [{''.join(LETTERS)}]\d+ \|", line)]
