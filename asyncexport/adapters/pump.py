@@ -9,6 +9,9 @@ eight microseconds instead of fifty. The threads are the executor's own, so they
 the loop; after :data:`TURNS` pieces a pump queues up again behind what others have for that executor.
 
 Worst case: a single piece costs what a call of the executor does. A loop that was closed meanwhile is told nothing.
+An executor may refuse a call and do it all the same later, or drop what it has taken when it is shut down: each call
+has a :class:`_Start`, which whoever comes first takes, the thread or the loop that gives it up; work that no call is
+left for ends with an error instead of waiting for ever.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -83,6 +87,20 @@ class Piece(Generic[T]):
         return f"<Piece {'over' if self.is_over else 'under way'}>"
 
 
+class _Start:
+    """One call that the executor was asked for; to be taken under the lock."""
+
+    __slots__ = ("_is_taken",)
+
+    def __init__(self) -> None:
+        self._is_taken = False
+
+    def take(self) -> bool:
+        """Return whether nobody has taken it before."""
+        is_first, self._is_taken = not self._is_taken, True
+        return is_first
+
+
 class Pumps:
     """What works for one loop, in which all but :meth:`_pump` is called."""
 
@@ -111,14 +129,25 @@ class Pumps:
         return piece
 
     def _start(self) -> None:
+        start = _Start()
         try:
-            asyncio.get_running_loop().run_in_executor(None, self._pump)
+            call = asyncio.get_running_loop().run_in_executor(None, self._pump, start)
         except RuntimeError as error:
-            self._give_up(error)
+            self._give_up(start, error)
+        else:
+            call.add_done_callback(partial(self._look_after, start))
 
-    def _give_up(self, error: RuntimeError) -> None:
-        """No further pump can be started: what waits is left to those that run, if any do."""
+    def _look_after(self, start: _Start, call: asyncio.Future[None]) -> None:
+        was_dropped = RuntimeError("the executor was shut down before it did this work")
+        error = was_dropped if call.cancelled() else call.exception()
+        if error is not None:
+            self._give_up(start, error)
+
+    def _give_up(self, start: _Start, error: BaseException) -> None:
+        """This pump will not run: what waits is left to those that do, if any."""
         with self._lock:
+            if not start.take():
+                return
             self._running -= 1
             left = () if self._running else tuple(self._waiting)
             self._unfinished -= len(left)
@@ -127,7 +156,10 @@ class Pumps:
         for piece in left:
             piece.fail(error)
 
-    def _pump(self) -> None:
+    def _pump(self, start: _Start) -> None:
+        with self._lock:
+            if not start.take():
+                return
         turns = 0
         while (piece := self._next()) is not None:
             piece.do()

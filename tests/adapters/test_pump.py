@@ -6,9 +6,12 @@ import asyncio
 import gc
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.thread import BrokenThreadPool
 from contextvars import ContextVar
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -111,6 +114,67 @@ async def test_an_executor_that_takes_nothing_more() -> None:
     may_end.set()
 
     assert (await first, await second) == (True, 2)
+
+
+async def test_an_executor_that_drops_what_it_took() -> None:
+    """Work that an executor has taken and dropped when it was shut down fails; it can be waited for, and cancelled."""
+    executor, may_end = ThreadPoolExecutor(1), threading.Event()
+    asyncio.get_running_loop().set_default_executor(executor)
+    busy = executor.submit(may_end.wait)
+    dropped = [asyncio.create_task(in_thread(lambda: None)) for _ in range(2)]
+    await asyncio.sleep(0)
+    executor.shutdown(wait=False, cancel_futures=True)
+    may_end.set()
+
+    async with asyncio.timeout(30):
+        failures = await asyncio.gather(*dropped, return_exceptions=True)
+    assert [str(failure) for failure in failures] == ["the executor was shut down before it did this work"] * 2
+    assert busy.result()
+    assert repr(pumps()) == "<Pumps 0 running, 0 waiting>"
+
+
+async def test_an_executor_whose_threads_cannot_begin() -> None:
+    """Where each thread fails before it takes work, the work fails as any other of that executor does."""
+    broken = ThreadPoolExecutor(1, initializer=lambda: 1 / 0)
+    asyncio.get_running_loop().set_default_executor(broken)
+
+    async with asyncio.timeout(30):
+        with pytest.raises(BrokenThreadPool):
+            await in_thread(lambda: None)
+    assert repr(pumps()) == "<Pumps 0 running, 0 waiting>"
+
+
+class Refusing(ThreadPoolExecutor):
+    """Raises for every call once it ``refuses``, and does it all the same, as where no thread can be started."""
+
+    refuses = False
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Take the call, then raise."""
+        taken = super().submit(call, *args, **kwargs)
+        if self.refuses:
+            raise RuntimeError("can't start new thread")
+        return taken
+
+
+async def test_a_call_that_was_refused_and_done() -> None:
+    """What was given up is not done later, and the pumps are counted as they are."""
+    executor = Refusing(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    done: list[str] = []
+    executor.refuses = True
+    may_end = threading.Event()
+    ThreadPoolExecutor.submit(executor, may_end.wait)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="can't start"):
+            await in_thread(lambda: done.append("given up"))
+    may_end.set()
+    executor.refuses = False
+
+    await in_thread(lambda: done.append("done"))
+    executor.shutdown()
+    assert repr(pumps()) == "<Pumps 0 running, 0 waiting>"
+    assert done == ["done"]
 
 
 def test_a_loop_that_is_closed() -> None:
