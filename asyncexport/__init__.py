@@ -37,9 +37,9 @@ if TYPE_CHECKING:
         Summary,
         TransferOrder,
     )
-    from asyncexport.sansio.backoff import Backoff
-    from asyncexport.sansio.planning import plan
-    from asyncexport.sansio.polling import Schedule
+    from asyncexport.sansio.looks.polling import Schedule
+    from asyncexport.sansio.pacing.backoff import Backoff
+    from asyncexport.sansio.scheduling.planning import plan
 else:
     __getattr__, __dir__ = lazily(
         __name__,
@@ -52,9 +52,9 @@ else:
                 "Discovery Entity Exported Failed Filters Job Limits Outcome Profile Receipt Refused SignedUrl Summary "
                 "TransferOrder"
             ),
-            "sansio.backoff": "Backoff",
-            "sansio.planning": "plan",
-            "sansio.polling": "Schedule",
+            "sansio.pacing.backoff": "Backoff",
+            "sansio.scheduling.planning": "plan",
+            "sansio.looks.polling": "Schedule",
         },
         modules=("accounts", "errors", "events", "models", "notes", "ports", "sinks"),
     )

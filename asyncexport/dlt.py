@@ -11,9 +11,9 @@ never reach dlt, and memory holds a page of rows. Files are in a temporary folde
 failed goes on where it stopped. Exports do not wait for dlt, which may be slower: the place must have room for all.
 
 A snapshot is complete, so what is missing from it is gone; a merge says so by its merge key
-(:mod:`asyncexport.sansio.merging`), never for what the filters would hide. With ``delete-insert`` every export brings
-tombstones, which dlt takes for deletions and never inserts: so rows are gone even if an export has none of their kind.
-They come only while dlt loads into a destination that merges so; who reads a source has the API's rows alone.
+(:mod:`asyncexport.sansio.tabular.merging`), never for what the filters would hide. With ``delete-insert`` every export
+brings tombstones, which dlt takes for deletions and never inserts: so rows are gone even if an export has none of their
+kind. They come only while dlt loads into a destination that merges so; who reads a source has the API's rows alone.
 
 Worst case: ``scd2`` knows no tombstones, so that versions of a profile's ad product of which a snapshot has no row at
 all stay valid until it has one again.
@@ -36,8 +36,9 @@ from asyncexport.engine.aside import Aside, Session
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AsyncexportError, ConfigError, DecodeError, IncompleteRun, SinkError
 from asyncexport.models import Entity, Exported, Failed, Filters, Profile
-from asyncexport.sansio.columns import MODELS, PROVENANCE, Column, Fields, Many, Scalar
-from asyncexport.sansio.merging import (
+from asyncexport.sansio.scheduling.planning import plan
+from asyncexport.sansio.tabular.columns import MODELS, PROVENANCE, Column, Fields, Many, Scalar
+from asyncexport.sansio.tabular.merging import (
     PRIMARY_KEY,
     ROW_ID,
     ROW_VERSION,
@@ -48,11 +49,10 @@ from asyncexport.sansio.merging import (
     tombstones,
     where_from,
 )
-from asyncexport.sansio.planning import plan
-from asyncexport.sansio.scope import scope
+from asyncexport.sansio.tabular.scope import scope
 from asyncexport.sinks.extras import require
+from asyncexport.sinks.files.stored import batches
 from asyncexport.sinks.jsonl import JsonLines
-from asyncexport.sinks.stored import batches
 
 require("dlt", extra="dlt")
 

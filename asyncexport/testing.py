@@ -22,7 +22,7 @@ from anyio.lowlevel import checkpoint
 from asyncexport.models import Filters, Job, Receipt, SignedUrl
 from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested, Split
 from asyncexport.ports import Download, Request, Response
-from asyncexport.sansio.habits import Memory
+from asyncexport.sansio.looks.habits import Memory
 
 __all__ = ["FakeClock", "FakeDownload", "FakeTransport", "MemoryJournal", "json_response"]
 

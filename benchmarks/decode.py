@@ -27,11 +27,11 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from asyncexport.sansio.decode import Decoder
-from asyncexport.sansio.gunzip import GunzipLimits
-from asyncexport.sansio.inflating import FASTEST
-from asyncexport.sansio.pieces import lines_of, rows_of
-from asyncexport.sansio.rows import BATCH, OBJECTS, RowLimits
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.decoding.gunzip import GunzipLimits
+from asyncexport.sansio.decoding.inflating import FASTEST
+from asyncexport.sansio.decoding.pieces import lines_of, rows_of
+from asyncexport.sansio.decoding.rows import BATCH, OBJECTS, RowLimits
 from benchmarks.shapes import SHAPES
 
 _CHUNK = 65_536

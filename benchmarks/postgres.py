@@ -25,8 +25,8 @@ from asyncexport import Entity, Job, Profile
 from asyncexport.accounts import Region
 from asyncexport.batch import Batch
 from asyncexport.models import Evidence, SignedUrl, TransferOrder
-from asyncexport.sansio.copying import DELIMITER, NULL, Copying, columns_of
-from asyncexport.sansio.decode import Decoder
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.tabular.copying import DELIMITER, NULL, Copying, columns_of
 from asyncexport.sinks import Postgres
 from asyncexport.sinks.databases import TABLES
 from benchmarks.sinks import exports

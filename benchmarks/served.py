@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from asyncexport.accounts import Account, Secret
-from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import LogNormal
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 

@@ -25,12 +25,12 @@ import duckdb
 
 from asyncexport import Entity, Filters, Job, Profile
 from asyncexport.accounts import Region
-from asyncexport.emulator.data import rows
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Evidence, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.columns import MODELS, PROVENANCE, Column, Many, Scalar
-from asyncexport.sansio.decode import Decoder
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.tabular.columns import MODELS, PROVENANCE, Column, Many, Scalar
 from asyncexport.sinks import DuckDB, JsonLines, Null, Parquet
 from benchmarks.shapes import SHAPES
 

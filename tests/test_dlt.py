@@ -17,7 +17,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 import asyncexport.dlt
 from asyncexport.accounts import Account, Secret
-from asyncexport.emulator.data import rows
+from asyncexport.emulator.records.data import rows
 from asyncexport.errors import AsyncexportError, AuthError, ConfigError, ExportFailed, IncompleteRun, JsonSyntax
 from asyncexport.models import Entity, Filters
 from tests.engine.pulling import with_secrets

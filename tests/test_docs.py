@@ -34,7 +34,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import AuthError, ExportFailed
 from asyncexport.models import Discovery, Entity, Summary
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.stored import snapshots
+from asyncexport.sinks.files.stored import snapshots
 from tests.app.support import STARTED, failed, in_parts, job, profile, refused
 from tests.sinks.support import order, store
 from tests.test_layers import LAYERS

@@ -19,9 +19,9 @@ import pytest
 import structlog
 import uvicorn
 
-from asyncexport.emulator.data import EMPTY_EXPORT, rows
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import EMPTY_EXPORT, rows
 from asyncexport.emulator.server import EmulatorServer
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.models import Entity, Filters
 from asyncexport.pytest_plugin import emulated
 from tests.test_docs import blocks

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from asyncexport.accounts import Secret, SecretSource
-from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.models import Entity, Filters
 

@@ -106,7 +106,7 @@ def test_who_knows_aiohttp(path: Path) -> None:
 FOREIGN_TO_PURE = {"asyncio", "anyio", "time", "random", "secrets", "socket", "os", "pathlib", "threading", "sqlite3"}
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "sansio").glob("*.py")), ids=described)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "sansio").rglob("*.py")), ids=described)
 def test_pure_logic(path: Path) -> None:
     """Pure logic has no loop, no clock, no randomness, no socket and no file, and awaits nothing."""
     tree = tree_of(path)

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from asyncexport.emulator.data import rows
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
 from asyncexport.ports import Sink

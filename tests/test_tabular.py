@@ -17,7 +17,7 @@ import pytest
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.models import Entity
-from asyncexport.sansio.columns import PROVENANCE
+from asyncexport.sansio.tabular.columns import PROVENANCE
 from asyncexport.sinks.databases import TABLES
 from tests.sinks.postgres_server import PASSWORD, Schema
 from tests.sinks.tabular import from_postgres, in_columns, in_order, in_postgres

@@ -15,7 +15,7 @@ from tests.test_end_to_end import Desk, canaries, text
 
 COMMAND = """
 import sys
-from asyncexport.sansio import placing
+from asyncexport.sansio.scheduling import placing
 placing.WORTH_A_JOURNEY, placing.WORTH_A_START = 0, 1
 from asyncexport.app.cli import main
 main(sys.argv[1:])

@@ -17,8 +17,8 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import asyncexport.dlt
-from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.server import EmulatorServer
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.models import Entity
 from asyncexport.pytest_plugin import emulated
 from tests.engine.pulling import BRISK, QUICK

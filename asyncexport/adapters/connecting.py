@@ -4,9 +4,9 @@ Contract: nothing here can be loosened from outside. The environment has no say:
 ``SSLKEYLOGFILE`` are not read, verification has no switch, and TLS begins at 1.2. Trusted are the certificate
 authorities of this system's OpenSSL, and those of one more file where the caller names it (a company's own).
 
-The name of an object store's host has been checked before (:mod:`asyncexport.sansio.urls`), but whoever answers for
-that name in the DNS decides where it leads, perhaps differently each time. So the check of the address sits where
-names become addresses, right before the connection, and what is connected to is what was checked.
+The name of an object store's host has been checked before (:mod:`asyncexport.sansio.transfers.urls`), but whoever
+answers for that name in the DNS decides where it leads, perhaps differently each time. So the check of the address sits
+where names become addresses, right before the connection, and what is connected to is what was checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from asyncexport.errors import ConfigError, UrlRefused
-from asyncexport.sansio.urls import is_loopback_address, is_public_address
+from asyncexport.sansio.transfers.urls import is_loopback_address, is_public_address
 
 
 @dataclass(frozen=True, slots=True)

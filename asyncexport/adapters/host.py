@@ -1,8 +1,8 @@
 """One host as all its callers see it: they pass a gate, tell how it went, and wait in line while the host is down.
 
-What a host that does not answer means is decided in :mod:`asyncexport.sansio.outage`, who may pass meanwhile in
-:mod:`asyncexport.sansio.gate`. Here are the line of those who wait, and the news that let it move at once when the host
-is back. While the host answers, passing is a few comparisons and gives way to nobody.
+What a host that does not answer means is decided in :mod:`asyncexport.sansio.pacing.outage`, who may pass meanwhile in
+:mod:`asyncexport.sansio.pacing.gate`. Here are the line of those who wait, and the news that let it move at once when
+the host is back. While the host answers, passing is a few comparisons and gives way to nobody.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from asyncexport.adapters.alarm import Alarm
 from asyncexport.errors import AsyncexportError, ConnectError, ServerError, TlsError, TooManyOpenFiles
 from asyncexport.events import Event, OutageContinued, OutageEnded, OutageStarted
 from asyncexport.ports import Clock, Listener
-from asyncexport.sansio.backoff import Spread
-from asyncexport.sansio.gate import Gate
-from asyncexport.sansio.outage import Interval, Outages, seconds_covered
+from asyncexport.sansio.pacing.backoff import Spread
+from asyncexport.sansio.pacing.gate import Gate
+from asyncexport.sansio.pacing.outage import Interval, Outages, seconds_covered
 
 _SOON = 1.0
 

@@ -1,4 +1,4 @@
-"""Who waits for a :class:`~asyncexport.sansio.bucket.Bucket`: callers, one behind the other, in the order they came.
+"""Who waits for a :class:`~asyncexport.sansio.pacing.bucket.Bucket`: callers, in the order they came.
 
 A pause that the server asked for is waited for in line while it is short. A long one (``Retry-After: 86400``) is told
 to each caller as the :class:`Throttled` it amounts to, since only the caller knows its deadline: it fails at once or
@@ -13,8 +13,8 @@ import anyio
 
 from asyncexport.errors import Throttled
 from asyncexport.ports import Clock
-from asyncexport.sansio.bucket import Bucket
-from asyncexport.sansio.wider import ClientRate
+from asyncexport.sansio.pacing.bucket import Bucket
+from asyncexport.sansio.pacing.wider import ClientRate
 
 
 class ClientLimiter:

@@ -1,7 +1,7 @@
-"""The one place where a call is made again: waits for what :mod:`asyncexport.sansio.backoff` decides.
+"""The one place where a call is made again: waits for what :mod:`asyncexport.sansio.pacing.backoff` decides.
 
 Every layer above makes its call once and lets this loop repeat it; nothing else in the library retries a call. (A
-broken download is no call: it goes on where it stopped, see :mod:`asyncexport.sansio.recovery`.)
+broken download is no call: it goes on where it stopped, see :mod:`asyncexport.sansio.transfers.recovery`.)
 
 A deadline bounds the attempts as well as the waits between them: one that is still under way then is cut off. Worst
 case: a call that begins at its deadline, such as the last look at an export, has :data:`LEAST_SECONDS` for its answer.
@@ -22,7 +22,7 @@ from asyncexport.adapters.host import Host, is_silence
 from asyncexport.errors import AsyncexportError, ConnectionLost, Throttled
 from asyncexport.events import CallRetried
 from asyncexport.ports import Clock, Listener
-from asyncexport.sansio.backoff import Attempts, Backoff, RetryBudget, Spread, stretched
+from asyncexport.sansio.pacing.backoff import Attempts, Backoff, RetryBudget, Spread, stretched
 
 Result = TypeVar("Result")
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from asyncexport.sansio.aws_signature import Keys, query_text, signed_headers
+from asyncexport.sansio.transfers.aws_signature import Keys, query_text, signed_headers
 
 _SECONDS: Final = 20.0
 _LARGEST: Final = 4 * 1024 * 1024

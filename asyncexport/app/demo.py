@@ -94,7 +94,7 @@ def python_line(folder: Path) -> str:
     """Return a line for a shell that shows three rows with nothing but the Python that runs this."""
     python, here = Path(sys.executable), Path.cwd()
     program = (
-        "import glob; from asyncexport.sinks.codecs import zstd; "
+        "import glob; from asyncexport.sinks.files.codecs import zstd; "
         f"files = glob.glob('{folder}/entity=campaigns/*/*/*.zst'); "
         "print(*[row for file in sorted(files) for row in zstd.open(file, 'rt', encoding='utf-8')][:3], sep='', end='')"
     )

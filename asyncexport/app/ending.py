@@ -3,7 +3,7 @@
 Contract: :func:`ended` runs the work and returns the exit status, also of what the work raised, which has been told
 then. Like ``asyncio.run`` it cancels the tasks that are left and waits for them and for their threads, but for no
 longer than ``grace`` seconds: a task that is deaf to its cancellation and a thread that hangs in the kernel, which a
-sink may leave behind (:mod:`asyncexport.engine.watchdog`), or one that looks a name up, end with the process.
+sink may leave behind (:mod:`asyncexport.engine.transfers.watchdog`), or one that looks a name up, end with the process.
 
 Plan: neither of them can be told to stop, and both the loop and the interpreter wait for them at their own ends. So
 output is flushed and the process left by ``os._exit``. By then journal and lock are closed, and what stands under a

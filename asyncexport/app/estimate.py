@@ -18,7 +18,7 @@ from statistics import fmean
 from asyncexport.accounts import Account
 from asyncexport.models import Job
 from asyncexport.notes import NOTHING_LEARNED, Habit
-from asyncexport.sansio.planning import waves
+from asyncexport.sansio.scheduling.planning import waves
 
 GENERATION = 25.0
 """Assumed median seconds from an export's request until it is ready."""

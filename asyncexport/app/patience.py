@@ -12,7 +12,7 @@ from __future__ import annotations
 from asyncexport.app.console import duration
 from asyncexport.app.exits import say
 from asyncexport.events import CallRetried, Event, OutageContinued, OutageEnded, OutageStarted, RunStarted
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 
 SHORT = Backoff(attempts=3, first=3.0, longest=6.0, outage=0.0, refusals=3)
 

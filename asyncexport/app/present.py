@@ -17,11 +17,11 @@ from asyncexport.app.sinking import RunSink
 from asyncexport.app.standing import collectable
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Job, SignedUrl, TransferOrder
-from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sansio.scheduling.splitting import leading_whole
 from asyncexport.sinks import DuckDB, Postgres
-from asyncexport.sinks.files import open_path
+from asyncexport.sinks.files.files import open_path
+from asyncexport.sinks.files.tree import Tree
 from asyncexport.sinks.records import Record, read_record
-from asyncexport.sinks.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,12 @@ from asyncexport.app.settings import Settings, harmless_environment
 from asyncexport.app.signals import Interruption, interruptible
 from asyncexport.app.sinking import open_while, sink_of
 from asyncexport.app.standing import collectable
-from asyncexport.engine.border import GuardedSink
+from asyncexport.engine.transfers.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ConfigError, StateError
 from asyncexport.events import fan_out
 from asyncexport.models import Discovery, Job, Outcome, Profile, Summary
 from asyncexport.ports import Clock, KeepsManifests, Listener, Sink
-from asyncexport.sansio.planning import plan
+from asyncexport.sansio.scheduling.planning import plan
 
 
 class ExporterLike(Protocol):

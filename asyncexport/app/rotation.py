@@ -14,8 +14,8 @@ from pathlib import Path
 
 from asyncexport.accounts import Secret
 from asyncexport.errors import AsyncexportError, StateError
-from asyncexport.sinks.disk import Files
-from asyncexport.sinks.files import write_whole
+from asyncexport.sinks.files.disk import Files
+from asyncexport.sinks.files.files import write_whole
 
 
 class SecretFile:

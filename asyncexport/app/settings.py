@@ -30,12 +30,12 @@ from asyncexport.app.table import Table, suggestion, toml_type
 from asyncexport.engine.runners.choosing import RUNNERS
 from asyncexport.errors import ConfigError
 from asyncexport.models import AD_PRODUCTS, STATES, Entity, Filters, Limits
-from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
-from asyncexport.sansio.window import OFFICIAL
-from asyncexport.sinks.buckets import is_url
-from asyncexport.sinks.codecs import Compression
+from asyncexport.sansio.scheduling.window import OFFICIAL
+from asyncexport.sansio.transfers.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sinks.databases import Mode
 from asyncexport.sinks.dsn import check_dsn, place_of
+from asyncexport.sinks.files.codecs import Compression
+from asyncexport.sinks.stores.buckets import is_url
 
 DEFAULT_FILE = Path(FILE_NAME)
 SINKS = ("jsonl", "parquet", "duckdb", "postgres")

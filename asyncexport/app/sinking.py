@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from asyncexport.app.settings import SinkSettings
 from asyncexport.sinks import DuckDB, JsonLines, ObjectStore, Parquet, Postgres
-from asyncexport.sinks.disk import Files
-from asyncexport.sinks.tree import Tree
+from asyncexport.sinks.files.disk import Files
+from asyncexport.sinks.files.tree import Tree
 
 RunSink: TypeAlias = Tree | DuckDB | Postgres
 """A sink that a run of the command line can write to: it can be tried before the run, and keeps manifests."""

@@ -18,7 +18,7 @@ from asyncexport.adapters import journal
 from asyncexport.adapters.lock import is_held
 from asyncexport.app.manifest import history
 from asyncexport.models import Job
-from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
+from asyncexport.sansio.transfers.recovery import EXPORT_KEPT_SECONDS
 
 DONE = ("exported", "found")
 

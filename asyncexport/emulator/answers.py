@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from asyncexport.emulator.damage import Damage
-from asyncexport.emulator.moments import http_date
+from asyncexport.emulator.records.moments import http_date
+from asyncexport.emulator.store.damage import Damage
 
 JSON = "application/json"
 HTML_BODY = (

@@ -6,8 +6,8 @@ that are small enough. Counting costs about as much as making the file, once for
 
 from __future__ import annotations
 
-from asyncexport.emulator.data import rows
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import rows
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.emulator.world import World
 
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from anyio.lowlevel import checkpoint
 
 from asyncexport.accounts import Account
-from asyncexport.emulator.data import EMPTY_EXPORT
-from asyncexport.emulator.s3 import StoreAnswer
+from asyncexport.emulator.records.data import EMPTY_EXPORT
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.s3 import StoreAnswer
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Clock, Download, Request, Response
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from asyncexport.emulator.exports import ExportRecord
-from asyncexport.emulator.moments import instant
-from asyncexport.emulator.words import Met
+from asyncexport.emulator.records.moments import instant
+from asyncexport.emulator.records.words import Met
 
 _MESSAGES = {
     "TIMED_OUT": "The export request has timed out.",

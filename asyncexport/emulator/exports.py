@@ -15,7 +15,7 @@ from random import Random
 
 from asyncexport.accounts import Region
 from asyncexport.emulator.laws import Law
-from asyncexport.emulator.objects import ObjectKey, Shelf
+from asyncexport.emulator.store.objects import ObjectKey, Shelf
 from asyncexport.emulator.world import Grant
 from asyncexport.models import Entity
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from asyncexport.emulator.words import ANY, RANGED, READY, STAGES, Word, parse_word
+from asyncexport.emulator.records.words import ANY, RANGED, READY, STAGES, Word, parse_word
 from asyncexport.models import Entity
 
 

@@ -23,11 +23,11 @@ from typing import Self
 from aiohttp import web
 
 from asyncexport.accounts import Account
-from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.regions import TOKEN_PATH
-from asyncexport.emulator.sending import Outgoing, Sender
-from asyncexport.emulator.spool import Content, Spool
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.objects import ObjectKey
+from asyncexport.emulator.store.sending import Outgoing, Sender
+from asyncexport.emulator.store.spool import Content, Spool
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
 from asyncexport.ports import Request

@@ -28,16 +28,16 @@ from asyncexport.emulator.counters import Counters
 from asyncexport.emulator.exports import ExportRecord, Exports
 from asyncexport.emulator.faults import Call
 from asyncexport.emulator.laws import Law, LogNormal
-from asyncexport.emulator.objects import ObjectKey, Reckoned, Shelf, StoredObject
-from asyncexport.emulator.profile_list import profile_list, profile_object
 from asyncexport.emulator.rates import Buckets
-from asyncexport.emulator.s3 import StoreAnswer, StorePaper, Wish, plain_answer, store_instead, weathered
-from asyncexport.emulator.spoil import instead, spoil
-from asyncexport.emulator.store_errors import StoreRefusal, by_store_status, two_mechanisms
+from asyncexport.emulator.records.profile_list import profile_list, profile_object
+from asyncexport.emulator.records.words import Met
+from asyncexport.emulator.store.objects import ObjectKey, Reckoned, Shelf, StoredObject
+from asyncexport.emulator.store.s3 import StoreAnswer, StorePaper, Wish, plain_answer, store_instead, weathered
+from asyncexport.emulator.store.spoil import instead, spoil
+from asyncexport.emulator.store.store_errors import StoreRefusal, by_store_status, two_mechanisms
+from asyncexport.emulator.store.urls import BUCKETS, Signer
 from asyncexport.emulator.tokens import Tokens
-from asyncexport.emulator.urls import BUCKETS, Signer
 from asyncexport.emulator.weather import Weather
-from asyncexport.emulator.words import Met
 from asyncexport.emulator.world import Grant, World
 from asyncexport.errors import ConnectionLost
 from asyncexport.models import Entity

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncexport.emulator.drawing import Subject, draw_faults
 from asyncexport.emulator.faults import Call, Fault
-from asyncexport.emulator.words import Met
+from asyncexport.emulator.records.drawing import Subject, draw_faults
+from asyncexport.emulator.records.words import Met
 from asyncexport.models import Entity
 
 
@@ -65,7 +65,7 @@ class Weather:
 
     @classmethod
     def draw(cls, seed: int, subjects: Iterable[Subject], *, severity: float = 1.0) -> Weather:
-        """Draw a plan that a good client survives, see :func:`asyncexport.emulator.drawing.draw_faults`."""
+        """Draw a plan that a good client survives, see :func:`asyncexport.emulator.records.drawing.draw_faults`."""
         return cls(draw_faults(seed, subjects, severity=severity))
 
     @property

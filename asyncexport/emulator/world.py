@@ -14,7 +14,7 @@ from functools import cached_property
 from random import Random
 
 from asyncexport.accounts import Account, Region
-from asyncexport.emulator.names import COMPANIES
+from asyncexport.emulator.records.names import COMPANIES
 from asyncexport.emulator.regions import TOKEN_PATH, host_of
 
 ROWS_PER_CAMPAIGN = 66
@@ -73,7 +73,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that exists. ``seed`` also decides the rows, see :mod:`asyncexport.emulator.data`."""
+    """Everything that exists. ``seed`` also decides the rows, see :mod:`asyncexport.emulator.records.data`."""
 
     grants: tuple[Grant, ...]
     seed: int = 0

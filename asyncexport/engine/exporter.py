@@ -24,27 +24,27 @@ from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.journal import NoJournal, SqliteJournal
 from asyncexport.adapters.lock import StateLock
 from asyncexport.batch import Batch
-from asyncexport.engine.border import Guard, GuardedSink
-from asyncexport.engine.channel import Channel
-from asyncexport.engine.desk import Desk, Desks, Surroundings
-from asyncexport.engine.discovery import discover
-from asyncexport.engine.making import Making, Pursuit
-from asyncexport.engine.run import Run
+from asyncexport.engine.accounts.desk import Desk, Desks, Surroundings
+from asyncexport.engine.accounts.discovery import discover
+from asyncexport.engine.jobs.making import Making, Pursuit
+from asyncexport.engine.jobs.run import Run
+from asyncexport.engine.jobs.score import Score
+from asyncexport.engine.jobs.tally import Tally
+from asyncexport.engine.jobs.windows import Chances, Windows
 from asyncexport.engine.runners.choosing import check_choice, places_for
 from asyncexport.engine.runners.in_process import InProcess
-from asyncexport.engine.scarcity import Scarcity
-from asyncexport.engine.score import Score
 from asyncexport.engine.supervised import Supervised
-from asyncexport.engine.tally import Tally
-from asyncexport.engine.turns import Turns
-from asyncexport.engine.windows import Chances, Windows
+from asyncexport.engine.transfers.border import Guard, GuardedSink
+from asyncexport.engine.transfers.channel import Channel
+from asyncexport.engine.transfers.scarcity import Scarcity
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.errors import ConfigError, NotStarted
 from asyncexport.events import Event, OddityNoticed, ProfilesDiscovered
 from asyncexport.models import Discovery, Failed, Job, Limits, Outcome, Profile, SignedUrl, Summary, TransferOrder
 from asyncexport.ports import Clock, Journal, Listener, Runner, Sink, Transport
-from asyncexport.sansio.backoff import Backoff, Spread
-from asyncexport.sansio.chance import Chance
-from asyncexport.sansio.polling import Polling
+from asyncexport.sansio.looks.polling import Polling
+from asyncexport.sansio.pacing.backoff import Backoff, Spread
+from asyncexport.sansio.pacing.chance import Chance
 
 if TYPE_CHECKING:
     import aiohttp

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from asyncexport.sinks.jsonl import JsonLines
     from asyncexport.sinks.labels import check_label
     from asyncexport.sinks.memory import Memory, Null
-    from asyncexport.sinks.objects import ObjectStore
     from asyncexport.sinks.parquet import Parquet
     from asyncexport.sinks.postgres import Postgres
+    from asyncexport.sinks.stores.objects import ObjectStore
     from asyncexport.sinks.tee import Tee
 else:
     __getattr__, __dir__ = lazily(
@@ -26,7 +26,7 @@ else:
             "jsonl": "JsonLines",
             "labels": "check_label",
             "memory": "Memory Null",
-            "objects": "ObjectStore",
+            "stores.objects": "ObjectStore",
             "parquet": "Parquet",
             "postgres": "Postgres",
             "tee": "Tee",

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from asyncexport.errors import SinkRejected
 from asyncexport.models import Entity, Filters, Job, Receipt, TransferOrder
-from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sansio.scheduling.splitting import leading_whole
 from asyncexport.sinks.records import Record, parse_record
 
 Mode: TypeAlias = Literal["append", "latest", "history"]

@@ -1,13 +1,13 @@
 """DuckDB: every export in one file, with typed tables and a view of the newest snapshot of each entity.
 
 Contract: the columns are those of the Parquet sink. An export is committed in one transaction with its line in a ledger
-(:mod:`asyncexport.sinks.ledger`), which :meth:`DuckDB.find` reads; so it is there once, whatever is killed when. What a
-new snapshot does to older ones is said by ``mode`` (:mod:`asyncexport.sinks.modes`). ``bytes`` and ``sha256`` of a
-receipt are of the rows' text as JSON Lines.
+(:mod:`asyncexport.sinks.duck.ledger`), which :meth:`DuckDB.find` reads; so it is there once, whatever is killed when.
+What a new snapshot does to older ones is said by ``mode`` (:mod:`asyncexport.sinks.duck.modes`). ``bytes`` and
+``sha256`` of a receipt are of the rows' text as JSON Lines.
 
 The file belongs to one process: where another has it open that is a :class:`SinkLocked`, before the run begins. In this
-process any number of exports may be open, and their work is queued (:mod:`asyncexport.sinks.database`). So the sink
-does not travel to worker processes, and says so.
+process any number of exports may be open, and their work is queued (:mod:`asyncexport.sinks.duck.database`). So the
+sink does not travel to worker processes, and says so.
 
 Worst case: one open export holds a block of text and, while it is loaded, its table: about 20 MB; the database
 itself keeps to 1 GiB, and beyond that writes to the disk.
@@ -28,16 +28,16 @@ from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
+from asyncexport.sinks.arrow.blocks import Block
 from asyncexport.sinks.base import Writer, transaction
-from asyncexport.sinks.blocks import Block
 from asyncexport.sinks.databases import TABLES, Mode
-from asyncexport.sinks.disk import Files
 from asyncexport.sinks.extras import require
-from asyncexport.sinks.folders import keep_manifest, prepare_folder
+from asyncexport.sinks.files.disk import Files
+from asyncexport.sinks.files.folders import keep_manifest, prepare_folder
 from asyncexport.sinks.labels import check_label
 
 if TYPE_CHECKING:
-    from asyncexport.sinks.database import Cursor, Database
+    from asyncexport.sinks.duck.database import Cursor, Database
 
 T = TypeVar("T")
 
@@ -70,8 +70,8 @@ class DuckDB:
         if self.mode not in get_args(Mode):
             raise ConfigError(f"mode {self.mode!r} is none of {', '.join(get_args(Mode))}")
         require("arro3.io", extra="duckdb")
-        require("pyarrow", extra="duckdb", by="asyncexport.sinks.tables")
-        require("duckdb", extra="duckdb", by="asyncexport.sinks.ledger")
+        require("pyarrow", extra="duckdb", by="asyncexport.sinks.arrow.tables")
+        require("duckdb", extra="duckdb", by="asyncexport.sinks.duck.ledger")
 
     async def __aenter__(self) -> DuckDB:
         """Open the file. Raises :class:`SinkError` and its children."""
@@ -102,7 +102,7 @@ class DuckDB:
 
     async def find(self, order: TransferOrder) -> Receipt | None:
         """Return the receipt of what the ledger has for this job and part, in one or in parts."""
-        from asyncexport.sinks.ledger import found  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import found  # noqa: PLC0415 - needs the extra
 
         return await self._do(lambda cursor: found(cursor, self.mode, order, self.location(order)))
 
@@ -111,7 +111,7 @@ class DuckDB:
 
         Raises :class:`SinkError`.
         """
-        from asyncexport.sinks.ledger import settle  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import settle  # noqa: PLC0415 - needs the extra
 
         order = TransferOrder(job, "", SignedUrl(""))
         await self._do(lambda cursor: settle(cursor, self.mode, order, parts))
@@ -120,8 +120,8 @@ class DuckDB:
         """Return which of ``jobs`` are committed. Blocks, writes nothing. Raises as :meth:`prepare` does."""
         if not Path(self.path).is_file():
             return frozenset()
-        from asyncexport.sinks.database import read  # noqa: PLC0415 - needs the extra
-        from asyncexport.sinks.ledger import committed  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.database import read  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import committed  # noqa: PLC0415 - needs the extra
 
         return read(os.fspath(self.path), lambda cursor: committed(cursor, jobs))
 
@@ -145,13 +145,13 @@ class DuckDB:
 
     def acquire(self) -> Database:
         """Return the open file, to be released once."""
-        from asyncexport.sinks.database import acquire  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.database import acquire  # noqa: PLC0415 - needs the extra
 
         return acquire(os.fspath(self.path))
 
     def make_tables(self, database: Database, cursor: Cursor) -> None:
         """Make them, once for each time the file is opened. Raises :class:`SinkRejected` for another mode."""
-        from asyncexport.sinks.ledger import create  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import create  # noqa: PLC0415 - needs the extra
 
         if self.mode not in database.modes:
             create(cursor, self.mode)
@@ -179,7 +179,7 @@ class DuckDBWriter(Writer):
 
     def __init__(self, sink: DuckDB, order: TransferOrder) -> None:
         super().__init__(order)
-        from asyncexport.sinks.tables import Tables  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.arrow.tables import Tables  # noqa: PLC0415 - needs the extra
 
         self._sink = sink
         self._tables = Tables(order)
@@ -194,7 +194,7 @@ class DuckDBWriter(Writer):
         await self._database.do(self._open)
 
     def _open(self, connection: Cursor) -> None:
-        from asyncexport.sinks.ledger import begin, refuse_older  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import begin, refuse_older  # noqa: PLC0415 - needs the extra
 
         if self._database is None:
             return
@@ -208,7 +208,7 @@ class DuckDBWriter(Writer):
             await self._load()
 
     async def _load(self) -> None:
-        from asyncexport.sinks.ledger import load  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import load  # noqa: PLC0415 - needs the extra
 
         text, rows = self._block.take()
         table = await in_thread(lambda: self._table_of(text, rows))
@@ -235,7 +235,7 @@ class DuckDBWriter(Writer):
         return receipt
 
     def _commit_and_close(self, receipt: Receipt) -> None:
-        from asyncexport.sinks.ledger import commit  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.duck.ledger import commit  # noqa: PLC0415 - needs the extra
 
         commit(self._cursor, self._sink.mode, self._order, receipt)
         self._cursor.close()

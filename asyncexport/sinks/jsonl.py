@@ -1,6 +1,6 @@
 """JSON Lines in files: rows are stored as the API spelt them, one a line, compressed.
 
-Contract: :mod:`asyncexport.sinks.tree`. Worst case: compressing and writing a batch happen in the loop (about a
+Contract: :mod:`asyncexport.sinks.files.tree`. Worst case: compressing and writing a batch happen in the loop (about a
 millisecond).
 """
 
@@ -10,8 +10,8 @@ from dataclasses import KW_ONLY, dataclass
 
 from asyncexport.batch import Batch
 from asyncexport.models import TransferOrder
-from asyncexport.sinks.codecs import SUFFIXES, Compression, check_compression, encoder
-from asyncexport.sinks.tree import Tree, TreeWriter
+from asyncexport.sinks.files.codecs import SUFFIXES, Compression, check_compression, encoder
+from asyncexport.sinks.files.tree import Tree, TreeWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Contract: transactional like any sink; nothing is seen before the commit, a failed export leaves what was there. A part
 that asks for rows which stand already waits out of sight until :meth:`Memory.settle` finds the new parts whole, as in
-the file sinks (:mod:`asyncexport.sinks.staging`). The store is shared by everybody who holds the same ``Memory``,
+the file sinks (:mod:`asyncexport.sinks.files.staging`). The store is shared by everybody who holds the same ``Memory``,
 within one process: a pickled copy has its own.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias
 from asyncexport.batch import Batch
 from asyncexport.errors import SinkError
 from asyncexport.models import Evidence, Filters, Job, Receipt, TransferOrder
-from asyncexport.sansio.splitting import leading_whole, share_rows
+from asyncexport.sansio.scheduling.splitting import leading_whole, share_rows
 from asyncexport.sinks.base import Writer, transaction
 from asyncexport.sinks.labels import check_label
 

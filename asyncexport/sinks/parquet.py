@@ -1,12 +1,12 @@
 """Parquet files: rows as typed, nested columns, in the same tree as JSON Lines.
 
-Contract: :mod:`asyncexport.sinks.tree` for the files, :mod:`asyncexport.sansio.fitting` for the columns: what an entity
-is known to hold has a column, everything else stands in ``extra`` as JSON. Where a row is from stands in columns of
-every file, so that the files say it wherever they are taken.
+Contract: :mod:`asyncexport.sinks.files.tree` for the files, :mod:`asyncexport.sansio.tabular.fitting` for the columns:
+what an entity is known to hold has a column, everything else stands in ``extra`` as JSON. Where a row is from stands in
+columns of every file, so that the files say it wherever they are taken.
 
-Plan: text is held until it is a block (:mod:`asyncexport.sinks.blocks`), which becomes a table in a thread, mostly
-without the interpreter's lock. Tables of some :data:`GROUP` bytes of text, or of as many rows as a block may have, are
-written as one row group.
+Plan: text is held until it is a block (:mod:`asyncexport.sinks.arrow.blocks`), which becomes a table in a thread,
+mostly without the interpreter's lock. Tables of some :data:`GROUP` bytes of text, or of as many rows as a block may
+have, are written as one row group.
 
 Columns of few words have a dictionary; ids, names, amounts and times would only fill one: without it they are written a
 sixth faster, and the files are a tenth smaller.
@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Final
 from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.models import TransferOrder
-from asyncexport.sansio.columns import words_of
-from asyncexport.sinks import blocks
-from asyncexport.sinks.blocks import Block
-from asyncexport.sinks.codecs import Compression, check_compression
+from asyncexport.sansio.tabular.columns import words_of
+from asyncexport.sinks.arrow import blocks
+from asyncexport.sinks.arrow.blocks import Block
 from asyncexport.sinks.extras import require
-from asyncexport.sinks.tree import Tree, TreeWriter
+from asyncexport.sinks.files.codecs import Compression, check_compression
+from asyncexport.sinks.files.tree import Tree, TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class Parquet(Tree):
         Tree.__post_init__(self)
         check_compression(self.compression, self.level)
         require("arro3.io", extra="parquet")
-        require("pyarrow", extra="parquet", by="asyncexport.sinks.tables")
+        require("pyarrow", extra="parquet", by="asyncexport.sinks.arrow.tables")
 
     @property
     def suffix(self) -> str:
@@ -70,7 +70,7 @@ class ParquetWriter(TreeWriter):
 
     def __init__(self, sink: Parquet, order: TransferOrder) -> None:
         super().__init__(sink, order)
-        from asyncexport.sinks.tables import Tables  # noqa: PLC0415 - needs the extra
+        from asyncexport.sinks.arrow.tables import Tables  # noqa: PLC0415 - needs the extra
 
         self._compression = {"compression": sink.compression, "compression_level": sink.level}
         self._tables = Tables(order)

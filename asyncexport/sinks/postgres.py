@@ -1,10 +1,10 @@
 """PostgreSQL: every export in one schema, with typed tables and a view of the newest snapshot of each entity.
 
-Contract: single values have typed columns; objects and lists are ``jsonb``, as they came; what fits no column stands
-in ``extra`` (:mod:`asyncexport.sansio.copying`). An export is committed in one transaction with its line in a ledger
-(:mod:`asyncexport.sinks.pg.ledger`), which :meth:`Postgres.find` reads; so it is there once, whatever is killed when.
-What a new snapshot does to older ones is said by ``mode``, as in DuckDB (:mod:`asyncexport.sinks.modes`). ``bytes`` and
-``sha256`` of a receipt are of the rows' text as JSON Lines.
+Contract: single values have typed columns; objects and lists are ``jsonb``, as they came; what fits no column stands in
+``extra`` (:mod:`asyncexport.sansio.tabular.copying`). An export is committed in one transaction with its line in a
+ledger (:mod:`asyncexport.sinks.pg.ledger`), which :meth:`Postgres.find` reads; so it is there once, whatever is killed
+when. What a new snapshot does to older ones is said by ``mode``, as in DuckDB (:mod:`asyncexport.sinks.duck.modes`).
+``bytes`` and ``sha256`` of a receipt are of the rows' text as JSON Lines.
 
 Plan: rows are copied into a temporary table while they come in, and put in their place when all are there. Any number
 of exports and processes may write at once, each by a connection of its own; a worker process is sent the dsn over its
@@ -33,15 +33,15 @@ from asyncexport.adapters.threads import in_thread
 from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkError, SinkUnreachable
 from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
-from asyncexport.sansio.copying import Copying
-from asyncexport.sansio.spelling import pieces
+from asyncexport.sansio.tabular.copying import Copying
+from asyncexport.sansio.tabular.spelling import pieces
+from asyncexport.sinks.arrow.blocks import Block
 from asyncexport.sinks.base import Writer, transaction
-from asyncexport.sinks.blocks import Block
 from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.dsn import check_dsn, place_of
 from asyncexport.sinks.extras import require
 from asyncexport.sinks.labels import check_label
-from asyncexport.sinks.objects import BOUNDLESS
+from asyncexport.sinks.stores.objects import BOUNDLESS
 
 if TYPE_CHECKING:
     from asyncexport.sinks.pg.connections import Connection, Connections
@@ -144,9 +144,9 @@ class Postgres:
     async def prepare(self, *, needed: int = 0) -> int:  # noqa: ARG002 - a server does not say what is free
         """Connect at once or not at all, make the tables and try whether they can be written to.
 
-        Return :data:`~asyncexport.sinks.objects.BOUNDLESS`. Raises :class:`ConfigError` for a dsn that only connecting
-        shows to be wrong, :class:`SinkUnreachable` for a server that gives no answer, :class:`SinkRejected` for tables
-        that are not ours or of another mode, :class:`SinkError` for all else.
+        Return :data:`~asyncexport.sinks.stores.objects.BOUNDLESS`. Raises :class:`ConfigError` for a dsn that only
+        connecting shows to be wrong, :class:`SinkUnreachable` for a server that gives no answer, :class:`SinkRejected`
+        for tables that are not ours or of another mode, :class:`SinkError` for all else.
         """
         await self._do(lambda ledger: ledger.try_writing(), patient=False)
         return BOUNDLESS

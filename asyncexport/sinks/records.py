@@ -17,8 +17,8 @@ import orjson
 
 from asyncexport.errors import ConfigError
 from asyncexport.models import Filters, Receipt, TransferOrder
-from asyncexport.sinks.disk import Files, is_regular
-from asyncexport.sinks.files import NO_FILE
+from asyncexport.sinks.files.disk import Files, is_regular
+from asyncexport.sinks.files.files import NO_FILE
 
 LARGEST: Final = 1024 * 1024
 _VERSION = 1

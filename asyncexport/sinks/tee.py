@@ -26,7 +26,7 @@ from asyncexport.errors import AsyncexportError, ConfigError, SinkError
 from asyncexport.models import Evidence, Job, Receipt, TransferOrder
 from asyncexport.ports import HasPlace, KeepsManifests, KeepsParts, Sink, SinkWriter, Travels, WantsRows
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
-from asyncexport.sinks.tree import Tree
+from asyncexport.sinks.files.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -16,9 +16,9 @@ from asyncexport import Entity, Job, Profile
 from asyncexport.accounts import Region
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess
-from asyncexport.engine.turns import Turns
+from asyncexport.engine.transfers.border import GuardedSink
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.events import Event
 from asyncexport.models import SignedUrl, TransferOrder
 from asyncexport.ports import Sink

@@ -24,12 +24,12 @@ import orjson
 
 from asyncexport.accounts import Secret
 from asyncexport.emulator.checks import MEDIA_TYPES
-from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import LogNormal
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.regions import TOKEN_PATH
 from asyncexport.emulator.server import EmulatorServer
-from asyncexport.emulator.spool import Content
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.spool import Content
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
 from asyncexport.ports import Request

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from asyncexport import Entity, Exporter, Job, Limits, plan
-from asyncexport.engine.export import Located
+from asyncexport.engine.jobs.export import Located
 from asyncexport.sinks import Null
 from benchmarks.night.play import Ending, Evening
 

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from asyncexport import Exporter, Failed, Job, Limits, plan
-from asyncexport.sansio.backoff import Spread
-from asyncexport.sansio.learned import LearnedPolling
-from asyncexport.sansio.polling import Polling, Watch
+from asyncexport.sansio.looks.learned import LearnedPolling
+from asyncexport.sansio.looks.polling import Polling, Watch
+from asyncexport.sansio.pacing.backoff import Spread
 from asyncexport.sinks import Null
 from asyncexport.testing import MemoryJournal
 from benchmarks.night.play import Ending, Evening, Setting
@@ -20,7 +20,7 @@ PLANTED_NIGHTS = 5
 
 @dataclass(frozen=True)
 class FirstCome:
-    """A :class:`asyncexport.sansio.polling.Polling` that expects the same of every export, so that none goes first."""
+    """A :class:`asyncexport.sansio.looks.polling.Polling` that expects the same of every export: none goes first."""
 
     polling: Polling = field(default_factory=lambda: LearnedPolling(Limits().looks))
 

@@ -18,7 +18,7 @@ import orjson
 
 from asyncexport import Job, Profile, plan
 from asyncexport.accounts import Account, Secret
-from asyncexport.engine.desk import grant_of
+from asyncexport.engine.accounts.desk import grant_of
 from asyncexport.errors import ConnectError
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire

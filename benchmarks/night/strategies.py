@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.looks.polling import Schedule
 from asyncexport.testing import MemoryJournal
 from benchmarks.night.bare import Bare
 from benchmarks.night.engine import Engine, FirstCome

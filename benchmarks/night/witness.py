@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from asyncexport.accounts import Region
 from asyncexport.emulator.direct import DirectTransport
-from asyncexport.emulator.s3 import StoreAnswer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.s3 import StoreAnswer
 from asyncexport.errors import ConnectError, ConnectionLost
 from asyncexport.models import Entity
 from asyncexport.ports import Clock, Request, Response

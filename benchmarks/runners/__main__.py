@@ -36,16 +36,16 @@ from typing import TYPE_CHECKING, Any, cast
 from asyncexport.accounts import Region
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess, Pool, Workers, starting
 from asyncexport.engine.runners.carrying import Places
 from asyncexport.engine.runners.choosing import seats_for
-from asyncexport.engine.turns import Turns
+from asyncexport.engine.transfers.border import GuardedSink
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.events import Event
 from asyncexport.models import Entity, Job, Limits, Profile, SignedUrl, TransferOrder
 from asyncexport.ports import Runner, Sink
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.decode import Decoder
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sinks import JsonLines
 from benchmarks.runners.counting import Counting
 from benchmarks.runners.store import stored

@@ -16,8 +16,8 @@ from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.adapters.limiter import Limiter
 from asyncexport.adapters.retrying import Retrying
 from asyncexport.adapters.tokens import TokenSource
-from asyncexport.engine.api import AdsApi, AskLater
-from asyncexport.engine.tally import Tally
+from asyncexport.engine.accounts.api import AdsApi, AskLater
+from asyncexport.engine.jobs.tally import Tally
 from asyncexport.errors import (
     AuthError,
     ConnectError,
@@ -31,9 +31,9 @@ from asyncexport.errors import (
 )
 from asyncexport.events import CallRetried, Event
 from asyncexport.models import Entity, ExportStatus, Job, Profile
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.bucket import Bucket
-from asyncexport.sansio.chance import Chance
+from asyncexport.sansio.pacing.backoff import Backoff
+from asyncexport.sansio.pacing.bucket import Bucket
+from asyncexport.sansio.pacing.chance import Chance
 from asyncexport.sansio.wire import Grant
 from asyncexport.testing import FakeClock
 from tests.aio import mocked_http

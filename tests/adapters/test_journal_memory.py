@@ -19,8 +19,8 @@ from asyncexport.errors import ConnectionLost, ExportFailed
 from asyncexport.models import Entity, Filters, Job, Profile, Receipt
 from asyncexport.notes import Committed, Dropped, Habit, Intended, Known, Note, Requested, Split
 from asyncexport.ports import Journal
-from asyncexport.sansio.habits import NIGHTS_IN_PARTS
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.looks.habits import NIGHTS_IN_PARTS
+from asyncexport.sansio.scheduling.splitting import split
 from asyncexport.testing import MemoryJournal
 
 JOB = Job(Profile("acme", Region.EU, "1234567890"), Entity.ADS, snapshot="night")

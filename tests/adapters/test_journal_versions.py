@@ -23,7 +23,7 @@ from asyncexport.adapters.journal.splits import as_json, from_json
 from asyncexport.errors import StateCorrupt, StateError
 from asyncexport.models import STATES, Entity, Filters, Job, Profile, Receipt
 from asyncexport.notes import Committed, Habit, Intended, Known, Requested, Split
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 
 NOW = 1_000_000.0
 JOB = Job(Profile("acme", Region.EU, "1234567890"), Entity.ADS, snapshot="night")

@@ -9,8 +9,8 @@ import pytest
 
 from asyncexport.adapters.limiter import ClientLimiter, Limiter
 from asyncexport.errors import Throttled
-from asyncexport.sansio.bucket import Bucket
-from asyncexport.sansio.wider import ClientRate
+from asyncexport.sansio.pacing.bucket import Bucket
+from asyncexport.sansio.pacing.wider import ClientRate
 from asyncexport.testing import FakeClock
 
 

@@ -21,7 +21,7 @@ from asyncexport.errors import (
     TlsError,
 )
 from asyncexport.events import CallRetried, Event
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeClock
 
 

@@ -1,6 +1,6 @@
 """Unfinished uploads of an S3 bucket: listed and aborted, and nothing is made of what fails.
 
-That a real server's are is shown where objects are stored (``tests/sinks/test_objects.py``).
+That a real server's are is shown where objects are stored (``tests/sinks/stores/test_objects.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import pytest
 
 from asyncexport.adapters.s3_leftovers import Leftovers
-from asyncexport.sansio.aws_signature import Keys
+from asyncexport.sansio.transfers.aws_signature import Keys
 
 LISTED = (
     "<R><Upload><Key>a&amp;b</Key><UploadId>one</UploadId></Upload>"

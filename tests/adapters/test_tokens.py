@@ -24,7 +24,7 @@ from asyncexport.errors import (
 from asyncexport.events import Event, OddityNoticed, TokenRefreshed
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeClock, FakeTransport, json_response
 
 ACCOUNT = Account("acme", region="NA", client_id="client", client_secret="s", refresh_token="r")

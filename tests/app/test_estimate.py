@@ -9,7 +9,7 @@ import pytest
 from asyncexport.app.estimate import GENERATION, Estimate, Queue, client_names, estimate, exports_of
 from asyncexport.models import Entity, Job
 from asyncexport.notes import Habit
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from tests.app.support import account, job
 
 ELEVEN = [job(str(number)) for number in range(11)]

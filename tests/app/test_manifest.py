@@ -24,7 +24,7 @@ from asyncexport.events import (
     RunStarted,
 )
 from asyncexport.models import Discovery, Entity, Job, Summary
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused, waiting
 
 

@@ -13,7 +13,7 @@ from asyncexport.app.present import Present, present
 from asyncexport.batch import Batch
 from asyncexport.models import Evidence, Job, SignedUrl, TransferOrder
 from asyncexport.notes import Requested
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from asyncexport.sinks import JsonLines
 from tests.app.support import job
 

@@ -38,7 +38,7 @@ from asyncexport.events import (
     TransferStarted,
 )
 from asyncexport.models import Entity, Exported
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from asyncexport.testing import FakeClock
 from tests.app.support import exported, failed, in_parts, job
 

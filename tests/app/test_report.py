@@ -31,7 +31,7 @@ from asyncexport.errors import (
 )
 from asyncexport.events import ExportAdopted, JobSplit, PartFinished
 from asyncexport.models import Discovery, Entity, Job, Profile, Summary
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from tests.app.support import CANARY, STARTED, exported, failed, in_parts, job, profile, refused, waiting
 
 

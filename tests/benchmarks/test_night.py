@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.looks.polling import Schedule
 from benchmarks.night.caps import Cap
 from benchmarks.night.engine import Engine
 from benchmarks.night.figures import Figures, in_use

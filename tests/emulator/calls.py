@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 from asyncexport.emulator.checks import MEDIA_TYPES
 from asyncexport.emulator.laws import Constant
-from asyncexport.emulator.s3 import StoreAnswer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.s3 import StoreAnswer
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import Advertiser, Grant, World
 from asyncexport.models import Entity

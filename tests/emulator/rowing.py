@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from asyncexport.emulator.data import rows
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.world import Advertiser, World
 from asyncexport.models import Entity, Filters
 

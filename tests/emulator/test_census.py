@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from asyncexport.emulator.census import Census
-from asyncexport.emulator.data import rows
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import rows
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.models import Entity, Filters
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from tests.emulator.rowing import PROFILE, WORLD, parsed
 
 KEY = ObjectKey.of(PROFILE.profile_id, Entity.CAMPAIGNS, Filters())

@@ -9,8 +9,8 @@ from asyncexport.accounts import Region
 from asyncexport.emulator.direct import API_URL, DirectTransport
 from asyncexport.emulator.laws import Constant
 from asyncexport.emulator.regions import host_of
-from asyncexport.emulator.s3 import StoreAnswer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.s3 import StoreAnswer
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.models import SignedUrl

@@ -7,8 +7,8 @@ import pytest
 from asyncexport.accounts import Region
 from asyncexport.emulator import export_bodies
 from asyncexport.emulator.exports import ExportRecord
-from asyncexport.emulator.objects import ObjectKey
-from asyncexport.emulator.words import Met
+from asyncexport.emulator.records.words import Met
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.models import Entity, Filters
 
 RECORD = ExportRecord(

@@ -9,7 +9,7 @@ import pytest
 
 from asyncexport.emulator.exports import ExportRecord, Exports, export_id
 from asyncexport.emulator.laws import Constant, LogNormal
-from asyncexport.emulator.objects import ObjectKey, Reckoned, StoredObject
+from asyncexport.emulator.store.objects import ObjectKey, Reckoned, StoredObject
 from asyncexport.models import Entity, Filters
 from tests.emulator.calls import WORLD
 

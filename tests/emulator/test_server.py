@@ -15,11 +15,11 @@ from yarl import URL
 
 from asyncexport.accounts import Account, Secret
 from asyncexport.emulator.checks import MEDIA_TYPES
-from asyncexport.emulator.data import EMPTY_EXPORT, rows
 from asyncexport.emulator.laws import Constant
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import EMPTY_EXPORT, rows
 from asyncexport.emulator.server import EmulatorServer, serve
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters
 from tests.emulator.calls import WORLD, a_state

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from asyncexport.emulator.laws import Constant, LogNormal
-from asyncexport.emulator.objects import ObjectKey, Reckoned
 from asyncexport.emulator.state import EPOCH, KEPT, AdsState
+from asyncexport.emulator.store.objects import ObjectKey, Reckoned
 from asyncexport.emulator.world import World
 from asyncexport.errors import ConnectionLost
 from asyncexport.models import AD_PRODUCTS, Entity, Filters

@@ -7,20 +7,20 @@ import asyncio
 import anyio
 import pytest
 
-from asyncexport.engine.desk import Desk, Desks, Surroundings
-from asyncexport.engine.export import Ready
-from asyncexport.engine.making import Making, Pursuit
-from asyncexport.engine.tally import Tally
-from asyncexport.engine.windows import Chances, Ticket, Windows
+from asyncexport.engine.accounts.desk import Desk, Desks, Surroundings
+from asyncexport.engine.jobs.export import Ready
+from asyncexport.engine.jobs.making import Making, Pursuit
+from asyncexport.engine.jobs.tally import Tally
+from asyncexport.engine.jobs.windows import Chances, Ticket, Windows
 from asyncexport.errors import (
     AsyncexportError,
 )
 from asyncexport.models import Job, Limits
 from asyncexport.notes import Known
 from asyncexport.ports import Response
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.chance import Chance
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.looks.polling import Schedule
+from asyncexport.sansio.pacing.backoff import Backoff
+from asyncexport.sansio.pacing.chance import Chance
 from asyncexport.testing import Answer, FakeClock, FakeTransport, json_response
 from tests.engine.support import (
     ACCOUNT,

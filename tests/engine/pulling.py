@@ -8,7 +8,7 @@ from asyncexport import Account, Entity, Exporter, Job, Limits, Outcome, Schedul
 from asyncexport.accounts import SecretSource
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.ports import Journal, Listener, Sink
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 
 
 class _Quick(Schedule):

@@ -11,7 +11,7 @@ import orjson
 
 from asyncexport.accounts import Account, Region
 from asyncexport.batch import Batch
-from asyncexport.emulator.data import rows as emulated_rows
+from asyncexport.emulator.records.data import rows as emulated_rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.events import Event
 from asyncexport.models import Entity, Evidence, Job, Profile, Receipt, SignedUrl, TransferOrder

@@ -15,7 +15,7 @@ from asyncexport.engine.aside import Aside, Session
 from asyncexport.engine.exporter import Exporter
 from asyncexport.errors import AuthError, ConfigError
 from asyncexport.models import Entity, Exported, Failed, Filters, Job, Outcome, Receipt, TransferOrder
-from asyncexport.sansio.planning import plan
+from asyncexport.sansio.scheduling.planning import plan
 from asyncexport.sinks import Memory
 from tests.engine.pulling import exporter, with_secrets
 from tests.warehouse import Night, night

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from asyncexport import Entity, Exported, Exporter, Failed, Filters, Job, Limits, Outcome, TransferOrder
-from asyncexport.emulator.data import rows
 from asyncexport.emulator.laws import Constant
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.errors import AsyncexportError, DiskFull, ExportFailed, SinkError, StateError
 from asyncexport.events import Event, ExportRequested, JobFinished, JobSplit, PartFinished
@@ -22,8 +22,8 @@ from asyncexport.notes import Note, Split
 from asyncexport.ports import SinkWriter
 from asyncexport.pytest_plugin import emulated
 from asyncexport.sinks import JsonLines, Memory
+from asyncexport.sinks.files.tree import TreeWriter
 from asyncexport.sinks.memory import MemoryWriter
-from asyncexport.sinks.tree import TreeWriter
 from asyncexport.testing import MemoryJournal
 from tests.engine.pulling import exporter, planned, pulled
 from tests.engine.support import Events

@@ -11,10 +11,10 @@ from dataclasses import fields
 from typing import TypeAlias
 
 from asyncexport.emulator.faults import Fault
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.events import ExportRequested
 from asyncexport.models import Entity, Failed
-from asyncexport.sansio.splitting import TIMED_OUT
+from asyncexport.sansio.scheduling.splitting import TIMED_OUT
 from tests.faults.bench import ALL, Observed
 from tests.faults.plans import splits
 from tests.faults.telling import visits

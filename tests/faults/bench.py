@@ -24,17 +24,17 @@ from unittest.mock import patch
 from asyncexport import Exporter
 from asyncexport.adapters import http
 from asyncexport.adapters.connecting import tls
-from asyncexport.emulator.data import pieces, rows, text
 from asyncexport.emulator.laws import Constant
-from asyncexport.emulator.objects import ObjectKey
+from asyncexport.emulator.records.data import pieces, rows, text
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.events import Event
 from asyncexport.models import Entity, Exported, Filters, Job, Limits, Outcome, Profile, Refused, Summary
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.looks.polling import Schedule
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sinks import Memory
 from tests.faults.dooms import ATTEMPTS, REFUSALS
 from tests.faults.plans import Plan, Shape, Way

@@ -19,7 +19,7 @@ from asyncexport.adapters.journal import read
 from asyncexport.models import Exported, Outcome
 from asyncexport.ports import Listener, Sink
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.codecs import zstd
+from asyncexport.sinks.files.codecs import zstd
 from asyncexport.testing import FakeClock
 from tests.faults.stepping import Course, course_of
 from tests.faults.wireless import Wireless

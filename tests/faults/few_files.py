@@ -20,7 +20,7 @@ from asyncexport import Account, Exported, Exporter, Limits, Schedule, plan
 from asyncexport.adapters.connecting import Patience
 from asyncexport.adapters.http import AiohttpTransport
 from asyncexport.events import Event, OddityNoticed
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sinks import JsonLines
 from tests.faults.stepping import descriptors
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncexport.adapters.journal import read
 from asyncexport.models import Exported, Failed, Outcome, Receipt
-from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sansio.scheduling.splitting import leading_whole
 from tests.faults.bench import ALL, Observed, truth
 from tests.faults.stored import DATA, RECORD, Part, stored
 from tests.faults.telling import visits

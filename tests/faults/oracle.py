@@ -12,8 +12,8 @@ import zlib
 from typing import Any, NoReturn
 
 from asyncexport.errors import AsyncexportError, BombLimit, RowTooLarge, TrailingGarbage
-from asyncexport.sansio.decode import Decoder
-from asyncexport.sansio.gzip_header import MAGIC
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.decoding.gzip_header import MAGIC
 from tests.support import feed_all, pieces_of
 
 _STRICTER = ("nested deeper than", "its header")

@@ -14,8 +14,8 @@ from enum import Enum
 from random import Random
 from typing import TypeAlias
 
-from asyncexport.emulator.drawing import draw_faults
 from asyncexport.emulator.faults import Fault
+from asyncexport.emulator.records.drawing import draw_faults
 from asyncexport.models import Entity
 from tests.faults.dooms import DOOMS, Doom, Scope
 

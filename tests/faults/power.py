@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
-from asyncexport.sinks.disk import Files
+from asyncexport.sinks.files.disk import Files
 
 Tree: TypeAlias = Mapping[str, bytes]
 """Files by their path below the root, with their content."""

@@ -18,7 +18,7 @@ from asyncexport.models import Evidence, Job, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Download, Request, Response, Sink, SinkWriter
 from asyncexport.sansio.failures import retry_after
 from asyncexport.sinks import JsonLines, Memory
-from asyncexport.sinks.disk import Files
+from asyncexport.sinks.files.disk import Files
 from tests.faults.plans import Trouble
 
 HASTE = 400.0

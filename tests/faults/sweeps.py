@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asyncexport.emulator.data import export_bytes
+from asyncexport.emulator.records.data import export_bytes
 from asyncexport.emulator.world import World
 from asyncexport.errors import AsyncexportError
 from asyncexport.models import Entity, Filters
-from asyncexport.sansio.decode import Decoder
-from asyncexport.sansio.gunzip import GunzipLimits
-from asyncexport.sansio.rows import RowLimits
+from asyncexport.sansio.decoding.decode import Decoder
+from asyncexport.sansio.decoding.gunzip import GunzipLimits
+from asyncexport.sansio.decoding.rows import RowLimits
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20

@@ -28,7 +28,7 @@ from asyncexport.events import Event
 from asyncexport.models import Exported, Failed, Receipt, TransferOrder
 from asyncexport.ports import SinkWriter
 from asyncexport.pytest_plugin import emulated
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sinks import JsonLines, Memory
 from asyncexport.testing import FakeClock
 from tests.faults.cancelling import ENTITIES, Case, cancelled_run, cancelled_stream, quick_folder, sweep

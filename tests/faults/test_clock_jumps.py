@@ -16,7 +16,7 @@ from asyncexport import Exported, Exporter, Outcome, Summary, plan
 from asyncexport.adapters.journal import SqliteJournal
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.codecs import zstd
+from asyncexport.sinks.files.codecs import zstd
 from tests.engine.support import true_text
 
 DECADE = 10 * 365 * 86_400.0

@@ -10,7 +10,7 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncexport.emulator.data import EMPTY_EXPORT
+from asyncexport.emulator.records.data import EMPTY_EXPORT
 from tests.faults.oracle import judge
 from tests.support import steady
 

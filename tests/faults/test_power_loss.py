@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.files.codecs import Compression
 from tests.faults.power import RecordedFiles, Tree
 from tests.sinks.support import order, store, tree
 from tests.sinks.test_jsonl_faults import SCENES, assert_whole, scene

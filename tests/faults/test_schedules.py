@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asyncexport.emulator.drawing import BEFORE, CHOICES
-from asyncexport.emulator.words import parse_word
+from asyncexport.emulator.records.drawing import BEFORE, CHOICES
+from asyncexport.emulator.records.words import parse_word
 from tests.faults.bench import profiles_of
 from tests.faults.dooms import DOOMS
 from tests.faults.plans import Plan, Way, draw, splits

@@ -33,8 +33,8 @@ from typing import Any
 
 from asyncexport.app.cli import LazyCommands, main
 from asyncexport.engine.exporter import Exporter
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.polling import Schedule
+from asyncexport.sansio.looks.polling import Schedule
+from asyncexport.sansio.pacing.backoff import Backoff
 
 _IMPORTED_LATE = ("asyncexport.adapters.http", "anyio._backends._asyncio", "encodings.ascii", "encodings.idna")
 

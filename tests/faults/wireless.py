@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from anyio.lowlevel import checkpoint
 
 from asyncexport.accounts import Account
-from asyncexport.emulator.damage import damaged
-from asyncexport.emulator.data import export_bytes, rows
 from asyncexport.emulator.laws import Constant
-from asyncexport.emulator.objects import ObjectKey, StoredObject
-from asyncexport.emulator.s3 import StoreAnswer
+from asyncexport.emulator.records.data import export_bytes, rows
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.damage import damaged
+from asyncexport.emulator.store.objects import ObjectKey, StoredObject
+from asyncexport.emulator.store.s3 import StoreAnswer
 from asyncexport.emulator.weather import Weather
 from asyncexport.emulator.world import World
 from asyncexport.errors import ConnectionLost

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from asyncexport.sansio.chance import Chance
-from asyncexport.sansio.lanes import asked_before, fresh
-from asyncexport.sansio.slots import Slots
-from asyncexport.sansio.window import Window
+from asyncexport.sansio.pacing.chance import Chance
+from asyncexport.sansio.scheduling.lanes import asked_before, fresh
+from asyncexport.sansio.scheduling.slots import Slots
+from asyncexport.sansio.scheduling.window import Window
 
 LATENCY = 0.05
 LOOK = 2.0

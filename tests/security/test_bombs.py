@@ -7,7 +7,7 @@ import pytest
 from asyncexport.accounts import Secret
 from asyncexport.errors import JsonSyntax, ProtocolError
 from asyncexport.ports import Response
-from asyncexport.sansio.rows import Rows
+from asyncexport.sansio.decoding.rows import Rows
 from asyncexport.sansio.wire import Grant, read_export, read_profiles, read_token
 from tests.engine.support import ACCOUNT
 from tests.support import feed_every_way

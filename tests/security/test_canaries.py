@@ -20,7 +20,7 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.errors import AsyncexportError, AuthError, ConfigError
 from asyncexport.events import Event
 from asyncexport.models import Entity
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sinks import JsonLines, Memory
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.security.support import CANARY, allowing, chain, contents, everything_said, leaked, living, spying

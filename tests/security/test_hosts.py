@@ -15,7 +15,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.weather import Weather
 from asyncexport.errors import ConnectError, UrlRefused
 from asyncexport.models import SignedUrl
-from asyncexport.sansio.urls import is_loopback_address, is_public_address
+from asyncexport.sansio.transfers.urls import is_loopback_address, is_public_address
 from asyncexport.sinks import Memory
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.security.support import allowing, leaked, spying

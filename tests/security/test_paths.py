@@ -13,7 +13,7 @@ from asyncexport.emulator.world import World
 from asyncexport.errors import AsyncexportError, ConfigError, SinkRejected, StateError
 from asyncexport.models import Entity, Exported
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.disk import Files
+from asyncexport.sinks.files.disk import Files
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.engine.support import ACCOUNT
 from tests.security.support import named

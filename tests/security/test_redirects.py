@@ -14,7 +14,7 @@ from asyncexport.emulator.weather import Weather
 from asyncexport.errors import AsyncexportError, UrlRefused
 from asyncexport.models import SignedUrl
 from asyncexport.ports import Request
-from asyncexport.sansio.downloads import refusal
+from asyncexport.sansio.transfers.downloads import refusal
 from asyncexport.sinks import Memory
 from tests.engine.pulling import BRISK, QUICK, planned, pulled
 from tests.security.support import CANARY, Talk, everything_said, leaked, spying

@@ -22,7 +22,7 @@ from asyncexport.errors import StateError
 from asyncexport.events import Event, OddityNoticed
 from asyncexport.ports import Request, Response
 from asyncexport.sansio import wire
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeClock, FakeTransport, json_response
 from tests.engine.pulling import BRISK
 from tests.security import killed

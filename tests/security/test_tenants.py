@@ -14,9 +14,9 @@ import pytest
 from asyncexport import Exporter, Limits
 from asyncexport.emulator.answers import Answer
 from asyncexport.emulator.laws import Constant
-from asyncexport.emulator.objects import ObjectKey
 from asyncexport.emulator.server import EmulatorServer
 from asyncexport.emulator.state import AdsState
+from asyncexport.emulator.store.objects import ObjectKey
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Exported
 from asyncexport.ports import Request

@@ -17,8 +17,8 @@ from asyncexport import Exporter, Secret
 from asyncexport.adapters.clock import SystemClock
 from asyncexport.adapters.connecting import tls
 from asyncexport.adapters.http import AiohttpTransport
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Pool, Workers, starting
+from asyncexport.engine.transfers.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ConfigError, ConnectError, NotAnExport, TlsError
 from asyncexport.events import CallRetried, Event
 from asyncexport.models import Receipt, SignedUrl, TransferOrder

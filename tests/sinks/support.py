@@ -13,8 +13,8 @@ from asyncexport.accounts import Region
 from asyncexport.batch import Batch
 from asyncexport.models import Entity, Evidence, Filters, Job, Profile, Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.splitting import split
-from asyncexport.sinks.disk import Files
+from asyncexport.sansio.scheduling.splitting import split
+from asyncexport.sinks.files.disk import Files
 
 BATCHES: Final = (Batch(b'{"campaignId":"1"}\n{"campaignId":"2"}\n', 2), Batch(b'{"campaignId":"3"}\n', 1, 2))
 TEXT: Final = b"".join(batch.text for batch in BATCHES)

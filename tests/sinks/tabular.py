@@ -9,11 +9,11 @@ from datetime import date, datetime
 from typing import Any
 
 from asyncexport.batch import Batch
-from asyncexport.emulator.data import rows
+from asyncexport.emulator.records.data import rows
 from asyncexport.emulator.world import World
 from asyncexport.models import Entity, Filters, TransferOrder
-from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, Scalar
-from asyncexport.sansio.fitting import fit_row
+from asyncexport.sansio.tabular.columns import EXTRA, MODELS, PROVENANCE, Scalar
+from asyncexport.sansio.tabular.fitting import fit_row
 from tests.sinks.support import order
 
 WORLD = World.generate(seed=5, accounts=1, profiles=1, rows=1_500)

@@ -16,7 +16,8 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
-from asyncexport.sinks import DuckDB, blocks
+from asyncexport.sinks import DuckDB
+from asyncexport.sinks.arrow import blocks
 from asyncexport.sinks.databases import TABLES, Mode
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store, tree
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
@@ -105,7 +106,7 @@ async def test_rows_that_were_never_sealed(path: Path) -> None:
 async def test_a_commit_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows and ledger change together or not at all."""
     receipt = await store(DuckDB(path))
-    monkeypatch.setattr("asyncexport.sinks.ledger._note", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("asyncexport.sinks.duck.ledger._note", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         await store(DuckDB(path), batches=rows(7))
     assert ids(path) == ["1", "2", "3"]

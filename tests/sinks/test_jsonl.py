@@ -25,8 +25,8 @@ from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkLocked, Sin
 from asyncexport.models import Entity, Evidence, Filters, Job, Profile, SignedUrl, TransferOrder
 from asyncexport.ports import KeepsManifests, Travels
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.codecs import SUFFIXES, Compression, zstd
-from asyncexport.sinks.disk import Files
+from asyncexport.sinks.files.codecs import SUFFIXES, Compression, zstd
+from asyncexport.sinks.files.disk import Files
 from asyncexport.sinks.jsonl import JsonLinesWriter
 from tests.sinks.support import BATCHES, FOLDER, TEXT, FaultyFiles, order, store, tree
 

@@ -10,7 +10,7 @@ import pytest
 from asyncexport.errors import DiskFull, SinkError
 from asyncexport.models import Filters
 from asyncexport.sinks import JsonLines
-from asyncexport.sinks.codecs import Compression
+from asyncexport.sinks.files.codecs import Compression
 from tests.sinks.support import BATCHES, Died, FaultyFiles, order, store, tree
 
 OLDER = order(filters=Filters(states=("ENABLED",)))

@@ -11,7 +11,7 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkError
 from asyncexport.models import Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from asyncexport.sinks import Memory, Null
 from tests.sinks.support import BATCHES, PARTS, TEXT, order, part_of, store
 

@@ -17,10 +17,11 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, DiskFull, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
-from asyncexport.sansio.columns import words_of
-from asyncexport.sinks import JsonLines, Parquet, blocks, parquet
-from asyncexport.sinks.codecs import Compression
-from asyncexport.sinks.schema import schema_of
+from asyncexport.sansio.tabular.columns import words_of
+from asyncexport.sinks import JsonLines, Parquet, parquet
+from asyncexport.sinks.arrow import blocks
+from asyncexport.sinks.arrow.schema import schema_of
+from asyncexport.sinks.files.codecs import Compression
 from tests.sinks.support import FOLDER, PARTS, FaultyFiles, order, part_of, store, tree
 from tests.sinks.tabular import batches_of, in_columns, lines_of, order_of
 

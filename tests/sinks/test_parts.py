@@ -13,7 +13,7 @@ from asyncexport.batch import Batch
 from asyncexport.errors import SinkError
 from asyncexport.models import Entity, Filters, Job, Receipt
 from asyncexport.ports import KeepsParts
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from asyncexport.sinks import JsonLines
 from tests.sinks.support import FOLDER, PARTS, Died, FaultyFiles, order, part_of, store, tree
 

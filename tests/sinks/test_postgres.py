@@ -16,9 +16,10 @@ from asyncexport.batch import Batch
 from asyncexport.errors import ConfigError, SinkError, SinkRejected
 from asyncexport.models import Entity, Evidence, Filters, Receipt
 from asyncexport.ports import KeepsManifests, KeepsParts, Travels
-from asyncexport.sinks import Postgres, blocks
+from asyncexport.sinks import Postgres
+from asyncexport.sinks.arrow import blocks
 from asyncexport.sinks.databases import TABLES, Mode
-from asyncexport.sinks.objects import BOUNDLESS
+from asyncexport.sinks.stores.objects import BOUNDLESS
 from tests.sinks.postgres_server import PASSWORD, PostgresServer, Schema
 from tests.sinks.support import BATCHES, PARTS, order, part_of, store
 from tests.sinks.tabular import batches_of, from_postgres, in_order, in_postgres, lines_of, order_of

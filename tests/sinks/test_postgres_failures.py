@@ -25,7 +25,8 @@ from asyncexport.errors import (
     TooManyOpenFiles,
 )
 from asyncexport.models import Evidence
-from asyncexport.sinks import Postgres, blocks
+from asyncexport.sinks import Postgres
+from asyncexport.sinks.arrow import blocks
 from asyncexport.sinks.databases import Mode
 from asyncexport.sinks.pg import connections, tables
 from asyncexport.sinks.pg.failures import failing

@@ -14,7 +14,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from asyncexport.sansio.columns import EXTRA, Column, Fields, Many, Scalar
+from asyncexport.sansio.tabular.columns import EXTRA, Column, Fields, Many, Scalar
 
 _TEXTS: Final = (
     *('""', '"a"', '":"', '":null"', r'"\":null"', r'"\\"', r'"\\ \":null"', r'"x\\\":null"', '" :x"', r'"\": null"'),

@@ -1,4 +1,4 @@
-"""The table of habits: what :mod:`asyncexport.sansio.habits` makes of the notes, kept in their own transactions.
+"""The table of habits: what :mod:`asyncexport.sansio.looks.habits` makes of the notes, kept in their own transactions.
 
 A habit is a hint. A row that holds what a habit never holds is taken for nothing learned, and the next note about its
 job replaces it.
@@ -20,7 +20,7 @@ from asyncexport.adapters.journal.rows import as_bytes
 from asyncexport.adapters.journal.splits import as_json, from_json, part_of
 from asyncexport.models import Job
 from asyncexport.notes import Habit, Note
-from asyncexport.sansio.habits import LARGEST_LOG, Memory
+from asyncexport.sansio.looks.habits import LARGEST_LOG, Memory
 
 Key = tuple[str, ...]
 

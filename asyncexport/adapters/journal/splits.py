@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncexport.errors import ConfigError
 from asyncexport.models import Filters, Job
-from asyncexport.sansio.splitting import leading_whole
+from asyncexport.sansio.scheduling.splitting import leading_whole
 
 _NAMES = tuple(field.name for field in fields(Filters))
 _LONGEST = 1 << 20

@@ -15,14 +15,14 @@ from asyncexport.app.report import line
 from asyncexport.app.settings import SinkSettings
 from asyncexport.errors import ConfigError
 from asyncexport.models import Entity
-from asyncexport.sansio.changes import Change, Comparison
-from asyncexport.sansio.columns import MODELS
 from asyncexport.sansio.redact import safe_line
-from asyncexport.sansio.scope import scope
+from asyncexport.sansio.tabular.changes import Change, Comparison
+from asyncexport.sansio.tabular.columns import MODELS
+from asyncexport.sansio.tabular.scope import scope
 from asyncexport.sinks import ObjectStore, check_label
-from asyncexport.sinks.buckets import is_url
-from asyncexport.sinks.snapshot import Look, Snapshot
-from asyncexport.sinks.standing import standing
+from asyncexport.sinks.snapshots.snapshot import Look, Snapshot
+from asyncexport.sinks.snapshots.standing import standing
+from asyncexport.sinks.stores.buckets import is_url
 
 
 def _label(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:

@@ -24,9 +24,9 @@ from asyncexport.engine.runners.choosing import seats_for
 from asyncexport.errors import AsyncexportError, ConfigError, SinkError, StateError, TooManyOpenFiles
 from asyncexport.events import Event, OddityNoticed
 from asyncexport.models import Discovery
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sansio.redact import safe_line
-from asyncexport.sinks.objects import BOUNDLESS
+from asyncexport.sinks.stores.objects import BOUNDLESS
 
 
 @click.command("check", context_settings=CONTEXT)

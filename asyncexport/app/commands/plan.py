@@ -22,8 +22,8 @@ from asyncexport.app.settings import Settings
 from asyncexport.app.sinking import sink_of
 from asyncexport.engine.exporter import Exporter
 from asyncexport.models import Discovery, Job
-from asyncexport.sansio.planning import plan
-from asyncexport.sansio.window import OFFICIAL
+from asyncexport.sansio.scheduling.planning import plan
+from asyncexport.sansio.scheduling.window import OFFICIAL
 
 
 @click.command("plan", context_settings=CONTEXT)

@@ -11,7 +11,7 @@ import click
 from asyncexport.app.context import CONTEXT
 from asyncexport.app.exits import Exit, say
 from asyncexport.errors import DecodeError, NotAnExport
-from asyncexport.sansio.decode import Decoder
+from asyncexport.sansio.decoding.decode import Decoder
 
 CHUNK = 64 * 1024
 

@@ -20,8 +20,8 @@ from asyncexport.app.exits import Exit
 from asyncexport.app.report import line
 from asyncexport.app.settings import Places
 from asyncexport.app.standing import Gap, Standing, standing
-from asyncexport.sansio.recovery import EXPORT_KEPT_SECONDS
 from asyncexport.sansio.redact import safe_line
+from asyncexport.sansio.transfers.recovery import EXPORT_KEPT_SECONDS
 
 _HEADING = ["label", "committed", "failed", "under way", "perhaps asked for", "exports to collect", "oldest"]
 

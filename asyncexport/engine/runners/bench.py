@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 
 from asyncexport.adapters.clock import SystemClock
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners.in_process import InProcess
 from asyncexport.engine.runners.messages import (
     AboutErrand,
@@ -35,11 +34,12 @@ from asyncexport.engine.runners.messages import (
 )
 from asyncexport.engine.runners.portable import portable_error, portable_receipt
 from asyncexport.engine.runners.thinning import Thinned
-from asyncexport.engine.turns import Turns
+from asyncexport.engine.transfers.border import GuardedSink
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.errors import AsyncexportError, SinkError
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Listener, Sink, Transport
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
 
 _TURN_SECONDS = 0.01

@@ -12,7 +12,7 @@ from asyncexport.adapters.cores import cores
 from asyncexport.errors import ConfigError
 from asyncexport.models import Limits
 from asyncexport.ports import Listener
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 
 if TYPE_CHECKING:
     from asyncexport.engine.runners.carrying import Places

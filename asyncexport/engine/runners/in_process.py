@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asyncexport.engine.border import Guard
-from asyncexport.engine.transfer import Renew, Transfer
-from asyncexport.engine.turns import Turns
+from asyncexport.engine.transfers.border import Guard
+from asyncexport.engine.transfers.transfer import Renew, Transfer
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.models import Receipt, TransferOrder
 from asyncexport.ports import Clock, Listener, Sink, Transport
-from asyncexport.sansio.backoff import Backoff, Spread
+from asyncexport.sansio.pacing.backoff import Backoff, Spread
 
 
 class InProcess:

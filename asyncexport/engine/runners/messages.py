@@ -20,7 +20,7 @@ from asyncexport.errors import AsyncexportError
 from asyncexport.events import Event
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 
 _LENGTH: Final = struct.Struct(">I")
 

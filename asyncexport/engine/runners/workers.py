@@ -1,12 +1,13 @@
 """Transfers in worker processes, and in the loop what is not worth a journey.
 
-Contract: at most so many processes, started when there is something for them (:mod:`asyncexport.sansio.placing`), each
-with a loop of its own in which it moves several exports at once; how many run in all is not decided here. A process
-that dies costs its errands another try in another one and no row: what it had not committed is gone, and its ``.part``
-with the next writer; for what it had committed without a word of it the sink is asked. A transfer that saw two
-processes die is tried a third time in one of its own, so that it takes no other down with it, and then fails as
-:class:`WorkerDied`; so does one that saw a process die where no other can be started, since it might end the exporter
-next. Everything that happens in a worker is told and asked here as if it had happened in the loop.
+Contract: at most so many processes, started when there is something for them
+(:mod:`asyncexport.sansio.scheduling.placing`), each with a loop of its own in which it moves several exports at once;
+how many run in all is not decided here. A process that dies costs its errands another try in another one and no row:
+what it had not committed is gone, and its ``.part`` with the next writer; for what it had committed without a word of
+it the sink is asked. A transfer that saw two processes die is tried a third time in one of its own, so that it takes no
+other down with it, and then fails as :class:`WorkerDied`; so does one that saw a process die where no other can be
+started, since it might end the exporter next. Everything that happens in a worker is told and asked here as if it had
+happened in the loop.
 
 In the loop runs: what is small; what goes into a sink that does not travel (:class:`asyncexport.ports.Travels`) or
 cannot be pickled or unpickled; and, once three processes in a row have not got to work, everything while none is there.
@@ -27,18 +28,18 @@ from typing import Final
 import anyio
 
 from asyncexport.adapters.threads import ended
-from asyncexport.engine.border import Guard
 from asyncexport.engine.runners.carrying import Carrier, NotThere, Partner, Places, WorkerEnded
 from asyncexport.engine.runners.messages import Errand, Setup
 from asyncexport.engine.runners.process import Worker, nobody
-from asyncexport.engine.transfer import Renew
+from asyncexport.engine.transfers.border import Guard
+from asyncexport.engine.transfers.transfer import Renew
 from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Job, Receipt, TransferOrder
 from asyncexport.ports import Listener, Runner, Sink, Travels
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.placing import Placing, size_of
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.sansio.redact import EXCERPT, printable, scrub
+from asyncexport.sansio.scheduling.placing import Placing, size_of
 
 DEATHS: Final = 3
 """So many processes may die under one transfer."""

@@ -23,9 +23,9 @@ from typing import Any, Final
 
 from asyncexport.errors import SinkError, SinkRejected
 from asyncexport.models import Entity, Job, Receipt, TransferOrder
-from asyncexport.sansio.columns import Scalar
-from asyncexport.sansio.copying import DELIMITER, NULL, columns_of
-from asyncexport.sansio.fitting import Misfit, fit
+from asyncexport.sansio.tabular.columns import Scalar
+from asyncexport.sansio.tabular.copying import DELIMITER, NULL, columns_of
+from asyncexport.sansio.tabular.fitting import Misfit, fit
 from asyncexport.sinks.databases import TABLES, Mode, job_key, older_than, receipt_of, whole_jobs, wholeness
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.failures import AGAIN

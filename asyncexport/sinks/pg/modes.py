@@ -1,4 +1,4 @@
-"""What a new snapshot does to those before it, in PostgreSQL's SQL: as :mod:`asyncexport.sinks.modes` does in DuckDB's.
+"""What a new snapshot does to those before it, in PostgreSQL's SQL; see :mod:`asyncexport.sinks.duck.modes`.
 
 Contract: :func:`put_in_place` runs inside a transaction that has the lock of the entity and the profile; the rows of
 one whole job are in the temporary table of its entity, where they are from as well if they waited as parts.
@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from asyncexport.models import Entity, Job
-from asyncexport.sansio.columns import MODELS, PROVENANCE
-from asyncexport.sansio.scope import scope
+from asyncexport.sansio.tabular.columns import MODELS, PROVENANCE
+from asyncexport.sansio.tabular.scope import scope
 from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.pg.connections import Connection
 from asyncexport.sinks.pg.tables import PROFILE, all_names_of, incoming, names_of

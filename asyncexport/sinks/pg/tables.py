@@ -3,8 +3,8 @@
 Contract: one schema holds everything. Of each entity there are ``ENTITY_rows``, ``ENTITY_staged`` for parts that wait,
 and the view ``ENTITY`` of the newest snapshot of each profile; of all together ``ledger``, ``runs`` for manifests, and
 ``about``, which says the version of the columns and the mode. Columns are those of
-:mod:`asyncexport.sansio.columns`: single values typed, objects and lists ``jsonb``; their names are the API's in small
-letters, because that is how PostgreSQL reads a name without quotes, so that ``campaignId`` finds its column.
+:mod:`asyncexport.sansio.tabular.columns`: single values typed, objects and lists ``jsonb``; their names are the API's
+in small letters, because that is how PostgreSQL reads a name without quotes, so that ``campaignId`` finds its column.
 
 The ledger's records and the manifests are ``json``, which unlike ``jsonb`` keeps whatever names and notes they hold.
 
@@ -20,8 +20,8 @@ from typing import Final
 
 from asyncexport.errors import SinkError, SinkRejected
 from asyncexport.models import Entity
-from asyncexport.sansio.columns import EXTRA, MODELS, PROVENANCE, SCHEMA_VERSION, Column, Scalar
-from asyncexport.sansio.copying import columns_of
+from asyncexport.sansio.tabular.columns import EXTRA, MODELS, PROVENANCE, SCHEMA_VERSION, Column, Scalar
+from asyncexport.sansio.tabular.copying import columns_of
 from asyncexport.sinks.databases import TABLES, Mode
 from asyncexport.sinks.pg.connections import LOCK_TIMEOUT, Connection
 

@@ -18,7 +18,7 @@ from asyncexport.batch import Batch
 from asyncexport.models import Filters
 from asyncexport.sinks import DuckDB, JsonLines, Parquet
 from asyncexport.sinks.databases import Mode
-from asyncexport.sinks.tree import Tree
+from asyncexport.sinks.files.tree import Tree
 from tests.sinks.moto_server import Bucket
 from tests.sinks.support import order, store
 

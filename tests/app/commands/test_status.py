@@ -23,7 +23,7 @@ from asyncexport.app.manifest import RunRecord
 from asyncexport.errors import AuthError, ConnectionLost, ExportFailed
 from asyncexport.models import Discovery, Job, Receipt, Summary
 from asyncexport.notes import Committed, Dropped, Intended, Note, Requested, Split
-from asyncexport.sansio.splitting import split
+from asyncexport.sansio.scheduling.splitting import split
 from tests.app.support import STARTED, exported, failed, job, refused
 
 RECEIPT = Receipt("e-1", rows=10, bytes=500, sha256="ab" * 32, location="x")

@@ -20,7 +20,7 @@ from asyncexport.emulator.server import EmulatorServer
 from asyncexport.engine.runners import Pool
 from asyncexport.engine.runners.dask import local, seats
 from asyncexport.events import Event, OddityNoticed
-from asyncexport.sansio import placing
+from asyncexport.sansio.scheduling import placing
 from asyncexport.sinks import JsonLines
 from tests.engine.pulling import BRISK, QUICK
 from tests.engine.support import Events, true_text

@@ -16,7 +16,7 @@ from asyncexport.engine.runners.process import Worker
 from asyncexport.engine.runners.worker import serve
 from asyncexport.models import Receipt, TransferOrder
 from asyncexport.ports import SinkWriter, Transport
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeDownload, FakeTransport, Opening
 from tests.engine.support import FILE, HEAD, Shelf
 

@@ -9,7 +9,7 @@ import pytest
 from asyncexport.engine.runners.bench import Bench, collect_seldom
 from asyncexport.engine.runners.messages import AboutErrand, Cancel, Renewed
 from asyncexport.models import SignedUrl
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeTransport
 
 

@@ -13,7 +13,7 @@ from asyncexport.engine.runners.choosing import places_for
 from asyncexport.engine.runners.dask.seats import Seats
 from asyncexport.errors import ConfigError
 from asyncexport.models import Limits
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from tests.engine.support import ACCOUNT, Events
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from asyncexport.adapters.clock import SystemClock
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import InProcess
 from asyncexport.engine.runners.carrying import Partner
 from asyncexport.engine.runners.messages import Errand
-from asyncexport.engine.turns import Turns
+from asyncexport.engine.transfers.border import GuardedSink
+from asyncexport.engine.transfers.turns import Turns
 from asyncexport.errors import (
     AsyncexportError,
     ConnectionLost,
@@ -28,7 +28,7 @@ from asyncexport.errors import (
 )
 from asyncexport.events import TransferProgressed, TransferResumed, TransferStarted, UrlRenewed
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeTransport, Opening
 from tests.engine.runners.dask.support import seats
 from tests.engine.runners.support import Standing, Stopping, near

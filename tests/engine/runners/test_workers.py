@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 import pytest
 
 from asyncexport.adapters.clock import SystemClock
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Pool, Workers, starting, workers
 from asyncexport.engine.runners.messages import Setup
 from asyncexport.engine.runners.process import Worker
+from asyncexport.engine.transfers.border import GuardedSink
 from asyncexport.errors import ConfigError, WorkerDied
 from asyncexport.events import OddityNoticed, TransferRestarted
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.backoff import Backoff
-from asyncexport.sansio.placing import WORTH_A_START
+from asyncexport.sansio.pacing.backoff import Backoff
+from asyncexport.sansio.scheduling.placing import WORTH_A_START
 from asyncexport.testing import Opening
 from tests.engine.runners.support import NearWorker, Standing, Stopping
 from tests.engine.support import JOB, Events, order, whole

@@ -44,7 +44,7 @@ DASK = (
     ),
     Mutant(
         "a folder of the same name is taken for the same folder",
-        "sinks/folders.py",
+        "sinks/files/folders.py",
         """            if files.look(folder, f"{_MARK}{mark}.part") is None:\n""",
         "            if False:\n",
         _DASK,

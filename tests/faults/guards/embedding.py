@@ -9,31 +9,31 @@ _DLT = ("tests/test_dlt.py",)
 EMBEDDING = (
     Mutant(
         "a filtered snapshot takes what its filter hides out of a merged table",
-        "sansio/merging.py",
+        "sansio/tabular/merging.py",
         '        return ("account", "region", "profile_id", "entity", ROW_ID)\n',
         '        return ("account", "region", "profile_id")\n',
         _DLT,
     ),
     Mutant(
         "rows without an id are merged into one",
-        "sansio/merging.py",
+        "sansio/tabular/merging.py",
         "    return digest(row).hex() if identity is None",
         '    return "" if identity is None',
-        ("tests/sansio/test_merging.py",),
+        ("tests/sansio/tabular/test_merging.py",),
     ),
     Mutant(
         "the last rows of an ad product stay in a merged table when they are gone",
-        "sansio/merging.py",
+        "sansio/tabular/merging.py",
         "    if words is not None:\n",
         "    if False:\n",
-        ("tests/sansio/test_merging.py",),
+        ("tests/sansio/tabular/test_merging.py",),
     ),
     Mutant(
         "a field of the API overwrites whose a row is",
-        "sansio/merging.py",
+        "sansio/tabular/merging.py",
         '    return f"api_{name}" if bare in _OWN',
         '    return f"api_{name}" if name in _OWN',
-        ("tests/sansio/test_merging.py",),
+        ("tests/sansio/tabular/test_merging.py",),
     ),
     Mutant(
         "a load goes on although an export has failed",

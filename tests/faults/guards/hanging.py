@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.faults.guards.mutant import Mutant
 
-_FILE = "engine/watchdog.py"
-_TESTS = ("tests/engine/test_watchdog.py",)
+_FILE = "engine/transfers/watchdog.py"
+_TESTS = ("tests/engine/transfers/test_watchdog.py",)
 
 HANGING = (
     Mutant(
@@ -48,7 +48,7 @@ HANGING = (
         "engine/exporter.py",
         "channel, self._guard(math.inf), NoJournal()",
         "channel, self._guard(self._limits.sink_timeout), NoJournal()",
-        ("tests/engine/test_channel.py",),
+        ("tests/engine/transfers/test_channel.py",),
     ),
     Mutant(
         "a manifest is not watched",
@@ -59,9 +59,9 @@ HANGING = (
     ),
     Mutant(
         "a transaction is not watched",
-        "engine/transfer.py",
+        "engine/transfers/transfer.py",
         "        return await self._sink.watched(self._move)\n",
         "        return await self._move()\n",
-        ("tests/engine/test_run.py",),
+        ("tests/engine/jobs/test_run.py",),
     ),
 )

@@ -7,24 +7,24 @@ from tests.faults.guards.mutant import Mutant
 SCARCITY = (
     Mutant(
         "what nobody could look at is not there",
-        "sinks/found.py",
+        "sinks/files/found.py",
         "        raise scarcity from None\n",
         "        return\n",
         ("tests/sinks/test_jsonl.py",),
     ),
     Mutant(
         "a transfer without a descriptor fails its job",
-        "engine/run.py",
+        "engine/jobs/run.py",
         "self._scarcity.endured(lambda: self._moved(self._desk_of(job), pursuit, ready))",
         "self._moved(self._desk_of(job), pursuit, ready)",
-        ("tests/engine/test_scarcity.py",),
+        ("tests/engine/transfers/test_scarcity.py",),
     ),
     Mutant(
         "want of descriptors leaves all transfer places as they are",
-        "engine/scarcity.py",
+        "engine/transfers/scarcity.py",
         "                self._fewer()\n",
         "",
-        ("tests/engine/test_scarcity.py",),
+        ("tests/engine/transfers/test_scarcity.py",),
     ),
     Mutant(
         "a host that was not asked counts as one that answered",

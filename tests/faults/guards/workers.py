@@ -100,9 +100,9 @@ WORKERS = (
     ),
     Mutant(
         "all transfers that are ready hold the loop one after the other",
-        "engine/turns.py",
+        "engine/transfers/turns.py",
         "        await self._lock.acquire()\n",
         "        await anyio.lowlevel.checkpoint(); self._lock = anyio.Lock(); await self._lock.acquire()\n",
-        ("tests/engine/test_turns.py",),
+        ("tests/engine/transfers/test_turns.py",),
     ),
 )

@@ -22,7 +22,7 @@ from asyncexport.engine.runners.dask.words import FromOffice, Terms
 from asyncexport.errors import ClusterLost
 from asyncexport.events import OddityNoticed
 from asyncexport.ports import Listener, Sink, Travels
-from asyncexport.sansio.placing import WORTH_A_SEAT
+from asyncexport.sansio.scheduling.placing import WORTH_A_SEAT
 
 LONELY_SECONDS = 60.0
 

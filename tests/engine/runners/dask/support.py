@@ -14,7 +14,7 @@ from asyncexport.engine.runners.dask import seats as places
 from asyncexport.engine.runners.dask.office import Office, ToSeat
 from asyncexport.engine.runners.dask.seats import Seats
 from asyncexport.engine.runners.dask.words import TOPIC, Packed, Terms
-from asyncexport.sansio.backoff import Backoff
+from asyncexport.sansio.pacing.backoff import Backoff
 from asyncexport.testing import FakeTransport, Opening
 from tests.engine.support import Events
 

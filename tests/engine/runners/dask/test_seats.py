@@ -12,18 +12,18 @@ import pytest
 from distributed import CancelledError, KilledWorker
 
 from asyncexport.adapters.clock import SystemClock
-from asyncexport.engine.border import GuardedSink
 from asyncexport.engine.runners import Workers, carrying
 from asyncexport.engine.runners.dask import seats as places
 from asyncexport.engine.runners.dask.cluster import LOOK_SECONDS
 from asyncexport.engine.runners.dask.seat import TELLINGS
 from asyncexport.engine.runners.dask.seats import Seats
 from asyncexport.engine.runners.messages import Begin, StoreIsBusy
+from asyncexport.engine.transfers.border import GuardedSink
 from asyncexport.errors import AsyncexportError, ClusterLost, ConfigError, WorkerDied
 from asyncexport.events import TransferRestarted
 from asyncexport.models import Receipt, SignedUrl, TransferOrder
 from asyncexport.ports import Sink
-from asyncexport.sansio.placing import WORTH_A_SEAT
+from asyncexport.sansio.scheduling.placing import WORTH_A_SEAT
 from asyncexport.testing import FakeTransport, Opening
 from tests.engine.runners.dask.support import NearCluster, seats
 from tests.engine.runners.support import Standing, Stopping

@@ -1,0 +1,1 @@
+"""The rows of the emulated world, drawn from a seed."""

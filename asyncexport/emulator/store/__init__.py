@@ -1,0 +1,1 @@
+"""The emulated object store, and how it spoils what it sends."""

@@ -1,0 +1,1 @@
+"""One account at work: its token, its calls, its profiles."""

@@ -1,0 +1,1 @@
+"""Jobs from the first request to their one outcome."""

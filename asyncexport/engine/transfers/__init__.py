@@ -1,0 +1,1 @@
+"""The bytes of exports on their way into sinks."""

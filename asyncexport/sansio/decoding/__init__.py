@@ -1,0 +1,1 @@
+"""From the bytes of an export's object to its rows."""

@@ -1,0 +1,1 @@
+"""When to look at an export that is being made, and what is learned for that."""

@@ -1,0 +1,1 @@
+"""How fast calls may go, and when one is made again."""

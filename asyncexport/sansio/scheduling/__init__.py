@@ -1,0 +1,1 @@
+"""Which exports are made, in which slots and in which order, and where they are moved."""

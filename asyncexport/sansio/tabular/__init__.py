@@ -1,0 +1,1 @@
+"""Rows as columns, and what differs between snapshots of them."""

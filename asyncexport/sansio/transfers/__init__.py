@@ -1,0 +1,1 @@
+"""What the answers to a download mean, and what comes after a fault."""

@@ -1,0 +1,1 @@
+"""A tree of files that appear whole or not at all."""

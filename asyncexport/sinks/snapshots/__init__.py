@@ -1,0 +1,1 @@
+"""Snapshots that stand somewhere, to be read again and compared."""
