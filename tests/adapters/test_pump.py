@@ -117,7 +117,7 @@ async def test_an_executor_that_takes_nothing_more() -> None:
 
 
 async def test_an_executor_that_drops_what_it_took() -> None:
-    """Work that an executor has taken and dropped when it was shut down fails; it can be waited for, and cancelled."""
+    """Work that an executor has taken and dropped when it was shut down fails, and nobody waits for it for ever."""
     executor, may_end = ThreadPoolExecutor(1), threading.Event()
     asyncio.get_running_loop().set_default_executor(executor)
     busy = executor.submit(may_end.wait)
